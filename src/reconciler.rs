@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
-    credentials::CredentialStore,
+    credentials::{CredentialPart, CredentialStore},
     error::{Error, new_reference},
     metrics,
     runtime::{LedgerStore, ReplyStore, Runtime, crash_reason, redacted_log, rewrite},
@@ -25,6 +25,7 @@ use crate::{
         Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, Renewal,
         SessionId, Stage, Step, next_step,
     },
+    settings::Settings,
 };
 
 /// Maximum pause before a failed step is repeated.
@@ -45,6 +46,7 @@ pub(crate) struct Reconciler {
     replies: Arc<dyn ReplyStore>,
     ledger: Arc<LedgerStore>,
     policy: Policy,
+    settings: Arc<Settings>,
     clock: Clock,
     create_permits: Semaphore,
 }
@@ -114,7 +116,7 @@ impl WorkQueue {
 
 impl Reconciler {
     /// Creates a reconciler that uses the same parts as the service.
-    pub(crate) fn new(parts: &Dependencies, policy: Policy) -> Self {
+    pub(crate) fn new(parts: &Dependencies, settings: Arc<Settings>, policy: Policy) -> Self {
         Self {
             runtime: parts.runtime.clone(),
             notifier: parts.notifier.clone(),
@@ -122,6 +124,7 @@ impl Reconciler {
             replies: parts.replies.clone(),
             ledger: parts.ledger.clone(),
             policy,
+            settings,
             clock: parts.clock.clone(),
             create_permits: Semaphore::new(MAX_CONCURRENT_CREATES),
         }
@@ -269,7 +272,8 @@ impl Reconciler {
         // Without stored ones, the session keeps those that it has read.
         let mut renewed = record.with_kept_credentials();
         if let Some(credentials) = credentials {
-            let renewal = renew(&*self.runtime, seen, &credentials).await;
+            let part = self.required_credentials(record);
+            let renewal = renew(&*self.runtime, seen, &credentials, part).await;
             match &renewal {
                 Renewal::Done => {}
                 Renewal::Pending | Renewal::Unreachable => {
@@ -278,15 +282,23 @@ impl Reconciler {
                         why: "the session could not be reached".into(),
                     });
                 }
-                Renewal::Detached(_) | Renewal::NotSupported | Renewal::Refused(_) => {
+                Renewal::Detached(_)
+                | Renewal::NotSupported
+                | Renewal::Refused(_)
+                | Renewal::Incomplete => {
                     self.notifier.report_renewal(record, &renewal).await?;
                 }
             }
             if renewal.is_taken() {
-                renewed = record.with_renewed_credentials(credentials.expires, (self.clock)());
+                renewed = record.with_renewed_credentials(credentials.expiry(part), (self.clock)());
             }
         }
         self.runtime.save(seen, &renewed).await
+    }
+
+    /// Returns the part of the credentials that a session's catalog requires.
+    fn required_credentials(&self, record: &Record) -> CredentialPart {
+        CredentialPart::required_for(&self.settings, &record.catalog)
     }
 
     /// Enters an ended session into the ledger. A failure does not keep the record from being
@@ -317,7 +329,7 @@ impl Reconciler {
         // The next Pod reads the credentials that are stored now.
         let credentials_expire = if seen.record.uses_owner_credentials() {
             let about = self.credentials.metadata(seen.record.owner).await?;
-            about.and_then(|about| about.expires)
+            about.and_then(|about| about.expiry(self.required_credentials(&seen.record)))
         } else {
             seen.record.credentials_expire
         };

@@ -28,7 +28,7 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
     assert!(
         refused
             .content
-            .starts_with("The check of your saved S3 credentials failed:"),
+            .starts_with("The check of your saved credentials failed:"),
         "{}",
         refused.content
     );
@@ -48,7 +48,7 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
 async fn forgetting_asks_first_and_removes_the_secret() {
     let env = TestEnv::start().await;
     let nothing = env.reply_to(&env.ana, "/duck forget").await;
-    assert_eq!(nothing.content, "You have no saved S3 credentials.");
+    assert_eq!(nothing.content, "You have no saved credentials.");
 
     env.enter_credentials(&env.ana).await;
     let question = env.reply_to(&env.ana, "/duck forget").await;
@@ -56,7 +56,7 @@ async fn forgetting_asks_first_and_removes_the_secret() {
     let pressed = env.ana.press(&question, "Keep credentials").await.unwrap();
     assert_eq!(
         pressed.reply().await.content,
-        "Your S3 credentials were not deleted."
+        "Your credentials were not deleted."
     );
     assert!(env.stored_credentials(&env.ana).await.is_some());
 
@@ -75,7 +75,7 @@ async fn forgetting_asks_first_and_removes_the_secret() {
             .await
             .unwrap();
         let done = pressed.reply().await;
-        assert_eq!(done.content, "Your saved S3 credentials were deleted.");
+        assert_eq!(done.content, "Your saved credentials were deleted.");
     }
     assert!(env.stored_credentials(&env.ana).await.is_none());
     env.assert_clean().await;
@@ -97,7 +97,7 @@ async fn forgetting_says_which_sessions_use_the_credentials_and_stops_them_if_as
         .await
         .unwrap();
     pressed
-        .until(|reply| reply.content == "Your saved S3 credentials were deleted.")
+        .until(|reply| reply.content == "Your saved credentials were deleted.")
         .await;
     env.assert_nothing_left().await;
     assert!(env.stored_credentials(&env.ana).await.is_none());
@@ -204,7 +204,7 @@ async fn an_expiry_is_kept_shown_and_warned_of_before_it_comes() {
     // Less than half an hour is left, so the warning comes once the session is running.
     let id = env.ready_session(&env.ana).await;
     let warning = env.ana.read_dm().await;
-    let text = format!("The S3 credentials of your session `{id}` **expire <t:");
+    let text = format!("The credentials of your session `{id}` **expire <t:");
     assert_says(&warning, &text);
     assert!(warning.button("Enter credentials").is_some());
     assert_eq!(
@@ -289,7 +289,7 @@ async fn somebody_who_lost_the_role_can_still_delete_their_credentials() {
     let question = pressed.reply().await;
     let pressed = env.ben.press(&question, "Delete").await.unwrap();
     pressed
-        .until(|reply| reply.content == "Your saved S3 credentials were deleted.")
+        .until(|reply| reply.content == "Your saved credentials were deleted.")
         .await;
     assert!(env.stored_credentials(&env.ben).await.is_none());
     env.assert_clean().await;
@@ -307,7 +307,7 @@ async fn forgetting_while_a_form_is_being_tried_wins() {
     let question = env.reply_to(&env.ana, "/duck forget").await;
     let pressed = env.ana.press(&question, "Delete").await.unwrap();
     pressed
-        .until(|reply| reply.content == "Your saved S3 credentials were deleted.")
+        .until(|reply| reply.content == "Your saved credentials were deleted.")
         .await;
     submitted.reply().await;
     assert!(env.stored_credentials(&env.ana).await.is_none());
@@ -324,7 +324,7 @@ async fn a_session_that_is_starting_cannot_start_without_its_credentials() {
     let done = pressed
         .until(|reply| reply.content.contains("were deleted"))
         .await;
-    assert_eq!(done.content, "Your saved S3 credentials were deleted.");
+    assert_eq!(done.content, "Your saved credentials were deleted.");
     starting
         .until(|reply| reply.content.contains("was stopped"))
         .await;

@@ -39,4 +39,5 @@ mod start;
 mod status;
 mod stop;
 mod trouble;
+mod vended;
 mod watch;

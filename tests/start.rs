@@ -69,9 +69,9 @@ async fn without_credentials_the_answer_has_the_button_for_them() {
     let reply = env.reply_to(&env.ana, "/duck start").await;
     assert!(
         reply.ephemeral
-            && reply
-                .content
-                .contains("You have no saved S3 credentials. Enter them")
+            && reply.content.contains(
+                "You have no saved S3 credentials, and the catalog `lake` requires them. Enter"
+            )
     );
     let pressed = env.ana.press(&reply, "Enter credentials").await.unwrap();
     pressed.modal().await;

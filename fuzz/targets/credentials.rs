@@ -1,7 +1,8 @@
 //! Text that people paste into the form for credentials.
 
 use duckbot::credentials::{
-    self, CredentialField, Credentials, CredentialsForm, InputError, Parsed,
+    self, CatalogToken, CredentialField, CredentialPart, Credentials, CredentialsForm, InputError,
+    Parsed, S3Keys,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -15,24 +16,31 @@ use super::{at, is_ordinary, texts};
 pub fn credentials(data: &[u8]) {
     let [a, b, c, d, expires] = texts(data);
     let inputs = [a, b, c, d];
+    for required in [CredentialPart::S3Keys, CredentialPart::CatalogToken] {
+        submit(&inputs, &expires, required);
+    }
+}
+
+fn submit(inputs: &[String; 4], expires: &str, required: CredentialPart) {
     let form = |secrets: [&str; 4], expires: &str| CredentialsForm {
         secrets: secrets.map(SecretString::from),
         expires: expires.to_owned(),
     };
-    for input in &inputs {
+    for input in inputs {
         credentials::looks_like_a_key(input);
     }
-    let typed = form(inputs.each_ref().map(String::as_str), &expires);
-    let keys = match credentials::parse(&typed, at(0)) {
+    let typed = form(inputs.each_ref().map(String::as_str), expires);
+    let keys = match credentials::parse(&typed, required, at(0)) {
         Ok(Parsed { credentials, .. }) => credentials,
         Err(mistakes) => {
             assert!(!mistakes.is_empty() && mistakes.len() <= 5);
-            check_errors(&mistakes, &inputs);
+            check_errors(&mistakes, inputs);
             return;
         }
     };
     let values = CredentialField::ALL.map(|field| keys.value(field).map(|it| it.expose_secret()));
-    assert!(values[0].is_some() && values[1].is_some());
+    assert_eq!(values[0].is_some(), values[1].is_some());
+    assert!(keys.has(required));
     for (field, value) in CredentialField::ALL.into_iter().zip(values) {
         let Some(value) = value else { continue };
         assert!((1..4000).contains(&value.len()), "{field:?}");
@@ -50,22 +58,29 @@ pub fn credentials(data: &[u8]) {
             Ok(value)
         );
     }
-    if let Some(expires) = keys.expires {
+    if let Some(expires) = keys.expiry(required) {
         assert!(expires > at(0) && is_ordinary(expires));
     }
     // `Debug` output depends only on which fields are set.
     let other = |value: Option<&str>| value.map(|_| SecretString::from("other"));
     let shape = Credentials {
-        key_id: "other".into(),
-        secret_key: "other".into(),
-        session_token: other(values[2]),
-        catalog_token: other(values[3]),
-        expires: keys.expires,
+        s3: keys.s3.as_ref().map(|it| S3Keys {
+            key_id: "other".into(),
+            secret_key: "other".into(),
+            session_token: other(values[2]),
+            expires: it.expires,
+        }),
+        catalog_token: keys.catalog_token.as_ref().map(|it| CatalogToken {
+            value: "other".into(),
+            expires: it.expires,
+        }),
     };
     assert_eq!(format!("{keys:?}"), format!("{shape:?}"));
-    let hint = keys.hint().0;
-    let key_id = values[0].unwrap_or_default();
-    assert!(hint.len() <= 4 && key_id.ends_with(&hint) && hint.len() * 2 <= key_id.len());
+    if let Some(pair) = &keys.s3 {
+        let hint = pair.hint().0;
+        let key_id = values[0].unwrap_or_default();
+        assert!(hint.len() <= 4 && key_id.ends_with(&hint) && hint.len() * 2 <= key_id.len());
+    }
     // Other characters may mean something else without the quotes around them.
     let is_plain = |it: &&str| {
         it.bytes()
@@ -73,7 +88,8 @@ pub fn credentials(data: &[u8]) {
     };
     if values.iter().flatten().all(is_plain) {
         let again = form(values.map(Option::unwrap_or_default), "");
-        let again = credentials::parse(&again, at(0)).expect("the values were accepted before");
+        let again =
+            credentials::parse(&again, required, at(0)).expect("the values were accepted before");
         assert!(again.credentials.is_same(&keys));
     }
 }
@@ -87,7 +103,7 @@ fn check_errors(mistakes: &[InputError], inputs: &[String; 4]) {
     let profiles: Vec<_> = profiles.collect();
     // Words of the error types themselves.
     let fixed = "InputError ValueError CredentialField SecretKey SessionToken CatalogToken \
-        Placeholder NoSessionToken ReadAsUtc";
+        Placeholder NoSessionToken ReadAsUtc CredentialPart S3Keys";
     for said in mistakes.iter().map(|it| format!("{it:?}")) {
         let is_leaked = |it: &&str| {
             let is_known = fixed.contains(it) || profiles.iter().any(|name| name.contains(it));

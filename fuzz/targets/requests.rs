@@ -95,10 +95,10 @@ fn check_request(kind: Option<&str>, bytes: &[u8]) {
                 assert!(!name.contains(char::is_control));
             }
             let uses_stored = sent.get("use_stored_credentials") == Some(&Value::Bool(true));
-            assert_eq!(asked.s3_credentials.is_none(), uses_stored);
+            assert_eq!(asked.credentials.is_none(), uses_stored);
             let values = CredentialField::ALL.map(|field| {
                 let value = asked
-                    .s3_credentials
+                    .credentials
                     .as_ref()
                     .and_then(|keys| keys.value(field));
                 value.map(|it| it.expose_secret())

@@ -72,7 +72,7 @@ pub(super) async fn create(
         display_name: asked.username.clone().unwrap_or(principal.who.display_name),
         ..principal.who
     };
-    if asked.s3_credentials.is_none() && !principal.stored_keys {
+    if asked.credentials.is_none() && !principal.stored_keys {
         let says = "This token may not use stored credentials. Send s3_key and s3_secret, or use a \
                     token with stored-keys.";
         return Err(Problem::new(ProblemType::Forbidden, says));
@@ -124,7 +124,7 @@ async fn create_session(
         another: true,
         exact: true,
     };
-    let Some(s3_credentials) = &asked.s3_credentials else {
+    let Some(credentials) = &asked.credentials else {
         return match api.service.start(who, ask).await? {
             StartOutcome::Starting(record) => Ok(record),
             // Unreachable: the request asks for another session.
@@ -133,7 +133,7 @@ async fn create_session(
             }
         };
     };
-    Ok(api.service.start_with(who, ask, s3_credentials).await?)
+    Ok(api.service.start_with(who, ask, credentials).await?)
 }
 
 /// Parsed body of `POST /sessions`.
@@ -146,7 +146,7 @@ pub struct CreateSession {
     /// Name or URL of a catalog.
     pub catalog: Option<String>,
     /// Credentials of the session. `None` to use the owner's stored credentials.
-    pub s3_credentials: Option<Credentials>,
+    pub credentials: Option<Credentials>,
 }
 
 /// Parses the body of `POST /sessions`.
@@ -181,12 +181,18 @@ pub fn parse_create_session(mut body: Body) -> Result<CreateSession, Problem> {
         }
     });
     let has_any = values.iter().any(Option::is_some);
-    for field in CredentialField::ALL
-        .into_iter()
-        .filter(|field| field.is_required())
-    {
+    let has_keys = [
+        CredentialField::KeyId,
+        CredentialField::SecretKey,
+        CredentialField::SessionToken,
+    ];
+    let has_keys = has_keys
+        .iter()
+        .any(|field| values[*field as usize].is_some());
+    for field in [CredentialField::KeyId, CredentialField::SecretKey] {
         let is_there = values[field as usize].is_some() || body.has_error(json_field(field));
-        if !uses_stored && !is_there {
+        // A catalog token alone is enough for a catalog that hands out the storage's credentials.
+        if !uses_stored && !is_there && (has_keys || !has_any) {
             body.reject_field(
                 json_field(field),
                 "is required unless use_stored_credentials is true",
@@ -209,19 +215,12 @@ pub fn parse_create_session(mut body: Body) -> Result<CreateSession, Problem> {
         body.reject_field("use_stored_credentials", says);
     }
     body.finish()?;
-    let mut take = |field: CredentialField| values[field as usize].take();
-    let both = take(CredentialField::KeyId).zip(take(CredentialField::SecretKey));
+    let take = |field: CredentialField| values[field as usize].take();
     Ok(CreateSession {
         username,
         size,
         catalog,
-        s3_credentials: both.map(|(key_id, secret_key)| Credentials {
-            key_id,
-            secret_key,
-            session_token: take(CredentialField::SessionToken),
-            catalog_token: take(CredentialField::CatalogToken),
-            expires: None,
-        }),
+        credentials: Credentials::from_values(take, |_| None),
     })
 }
 

@@ -121,7 +121,7 @@ async fn serve_with(
         stop_failed: settings.reaper.failed,
         stop_late: settings.reaper.late,
     };
-    let reconciler = Reconciler::new(&dependencies, policy);
+    let reconciler = Reconciler::new(&dependencies, settings.clone(), policy);
     let service = Arc::new(Service::new(settings.clone(), dependencies));
     let reaper = Reaper::new(service.clone(), notifier, settings.clone());
     info!("serving guild {}", settings.discord.guild);

@@ -1,4 +1,38 @@
-//! The secret values of credentials: their names, limits and order. Pure.
+//! The parts of credentials and their secret values: names, limits and order. Pure.
+
+use crate::settings::{Catalog, Settings};
+
+/// A part of a person's credentials. Each catalog requires one; the other is optional.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialPart {
+    S3Keys,
+    CatalogToken,
+}
+
+impl CredentialPart {
+    /// Returns the part that a session needs for this catalog.
+    pub fn required_by(catalog: &Catalog) -> Self {
+        if catalog.vended_credentials {
+            Self::CatalogToken
+        } else {
+            Self::S3Keys
+        }
+    }
+
+    /// Returns the part that a session needs for the catalog with this name or URL.
+    pub fn required_for(settings: &Settings, catalog: &str) -> Self {
+        let catalog = settings.catalog(catalog);
+        catalog.map_or(Self::S3Keys, |catalog| Self::required_by(&catalog))
+    }
+
+    /// Returns the first field of the part, which no such part lacks.
+    pub fn field(self) -> CredentialField {
+        match self {
+            Self::S3Keys => CredentialField::KeyId,
+            Self::CatalogToken => CredentialField::CatalogToken,
+        }
+    }
+}
 
 /// A secret input of the form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +77,11 @@ impl CredentialField {
         }
     }
 
-    /// Returns true if the field must be filled in.
-    pub fn is_required(self) -> bool {
-        matches!(self, Self::KeyId | Self::SecretKey)
+    /// Returns true if the field must be filled in where this part is required.
+    pub fn is_required(self, part: CredentialPart) -> bool {
+        match part {
+            CredentialPart::S3Keys => matches!(self, Self::KeyId | Self::SecretKey),
+            CredentialPart::CatalogToken => self == Self::CatalogToken,
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! S3 credentials of a person: reading the form, checking them, and the trait that stores them.
+//! Credentials of a person, which are S3 keys, a catalog token or both: reading the form, checking
+//! them, and the trait that stores them.
 //! Values are held as [`SecretString`]s and appear in no message.
 
 mod expiry;
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
-pub use field::CredentialField;
+pub use field::{CredentialField, CredentialPart};
 pub use parse::{CredentialsForm, ExpiryNote, InputError, Parsed, looks_like_a_key, parse};
 pub use value::{ValueError, check_value, lacks_session_token};
 
@@ -23,16 +24,32 @@ use crate::{
     session::{Observed, OwnerId, Record},
 };
 
-/// Credentials that a person or a program entered, with their characters checked.
+/// Credentials that a person or a program entered, with their characters checked. At least one part
+/// is there.
 #[derive(Debug)]
 pub struct Credentials {
+    /// `None` for a person who gets the storage's credentials from the catalog.
+    pub s3: Option<S3Keys>,
+    /// Token for the Iceberg catalog, if the catalog requires one.
+    pub catalog_token: Option<CatalogToken>,
+}
+
+/// Keys for an S3 storage.
+#[derive(Debug, Clone)]
+pub struct S3Keys {
     pub key_id: SecretString,
     pub secret_key: SecretString,
-    /// Session token, which only temporary credentials have.
+    /// Session token, which only temporary keys have.
     pub session_token: Option<SecretString>,
-    /// Token for the Iceberg catalog, if the catalog requires one.
-    pub catalog_token: Option<SecretString>,
     /// Time at which the session token expires, if it was entered.
+    pub expires: Option<DateTime<Utc>>,
+}
+
+/// A token for an Iceberg catalog.
+#[derive(Debug, Clone)]
+pub struct CatalogToken {
+    pub value: SecretString,
+    /// Time at which the token expires, if it was entered.
     pub expires: Option<DateTime<Utc>>,
 }
 
@@ -44,23 +61,110 @@ pub struct KeyHint(pub String);
 /// Metadata of stored credentials, without any value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialMetadata {
-    pub hint: KeyHint,
+    /// `None` if there are no S3 keys.
+    pub s3: Option<S3Metadata>,
+    /// `None` if there is no catalog token.
+    pub catalog_token: Option<TokenMetadata>,
     /// Time at which the credentials were stored.
     pub stored: Option<DateTime<Utc>>,
     /// Time at which the credentials were last seen to work.
     pub checked: Option<DateTime<Utc>>,
-    /// Time at which the credentials expire, if known.
+}
+
+/// Metadata of stored S3 keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Metadata {
+    pub hint: KeyHint,
+    /// Time at which the session token expires, if known.
     pub expires: Option<DateTime<Utc>>,
+}
+
+/// Metadata of a stored catalog token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenMetadata {
+    /// Time at which the token expires, if known.
+    pub expires: Option<DateTime<Utc>>,
+}
+
+impl CredentialMetadata {
+    pub fn has(&self, part: CredentialPart) -> bool {
+        match part {
+            CredentialPart::S3Keys => self.s3.is_some(),
+            CredentialPart::CatalogToken => self.catalog_token.is_some(),
+        }
+    }
+
+    /// Returns the time at which a part expires, if it is there and the time is known.
+    pub fn expiry(&self, part: CredentialPart) -> Option<DateTime<Utc>> {
+        match part {
+            CredentialPart::S3Keys => self.s3.as_ref()?.expires,
+            CredentialPart::CatalogToken => self.catalog_token.as_ref()?.expires,
+        }
+    }
 }
 
 impl Credentials {
     /// Returns the value of a field, if it has one.
     pub fn value(&self, field: CredentialField) -> Option<&SecretString> {
+        let keys = self.s3.as_ref();
         match field {
-            CredentialField::KeyId => Some(&self.key_id),
-            CredentialField::SecretKey => Some(&self.secret_key),
-            CredentialField::SessionToken => self.session_token.as_ref(),
-            CredentialField::CatalogToken => self.catalog_token.as_ref(),
+            CredentialField::KeyId => Some(&keys?.key_id),
+            CredentialField::SecretKey => Some(&keys?.secret_key),
+            CredentialField::SessionToken => keys?.session_token.as_ref(),
+            CredentialField::CatalogToken => self.catalog_token.as_ref().map(|it| &it.value),
+        }
+    }
+
+    /// Builds credentials from the values and the times of expiry that `value` and `expires` return.
+    /// Returns `None` if both parts are missing.
+    pub fn from_values(
+        mut value: impl FnMut(CredentialField) -> Option<SecretString>,
+        expires: impl Fn(CredentialPart) -> Option<DateTime<Utc>>,
+    ) -> Option<Self> {
+        let [key_id, secret_key, session_token, token] =
+            CredentialField::ALL.map(|field| value(field));
+        let s3 = key_id.zip(secret_key).map(|(key_id, secret_key)| S3Keys {
+            key_id,
+            secret_key,
+            session_token,
+            expires: expires(CredentialPart::S3Keys),
+        });
+        let catalog_token = token.map(|value| CatalogToken {
+            value,
+            expires: expires(CredentialPart::CatalogToken),
+        });
+        let is_any = s3.is_some() || catalog_token.is_some();
+        is_any.then_some(Self { s3, catalog_token })
+    }
+
+    pub fn has(&self, part: CredentialPart) -> bool {
+        self.value(part.field()).is_some()
+    }
+
+    /// Returns the time at which a part expires, if it is there and the time is known.
+    pub fn expiry(&self, part: CredentialPart) -> Option<DateTime<Utc>> {
+        match part {
+            CredentialPart::S3Keys => self.s3.as_ref()?.expires,
+            CredentialPart::CatalogToken => self.catalog_token.as_ref()?.expires,
+        }
+    }
+
+    /// Returns the metadata of these credentials.
+    pub fn metadata(
+        &self,
+        stored: DateTime<Utc>,
+        checked: Option<DateTime<Utc>>,
+    ) -> CredentialMetadata {
+        CredentialMetadata {
+            s3: self.s3.as_ref().map(|keys| S3Metadata {
+                hint: keys.hint(),
+                expires: keys.expires,
+            }),
+            catalog_token: self.catalog_token.as_ref().map(|token| TokenMetadata {
+                expires: token.expires,
+            }),
+            stored: Some(stored),
+            checked,
         }
     }
 
@@ -75,7 +179,9 @@ impl Credentials {
             .into_iter()
             .all(|field| value(self, field) == value(other, field))
     }
+}
 
+impl S3Keys {
     /// Returns the part of the access key ID that may be shown. If the ID has fewer than eight
     /// characters, that part is empty.
     pub fn hint(&self) -> KeyHint {
@@ -91,10 +197,8 @@ impl Credentials {
 
 /// Replaces each value of `credentials` in `text` with `[removed]`.
 pub fn redacted(text: &str, credentials: &Credentials) -> String {
-    let optional = [&credentials.session_token, &credentials.catalog_token];
-    let values = [&credentials.key_id, &credentials.secret_key]
-        .into_iter()
-        .chain(optional.into_iter().flatten());
+    let values = CredentialField::ALL.into_iter();
+    let values = values.filter_map(|field| credentials.value(field));
     redact(
         text,
         values.map(|value| (value.expose_secret(), "[removed]")),

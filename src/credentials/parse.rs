@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    CredentialField, Credentials,
+    CatalogToken, CredentialField, CredentialPart, Credentials, S3Keys,
     expiry::{self, Expiry},
     paste::{self, Flaw, Name, Pair, looks_random},
     value::{ValueError, check_characters, find, lacks_session_token},
@@ -36,10 +36,10 @@ pub enum InputError {
     Twice(CredentialField, Vec<String>),
     /// Temporary credentials without their session token.
     NoSessionToken,
-    /// A time of expiry that is neither a duration nor a time.
-    NoTime,
-    /// A time of expiry in the past.
-    Past,
+    /// A time of expiry of this part that is neither a duration nor a time.
+    NoTime(CredentialPart),
+    /// A time of expiry of this part in the past.
+    Past(CredentialPart),
 }
 
 /// Things to tell about a time of expiry in accepted credentials.
@@ -66,16 +66,27 @@ pub struct CredentialsForm {
     pub expires: String,
 }
 
-/// Reads the form. Each input may contain values of all fields, each with its name.
+/// Reads the form. Each input may contain values of all fields, each with its name. The time of expiry
+/// belongs to the required part.
 ///
 /// # Errors
 /// Returns all errors, at most one per field.
-pub fn parse(typed: &CredentialsForm, now: DateTime<Utc>) -> Result<Parsed, Vec<InputError>> {
+pub fn parse(
+    typed: &CredentialsForm,
+    required: CredentialPart,
+    now: DateTime<Utc>,
+) -> Result<Parsed, Vec<InputError>> {
     let pastes = Pastes::new(&typed.secrets);
     let mut mistakes = Vec::new();
     let [key_id, secret_key, session_token, catalog_token] = CredentialField::ALL.map(|field| {
         let found = pastes.find(field);
-        let checked = found.and_then(|found| validate(field, found));
+        let checked = found.and_then(|found| match found {
+            Some(pair) => validate(field, pair).map(Some),
+            None if field.is_required(required) || pastes.is_half_of_a_key(field) => {
+                Err(InputError::Value(field, ValueError::Empty))
+            }
+            None => Ok(None),
+        });
         checked.unwrap_or_else(|mistake| {
             mistakes.push(mistake);
             None
@@ -87,27 +98,32 @@ pub fn parse(typed: &CredentialsForm, now: DateTime<Utc>) -> Result<Parsed, Vec<
         mistakes.retain(|it| is_twice(it) || !matches!(it, InputError::Twice(..)));
     }
     let (expires, note) = pastes
-        .expiry(&typed.expires, now)
+        .expiry(&typed.expires, required, now)
         .unwrap_or_else(|mistake| {
             mistakes.push(mistake);
             (None, None)
         });
-    let (Some(key_id), Some(secret_key)) = (key_id, secret_key) else {
-        return Err(mistakes);
-    };
-    if mistakes.is_empty() && lacks_session_token(&key_id, session_token.as_ref()) {
+    if mistakes.is_empty()
+        && let Some(key_id) = &key_id
+        && lacks_session_token(key_id, session_token.as_ref())
+    {
         mistakes.push(InputError::NoSessionToken);
     }
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
-    let credentials = Credentials {
+    let of = |part| expires.filter(|_| part == required);
+    let s3 = key_id.zip(secret_key).map(|(key_id, secret_key)| S3Keys {
         key_id,
         secret_key,
         session_token,
-        catalog_token,
-        expires,
-    };
+        expires: of(CredentialPart::S3Keys),
+    });
+    let catalog_token = catalog_token.map(|value| CatalogToken {
+        value,
+        expires: of(CredentialPart::CatalogToken),
+    });
+    let credentials = Credentials { s3, catalog_token };
     Ok(Parsed { credentials, note })
 }
 
@@ -184,6 +200,20 @@ impl Pastes {
         Err(InputError::Twice(field, profiles))
     }
 
+    /// Returns true if the field is a part of an S3 key whose other part is there.
+    fn is_half_of_a_key(&self, field: CredentialField) -> bool {
+        let is_there = |field| !matches!(self.find(field), Ok(None));
+        match field {
+            CredentialField::KeyId => {
+                is_there(CredentialField::SecretKey) || is_there(CredentialField::SessionToken)
+            }
+            CredentialField::SecretKey => {
+                is_there(CredentialField::KeyId) || is_there(CredentialField::SessionToken)
+            }
+            CredentialField::SessionToken | CredentialField::CatalogToken => false,
+        }
+    }
+
     /// Returns the field of a value whose name is only `token`. Where AWS gives out temporary
     /// credentials, it is the session token.
     fn field_of_tokens(&self) -> CredentialField {
@@ -205,6 +235,7 @@ impl Pastes {
     fn expiry(
         &self,
         typed: &str,
+        required: CredentialPart,
         now: DateTime<Utc>,
     ) -> Result<(Option<DateTime<Utc>>, Option<ExpiryNote>), InputError> {
         let named = self
@@ -220,7 +251,7 @@ impl Pastes {
                     read => read.unwrap_or(Expiry::Never),
                 }
             }
-            typed => expiry::read(typed, now).ok_or(InputError::NoTime)?,
+            typed => expiry::read(typed, now).ok_or(InputError::NoTime(required))?,
         };
         let (time, note) = match read {
             Expiry::Never => return Ok((None, None)),
@@ -232,23 +263,13 @@ impl Pastes {
             ),
         };
         if time <= now {
-            return Err(InputError::Past);
+            return Err(InputError::Past(required));
         }
         Ok((Some(time), note))
     }
 }
 
-fn validate(
-    field: CredentialField,
-    found: Option<&Pair>,
-) -> Result<Option<SecretString>, InputError> {
-    let Some(pair) = found else {
-        return if field.is_required() {
-            Err(InputError::Value(field, ValueError::Empty))
-        } else {
-            Ok(None)
-        };
-    };
+fn validate(field: CredentialField, pair: &Pair) -> Result<SecretString, InputError> {
     let value = pair.value.expose_secret();
     let length = value.chars().count();
     match pair.flaw {
@@ -274,7 +295,7 @@ fn validate(
             return Err(InputError::Wrapped(field, c, place));
         }
     }
-    Ok(Some(pair.value.clone()))
+    Ok(pair.value.clone())
 }
 
 /// Returns true if a chat message may contain credentials: an AWS key ID, a value with a name

@@ -16,7 +16,7 @@ use reqwest::{Client, redirect::Policy};
 
 pub use error::{CheckedService, ErrorOrigin, PreflightError};
 
-use super::Credentials;
+use super::{CredentialPart, Credentials};
 use crate::settings::Catalog;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -100,7 +100,8 @@ impl Preflight {
 
     /// Checks `credentials` with the storage and the catalog in parallel. Returns true if they were
     /// seen to work. Returns false if no bucket is set and the storage denies listing the buckets,
-    /// which shows neither that they work nor that they don't.
+    /// which shows neither that they work nor that they don't. Doesn't ask the storage if the catalog
+    /// hands out its credentials.
     ///
     /// # Errors
     /// Returns the storage's error and the catalog's, whichever there are.
@@ -110,8 +111,15 @@ impl Preflight {
         catalog: &Catalog,
         now: DateTime<Utc>,
     ) -> Result<bool, Vec<PreflightError>> {
+        let needs_keys = CredentialPart::required_by(catalog) == CredentialPart::S3Keys;
+        let storage = async {
+            match &credentials.s3 {
+                Some(keys) if needs_keys => storage::check(&self.client, keys, catalog, now).await,
+                _ => Ok(true),
+            }
+        };
         let (storage, tables) = tokio::join!(
-            storage::check(&self.client, credentials, catalog, now),
+            storage,
             catalog::check(&self.client, credentials, catalog, now)
         );
         match (storage, tables) {

@@ -18,7 +18,7 @@ use reqwest::{
 };
 use secrecy::ExposeSecret;
 
-use super::Credentials;
+use super::S3Keys;
 
 /// The credentials or the region contain a character that no header can, such as a line break.
 //
@@ -35,14 +35,14 @@ pub(super) struct Unsendable;
 pub(super) fn sign(
     method: &Method,
     url: &Url,
-    credentials: &Credentials,
+    keys: &S3Keys,
     (service, region): (&str, &str),
     time: DateTime<Utc>,
 ) -> Result<HeaderMap, Unsendable> {
-    let token = credentials.session_token.as_ref();
+    let token = keys.session_token.as_ref();
     let identity = Identity::new(
-        credentials.key_id.expose_secret(),
-        credentials.secret_key.expose_secret(),
+        keys.key_id.expose_secret(),
+        keys.secret_key.expose_secret(),
         token.map(|token| token.expose_secret().to_owned()),
         None,
         "duckbot",

@@ -8,10 +8,10 @@ use serenity::all::{
 };
 
 use super::replies::{
-    CREDENTIALS_TITLE, EXPIRY_LABEL, EXPIRY_PLACEHOLDER, PASTE_PLACEHOLDER, QUERY_LABEL,
-    QUERY_PLACEHOLDER, QUERY_TITLE, field_label,
+    EXPIRY_PLACEHOLDER, QUERY_LABEL, QUERY_PLACEHOLDER, QUERY_TITLE, credentials_title,
+    expiry_label, field_label, paste_placeholder,
 };
-use crate::credentials::{CredentialField, CredentialsForm};
+use crate::credentials::{CredentialField, CredentialPart, CredentialsForm};
 
 /// Maximum number of characters in a form input.
 const MAX_INPUT_CHARS: u16 = 4000;
@@ -73,10 +73,20 @@ impl Form {
         }))
     }
 
-    /// Builds the form that Discord shows.
-    pub(super) fn modal(&self) -> CreateModal {
+    /// Returns the catalog whose credentials the form takes. `None` for the default catalog, and for
+    /// forms that take none.
+    pub(super) fn catalog(&self) -> Option<&str> {
+        match self {
+            Self::Credentials(catalog) => catalog.as_deref(),
+            Self::Sql(_) => None,
+        }
+    }
+
+    /// Builds the form that Discord shows. `required` is the part of the credentials that the form's
+    /// catalog requires.
+    pub(super) fn modal(&self, required: CredentialPart) -> CreateModal {
         let (title, inputs) = match self {
-            Self::Credentials(_) => (CREDENTIALS_TITLE, credential_inputs()),
+            Self::Credentials(_) => (credentials_title(required), credential_inputs(required)),
             Self::Sql(_) => (QUERY_TITLE, vec![query_input()]),
         };
         let rows = inputs.into_iter().map(CreateActionRow::InputText);
@@ -84,26 +94,30 @@ impl Form {
     }
 }
 
-fn credential_inputs() -> Vec<CreateInputText> {
+fn credential_inputs(required: CredentialPart) -> Vec<CreateInputText> {
     // All inputs are optional: text pasted into one may contain the values of the others.
     let input = |style, label, id| {
         CreateInputText::new(style, label, id)
             .required(false)
             .max_length(MAX_INPUT_CHARS)
     };
-    let secrets = CredentialField::ALL.map(|field| match field {
-        // Only an input of several lines keeps the line breaks of a file.
-        CredentialField::KeyId => input(
+    let fields = match required {
+        CredentialPart::S3Keys => &CredentialField::ALL[..],
+        CredentialPart::CatalogToken => &[CredentialField::CatalogToken],
+    };
+    // Only an input of several lines keeps the line breaks of a file.
+    let secrets = fields.iter().enumerate().map(|(place, field)| match place {
+        0 => input(
             InputTextStyle::Paragraph,
-            field_label(field),
-            input_id(field),
+            field_label(*field),
+            input_id(*field),
         )
-        .placeholder(PASTE_PLACEHOLDER),
-        _ => input(InputTextStyle::Short, field_label(field), input_id(field)),
+        .placeholder(paste_placeholder(required)),
+        _ => input(InputTextStyle::Short, field_label(*field), input_id(*field)),
     });
-    let expires = input(InputTextStyle::Short, EXPIRY_LABEL, EXPIRES);
+    let expires = input(InputTextStyle::Short, expiry_label(required), EXPIRES);
     let expires = expires.placeholder(EXPIRY_PLACEHOLDER);
-    secrets.into_iter().chain([expires]).collect()
+    secrets.chain([expires]).collect()
 }
 
 fn query_input() -> CreateInputText {

@@ -27,7 +27,7 @@ pub(super) async fn answer(bot: &Bot, message: Message) {
         member: None,
     };
     let mut reply = match bot.admit(&context).await {
-        Ok(_) => replies::setup_invitation(None),
+        Ok(_) => replies::setup_invitation(None, bot.service.required_credentials(None)),
         Err(denied) => {
             let (denial, _) = deny(&denied);
             way_out(bot, author, denial).await

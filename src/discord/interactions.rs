@@ -6,8 +6,8 @@
 use std::time::Instant;
 
 use serenity::all::{
-    ChannelType, CommandData, CommandInteraction, ComponentInteraction, Interaction, InteractionId,
-    Member, Message, ModalInteraction,
+    ChannelType, CommandData, CommandInteraction, ComponentInteraction, CreateModal, Interaction,
+    InteractionId, Member, Message, ModalInteraction,
 };
 use tracing::{Instrument, debug, info_span};
 
@@ -94,6 +94,10 @@ fn chosen(data: &CommandData) -> Option<(&'static dyn Command, Options<'_>)> {
     Some((commands::find(options.command())?, options))
 }
 
+fn modal(bot: &Bot, form: &Form) -> CreateModal {
+    form.modal(bot.service.required_credentials(form.catalog()))
+}
+
 async fn command(bot: &Bot, it: CommandInteraction) -> Result<CallOutcome, InteractionClosed> {
     let responder = responder(bot, it.id, &it.token);
     let Some((command, options)) = chosen(&it.data) else {
@@ -101,7 +105,7 @@ async fn command(bot: &Bot, it: CommandInteraction) -> Result<CallOutcome, Inter
     };
     // A form must be the first response, so access is checked when the form is submitted.
     if let Some(form) = command.form(options) {
-        responder.open_form(&form).await?;
+        responder.open_form(modal(bot, &form)).await?;
         return Ok(CallOutcome::Done);
     }
     responder.acknowledge().await?;
@@ -121,7 +125,7 @@ async fn press(bot: &Bot, it: ComponentInteraction) -> Result<CallOutcome, Inter
         return outdated(&responder).await;
     };
     if let Some(form) = button.form() {
-        responder.open_form(&form).await?;
+        responder.open_form(modal(bot, &form)).await?;
         return Ok(CallOutcome::Done);
     }
     if button.has_separate_reply() {

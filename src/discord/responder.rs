@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serenity::{
     all::{
         AutocompleteChoice, CreateActionRow, CreateAllowedMentions, CreateAutocompleteResponse,
-        CreateButton, CreateInteractionResponse, CreateInteractionResponseMessage,
+        CreateButton, CreateInteractionResponse, CreateInteractionResponseMessage, CreateModal,
         EditInteractionResponse, InteractionId,
     },
     builder::Builder,
@@ -25,7 +25,6 @@ use tracing::{debug, warn};
 
 use super::{
     errors::{code, count, is_final, status},
-    forms::Form,
     message::{attachment, rows, truncate},
     replies::Reply,
 };
@@ -205,9 +204,8 @@ impl Responder {
     }
 
     /// Opens a form as the first response.
-    pub(super) async fn open_form(&self, form: &Form) -> Result<(), InteractionClosed> {
-        self.respond(CreateInteractionResponse::Modal(form.modal()))
-            .await
+    pub(super) async fn open_form(&self, form: CreateModal) -> Result<(), InteractionClosed> {
+        self.respond(CreateInteractionResponse::Modal(form)).await
     }
 
     /// Answers an autocomplete interaction with suggestions, as pairs of name and value.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    environment::{self, CatalogAuth, SessionConfig, secret},
+    environment::{self, Catalog, CatalogAuth, SessionConfig, secret},
     names::TableName,
     script::{self, tables},
     shell::{Answer, Exited, Shell},
@@ -58,7 +58,7 @@ pub(super) async fn prepare_access(
                 // A failure shows when the tables are tried.
                 let _ = shell.execute(&statement).await?;
             }
-            try_tables(shell, catalog, &listing).await
+            try_tables(shell, &config.catalog, &listing).await
         }
         Err(ListingError::Unsigned) => {
             run_optional(shell, [&[tables::list_tables(catalog)][..]]).await
@@ -127,14 +127,19 @@ impl Tried {
 
 /// Tries tables until one can be read. If none can, stores what is known. Returns the number of
 /// problems.
-async fn try_tables(shell: &mut Shell, catalog: &str, listing: &Listing) -> Result<usize, Exited> {
+async fn try_tables(
+    shell: &mut Shell,
+    catalog: &Catalog,
+    listing: &Listing,
+) -> Result<usize, Exited> {
+    let name = &catalog.name;
     let begin = Instant::now();
     let mut failures: Vec<(TableName, Tried)> = Vec::new();
     for table in sample(&listing.tables) {
-        match try_table(shell, catalog, &table).await? {
+        match try_table(shell, name, &table).await? {
             Tried::Read => {
                 for (table, _) in failures {
-                    eprintln!("duckbot: {} can't be read", table.in_catalog(catalog));
+                    eprintln!("duckbot: {} can't be read", table.in_catalog(name));
                 }
                 return Ok(0);
             }
@@ -153,12 +158,12 @@ async fn try_tables(shell: &mut Shell, catalog: &str, listing: &Listing) -> Resu
         return Ok(0);
     };
     let step = match tried {
-        Tried::NotRead(_) => tables::read_table(catalog, table),
-        _ => tables::load_table(catalog, table),
+        Tried::NotRead(_) => tables::read_table(name, table, catalog.vended),
+        _ => tables::load_table(name, table),
     };
     let lines = failures.iter().filter_map(|(table, tried)| match tried {
         Tried::NotRead(error) | Tried::NotLoaded(error) => {
-            Some(format!("{}: {error}", table.in_catalog(catalog)))
+            Some(format!("{}: {error}", table.in_catalog(name)))
         }
         _ => None,
     });

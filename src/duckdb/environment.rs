@@ -40,6 +40,9 @@ pub const CONTROL_KEY: &str = "CONTROL_KEY";
 /// Variable that is `true` if DuckDB may list the namespaces in namespaces of the catalog.
 pub const NESTED: &str = "CATALOG_NESTED";
 
+/// Variable that is `true` if the catalog hands out the credentials for its tables' files.
+pub const VENDED: &str = "CATALOG_VENDED_CREDENTIALS";
+
 /// Configuration of a session, without secret values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionConfig {
@@ -95,8 +98,18 @@ pub struct S3 {
     pub region: String,
     /// True if URLs have the bucket in the path instead of the host name.
     pub path_style: bool,
-    /// True if the credentials include a session token.
-    pub session_token: bool,
+    /// The owner's keys in the environment.
+    pub keys: OwnKeys,
+}
+
+/// Kinds of S3 keys that a session's owner has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnKeys {
+    /// None: the catalog hands out credentials.
+    None,
+    Permanent,
+    /// Keys with a session token.
+    Temporary,
 }
 
 /// An Iceberg REST catalog.
@@ -111,6 +124,8 @@ pub struct Catalog {
     pub auth: CatalogAuth,
     /// True if DuckDB may list the namespaces in namespaces.
     pub nested: bool,
+    /// True if the catalog hands out the credentials for its tables' files.
+    pub vended: bool,
 }
 
 /// Methods by which DuckDB authenticates to a catalog.
@@ -224,11 +239,7 @@ impl EnvironmentReader<'_> {
     }
 
     fn s3(&mut self) -> Result<S3, Invalid> {
-        for name in [secret::KEY_ID, secret::KEY] {
-            if !self.is_set(name) {
-                self.errors.push(format!("{name} is missing."));
-            }
-        }
+        let keys = self.own_keys();
         let endpoint = self.parsed("S3_ENDPOINT", S3Endpoint::parse);
         let region = self.required("S3_REGION");
         let path_style = self.flag("S3_PATH_STYLE");
@@ -241,7 +252,26 @@ impl EnvironmentReader<'_> {
             endpoint,
             region: region?,
             path_style,
-            session_token: self.is_set(secret::SESSION_TOKEN),
+            keys: keys?,
+        })
+    }
+
+    /// Keys may only be missing if the catalog hands out credentials.
+    fn own_keys(&mut self) -> Result<OwnKeys, Invalid> {
+        let names = [secret::KEY_ID, secret::KEY];
+        let is_any = names.iter().any(|name| self.is_set(name));
+        if !is_any && self.flag(VENDED)? {
+            return Ok(OwnKeys::None);
+        }
+        for name in names {
+            if !self.is_set(name) {
+                self.errors.push(format!("{name} is missing."));
+            }
+        }
+        Ok(if self.is_set(secret::SESSION_TOKEN) {
+            OwnKeys::Temporary
+        } else {
+            OwnKeys::Permanent
         })
     }
 
@@ -260,12 +290,18 @@ impl EnvironmentReader<'_> {
         let warehouse = self.text("CATALOG_WAREHOUSE");
         let auth = self.auth();
         let nested = self.flag(NESTED);
+        let vended = self.flag(VENDED)?;
+        if vended && !self.is_set(secret::CATALOG_TOKEN) {
+            self.errors
+                .push(format!("{} is missing.", secret::CATALOG_TOKEN));
+        }
         Ok(Catalog {
             name: name?,
             endpoint: endpoint?,
             warehouse: warehouse?.unwrap_or_default(),
             auth: auth?,
             nested: nested?,
+            vended,
         })
     }
 

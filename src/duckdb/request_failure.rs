@@ -42,6 +42,7 @@ pub enum RemoteServer {
     Storage {
         /// Bucket in the URL.
         bucket: Option<String>,
+        login: StorageLogin,
     },
     /// The Iceberg catalog of the session.
     Catalog {
@@ -51,6 +52,16 @@ pub enum RemoteServer {
     },
     /// A server in the query. It gets none of the session's credentials.
     Other { host: String },
+}
+
+/// Credentials that a session sends to its storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StorageLogin {
+    /// The owner's S3 keys.
+    OwnKeys,
+    /// Credentials from the catalog, for its tables only.
+    Vended,
 }
 
 /// Credentials that a session sends to its catalog.
@@ -187,11 +198,16 @@ fn server(url: Option<&str>, config: &SessionConfig) -> Option<RemoteServer> {
     };
     let (scheme, rest) = url.split_once("://")?;
     let (host, path) = rest.split_once(['/', '?']).unwrap_or((rest, ""));
-    let bucket = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
+    let storage = |bucket: &str| RemoteServer::Storage {
+        bucket: Some(bucket.to_owned()).filter(|name| !name.is_empty()),
+        login: if catalog.vended {
+            StorageLogin::Vended
+        } else {
+            StorageLogin::OwnKeys
+        },
+    };
     if S3_SCHEMES.contains(&scheme) {
-        return Some(RemoteServer::Storage {
-            bucket: bucket(host),
-        });
+        return Some(storage(host));
     }
     let endpoint = config.s3.endpoint.as_ref();
     // The storage may be below a path.
@@ -200,12 +216,8 @@ fn server(url: Option<&str>, config: &SessionConfig) -> Option<RemoteServer> {
     let mut parts = path.trim_start_matches('/').split(['/', '?']);
     let first = parts.next().unwrap_or_default();
     Some(match bucket_prefix(host, endpoint) {
-        Some("") => RemoteServer::Storage {
-            bucket: bucket(first),
-        },
-        Some(name) => RemoteServer::Storage {
-            bucket: bucket(name),
-        },
+        Some("") => storage(first),
+        Some(name) => storage(name),
         None => RemoteServer::Other { host: host.into() },
     })
 }

@@ -7,7 +7,7 @@ pub mod tables;
 use std::{fmt::Write, num::NonZeroU32};
 
 use super::{
-    environment::{Catalog, CatalogAuth, S3, SessionConfig, secret},
+    environment::{Catalog, CatalogAuth, OwnKeys, S3, SessionConfig, secret},
     names::{identifier, literal},
 };
 use fence::{IGNORE_STORED_SECRETS, LOCK_SETTINGS, REMOTE_PREFIXES, allow_folders};
@@ -274,11 +274,20 @@ fn start_ui(config: &SessionConfig) -> ScriptStep {
 }
 
 fn create_s3_secret(s3: &S3, value: Value<'_>) -> ScriptStep {
-    let statements = vec!["LOAD httpfs;".into(), s3_secret(s3, value)];
-    ScriptStep::new("Loading your S3 credentials", statements)
+    let load = "LOAD httpfs;".to_owned();
+    let statements = [load].into_iter().chain(s3_secret(s3, value)).collect();
+    let what = match s3.keys {
+        OwnKeys::None => "Loading the extension httpfs",
+        OwnKeys::Permanent | OwnKeys::Temporary => "Loading your S3 credentials",
+    };
+    ScriptStep::new(what, statements)
 }
 
-fn s3_secret(s3: &S3, value: Value<'_>) -> String {
+/// Returns the statement that creates the secret with the owner's keys, if there are any.
+fn s3_secret(s3: &S3, value: Value<'_>) -> Option<String> {
+    if s3.keys == OwnKeys::None {
+        return None;
+    }
     let mut options = format!(
         "TYPE s3, KEY_ID {}, SECRET {}, REGION {}, URL_STYLE '{}'",
         value(secret::KEY_ID),
@@ -286,7 +295,7 @@ fn s3_secret(s3: &S3, value: Value<'_>) -> String {
         literal(&s3.region),
         if s3.path_style { "path" } else { "vhost" },
     );
-    if s3.session_token {
+    if s3.keys == OwnKeys::Temporary {
         let token = value(secret::SESSION_TOKEN);
         let _ = write!(options, ", SESSION_TOKEN {token}");
     }
@@ -294,7 +303,7 @@ fn s3_secret(s3: &S3, value: Value<'_>) -> String {
         let rest = literal(&endpoint.without_scheme());
         let _ = write!(options, ", ENDPOINT {rest}, USE_SSL {}", endpoint.tls());
     }
-    format!("CREATE OR REPLACE SECRET s3 ({options});")
+    Some(format!("CREATE OR REPLACE SECRET s3 ({options});"))
 }
 
 fn attach_catalog(catalog: &Catalog, value: Value<'_>) -> ScriptStep {
@@ -344,12 +353,17 @@ fn attach_statement(catalog: &Catalog, name: &str, secret: &str) -> String {
     } else {
         ""
     };
-    // With delegation, credentials from the catalog would replace the owner's. DuckDB takes `main` for
+    // Without delegation, DuckDB uses the owner's keys only. DuckDB takes `main` for
     // the default schema, and would not find a namespace of this name. It takes a warehouse like `s3://…`
     // for a remote file, which it would attach as read-only.
+    let delegation = if catalog.vended {
+        "vended_credentials"
+    } else {
+        "none"
+    };
     format!(
         "ATTACH {} AS {} (TYPE iceberg, ENDPOINT {}, {authorization}, \
-         ACCESS_DELEGATION_MODE 'none', DEFAULT_SCHEMA 'main', READ_ONLY false{nested});",
+         ACCESS_DELEGATION_MODE '{delegation}', DEFAULT_SCHEMA 'main', READ_ONLY false{nested});",
         literal(&catalog.warehouse),
         identifier(name),
         literal(&catalog.endpoint),

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     credentials::{CredentialField, Credentials},
-    duckdb::environment::secret,
+    duckdb::environment::{VENDED, secret},
     session::{Record, Size},
     settings::{Catalog, Settings},
 };
@@ -58,6 +58,9 @@ pub(super) fn plain(
     ];
     if let Some(service) = &catalog.sigv4_service {
         all.push(("CATALOG_SIGV4_SERVICE", service.clone()));
+    }
+    if catalog.vended_credentials {
+        all.push((VENDED, "true".to_owned()));
     }
     if let Some(sql) = &settings.sql {
         let memory = sql.memory.min(size.memory.eighth()).mebibytes();

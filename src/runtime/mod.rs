@@ -26,7 +26,7 @@ pub use crate::duckdb::{
     control::{ControlCommand, ControlResponse},
     names::{TableName, display_identifier, identifier, split_name},
     query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
-    request_failure::{CatalogLogin, FailureCause, RemoteServer, RequestFailure},
+    request_failure::{CatalogLogin, FailureCause, RemoteServer, RequestFailure, StorageLogin},
     script::tables::all_tables,
 };
 

@@ -1,5 +1,6 @@
 //! The use cases of credentials: store, show, check, forget.
 
+use chrono::{DateTime, Utc};
 use futures_util::future::join_all;
 use tracing::warn;
 
@@ -9,7 +10,7 @@ use super::{
     renewal::{is_ready, renew},
 };
 use crate::{
-    credentials::{CredentialMetadata, Credentials},
+    credentials::{CredentialMetadata, CredentialPart, Credentials},
     error::Error,
     runtime::rewrite,
     session::{Cause, Observed, OwnerId, Record, Renewal},
@@ -17,6 +18,8 @@ use crate::{
 
 /// The result of storing credentials.
 pub struct SetupOutcome {
+    /// Metadata of the entered credentials.
+    pub entered: CredentialMetadata,
     /// True if the preflight has confirmed that the credentials work.
     pub is_tried: bool,
     /// The person's live sessions that use the stored credentials, each with its outcome of the new
@@ -39,22 +42,36 @@ impl Service {
         }
     }
 
+    /// Returns the part of the credentials that a catalog requires, by default
+    /// `sessions.default_catalog`.
+    pub fn required_credentials(&self, catalog: Option<&str>) -> CredentialPart {
+        let catalog = catalog.unwrap_or(&self.settings.sessions.default_catalog);
+        CredentialPart::required_for(&self.settings, catalog)
+    }
+
     /// Checks a person's credentials against a catalog, by default `sessions.default_catalog`, and
-    /// stores them in place of the previous ones.
+    /// stores them in place of the previous ones. A catalog that hands out the storage's credentials
+    /// says nothing about S3 keys, so a person who entered none keeps the stored ones.
     ///
     /// # Errors
     /// Returns [`ServiceError::UnusableCredentials`] if they don't work; then nothing is changed.
     pub async fn set_up(
         &self,
         who: OwnerId,
-        credentials: &Credentials,
+        mut credentials: Credentials,
         catalog: Option<&str>,
     ) -> Result<SetupOutcome, ServiceError> {
         let name = self.catalog(catalog)?;
         let _guard = self.lock_owner(who).await;
-        let is_tried =
-            self.settings.credentials.preflight && self.try_credentials(credentials, &name).await?;
+        let is_tried = self.settings.credentials.preflight
+            && self.try_credentials(&credentials, &name).await?;
         let checked = is_tried.then(|| self.now());
+        let entered = credentials.metadata(self.now(), checked);
+        if credentials.s3.is_none() {
+            let stored = self.credentials.read(who).await?;
+            credentials.s3 = stored.and_then(|stored| stored.s3);
+        }
+        let credentials = &credentials;
         self.credentials
             .put(who, credentials, self.now(), checked)
             .await?;
@@ -70,13 +87,15 @@ impl Service {
             (seen, renewal)
         });
         Ok(SetupOutcome {
+            entered,
             is_tried,
             renewals: join_all(renewals).await,
         })
     }
 
     async fn renew_credentials(&self, seen: &Observed, credentials: &Credentials) -> Renewal {
-        let renewal = renew(&*self.runtime, seen, credentials).await;
+        let part = CredentialPart::required_for(&self.settings, &seen.record.catalog);
+        let renewal = renew(&*self.runtime, seen, credentials, part).await;
         if renewal == Renewal::Pending {
             return renewal;
         }
@@ -84,7 +103,7 @@ impl Service {
         let now = self.now();
         let note = |record: &Record| {
             if renewal.is_taken() {
-                record.with_renewed_credentials(credentials.expires, now)
+                record.with_renewed_credentials(credentials.expiry(part), now)
             } else {
                 // The owner is told now, so the reconciler does not try again.
                 record.with_kept_credentials()
@@ -189,7 +208,7 @@ impl Service {
     /// # Errors
     /// If no credentials are stored or they have expired, nothing is changed.
     pub async fn restart(&self, who: &Requester, old: &Record) -> Result<(), ServiceError> {
-        let credentials_expire = self.usable_credentials(who.id).await?.expires;
+        let credentials_expire = self.usable_credentials(who.id, &old.catalog).await?;
         let cause = Cause::Restarted {
             by: who.id,
             credentials_expire,
@@ -198,18 +217,26 @@ impl Service {
         Ok(self.wait_until_gone(&old.id).await?)
     }
 
-    /// Returns the metadata of the stored credentials, if they exist and have not expired.
+    /// Returns the time at which the stored credentials for a catalog expire, if it is known.
+    ///
+    /// # Errors
+    /// Returns a rejection if there are none, or if they have expired.
     pub(super) async fn usable_credentials(
         &self,
         who: OwnerId,
-    ) -> Result<CredentialMetadata, ServiceError> {
+        catalog: &str,
+    ) -> Result<Option<DateTime<Utc>>, ServiceError> {
         let about = self.credentials.metadata(who).await?;
-        let about = about.ok_or(StartRejection::NoCredentials)?;
-        match about.expires {
-            Some(expired) if expired <= self.now() => {
-                Err(StartRejection::CredentialsExpired(expired).into())
+        let part = CredentialPart::required_for(&self.settings, catalog);
+        let catalog = catalog.to_owned();
+        let Some(about) = about.filter(|about| about.has(part)) else {
+            return Err(StartRejection::CredentialsLack { part, catalog }.into());
+        };
+        match about.expiry(part) {
+            Some(at) if at <= self.now() => {
+                Err(StartRejection::CredentialsExpired { part, catalog, at }.into())
             }
-            _ => Ok(about),
+            expires => Ok(expires),
         }
     }
 

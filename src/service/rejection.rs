@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::{
+    credentials::CredentialPart,
     runtime::{QueryError, RequestFailure},
     session::{OwnerId, SessionId},
 };
@@ -31,10 +32,17 @@ pub enum StartRejection {
         /// Names of the available sizes.
         known: Vec<String>,
     },
-    /// No credentials are stored to start a session with.
-    NoCredentials,
-    /// The stored credentials expired at this time.
-    CredentialsExpired(DateTime<Utc>),
+    /// The stored or given credentials lack the part that this catalog requires.
+    CredentialsLack {
+        part: CredentialPart,
+        catalog: String,
+    },
+    /// This part of the stored credentials, which the catalog requires, expired at this time.
+    CredentialsExpired {
+        part: CredentialPart,
+        catalog: String,
+        at: DateTime<Utc>,
+    },
     QuotaReached {
         /// IDs of the owner's sessions. For a record that can't be read, the name of its object.
         ids: Vec<String>,

@@ -4,7 +4,7 @@ use tracing::warn;
 
 use super::audit::audit_renewal;
 use crate::{
-    credentials::Credentials,
+    credentials::{CredentialPart, Credentials},
     runtime::{ControlCommand, ControlResponse, Runtime, credential_variables},
     session::{Observed, PodState, Renewal},
 };
@@ -15,16 +15,21 @@ pub(super) fn is_ready(seen: &Observed) -> bool {
     is_ready && !seen.record.is_to_start()
 }
 
-/// Gives new credentials of its owner to a session.
+/// Gives new credentials of its owner to a session, whose catalog requires this part of them.
 pub(crate) async fn renew(
     runtime: &dyn Runtime,
     seen: &Observed,
     credentials: &Credentials,
+    required: CredentialPart,
 ) -> Renewal {
     if !is_ready(seen) {
         return Renewal::Pending;
     }
-    let renewal = send(runtime, seen, credentials).await;
+    let renewal = if credentials.has(required) {
+        send(runtime, seen, credentials).await
+    } else {
+        Renewal::Incomplete
+    };
     let id = &seen.record.id;
     audit_renewal(seen.record.owner, id, renewal.label(), renewal.is_taken());
     if let Renewal::Refused(why) | Renewal::Detached(why) = &renewal {

@@ -11,7 +11,7 @@ use super::{
     StartRejection, StartRequest, audit::audit, summarize,
 };
 use crate::{
-    credentials::Credentials,
+    credentials::{CredentialPart, Credentials},
     door::{ENTER_PATH, ticket::TICKET_LIFETIME},
     error::{Error, new_reference},
     runtime::{Claim, rewrite},
@@ -65,7 +65,7 @@ impl Service {
                 sessions: mine,
             });
         }
-        record.credentials_expire = self.usable_credentials(who.id).await?.expires;
+        record.credentials_expire = self.usable_credentials(who.id, &record.catalog).await?;
         let claimed = self.claim(who, &record).await?;
         if ask.exact && !is_equivalent(&record, &claimed) {
             Err(StartRejection::RequestReused.into())
@@ -84,11 +84,14 @@ impl Service {
         ask: StartRequest,
         credentials: &Credentials,
     ) -> Result<Arc<Record>, ServiceError> {
-        let record = Record {
-            credentials: CredentialSource::Awaited,
-            credentials_expire: credentials.expires,
-            ..self.new_record(who, &ask)?
-        };
+        let mut record = self.new_record(who, &ask)?;
+        let part = CredentialPart::required_for(&self.settings, &record.catalog);
+        if !credentials.has(part) {
+            let catalog = record.catalog;
+            return Err(StartRejection::CredentialsLack { part, catalog }.into());
+        }
+        record.credentials = CredentialSource::Awaited;
+        record.credentials_expire = credentials.expiry(part);
         if self.settings.credentials.preflight && self.find_by_request(&record).is_none() {
             self.try_credentials(credentials, &record.catalog).await?;
         }

@@ -15,6 +15,8 @@ pub enum Renewal {
     Unreachable,
     /// The session keeps the previous ones, for this reason.
     Refused(String),
+    /// The session keeps the previous ones, because the new ones lack what its catalog requires.
+    Incomplete,
 }
 
 impl Renewal {
@@ -32,6 +34,7 @@ impl Renewal {
             Self::NotSupported => "not_supported",
             Self::Unreachable => "unreachable",
             Self::Refused(_) => "refused",
+            Self::Incomplete => "incomplete",
         }
     }
 }

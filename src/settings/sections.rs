@@ -272,6 +272,9 @@ pub struct Catalog {
     /// AWS service whose requests DuckDB signs with the person's S3 credentials, such as `glue`.
     /// `None`: requests to the catalog are not signed.
     pub sigv4_service: Option<String>,
+    /// True if the catalog hands out the credentials for its tables' files (vended credentials). A
+    /// person then needs a catalog token and no S3 keys.
+    pub vended_credentials: bool,
     /// URL of the S3 storage. `None`: AWS.
     pub s3_endpoint: Option<S3Endpoint>,
     pub s3_region: String,
@@ -320,7 +323,7 @@ impl Settings {
     /// Catalog for the name or URL in a record, as returned by [`Settings::resolve_catalog`].
     ///
     /// A URL is accepted only with `api.any_catalog`. Such a catalog has the other settings of the
-    /// default catalog, except its OAuth 2 client and `sigv4_service`.
+    /// default catalog, except its OAuth 2 client, `sigv4_service` and `vended_credentials`.
     pub fn catalog(&self, said: &str) -> Option<Cow<'_, Catalog>> {
         if let Some(catalog) = self.named_catalog(said) {
             return Some(Cow::Borrowed(catalog));
@@ -333,6 +336,8 @@ impl Settings {
                 oauth2: None,
                 // A signed request contains the person's session token.
                 sigv4_service: None,
+                // Only a catalog of the team's may name the storage that DuckDB writes to.
+                vended_credentials: false,
                 ..default.clone()
             })
         })

@@ -62,16 +62,31 @@ pub(super) fn read_catalogs(
         let server = reader.checked(&key("oauth2_server"), http_url);
         let scope = reader.checked(&key("oauth2_scope"), plain_text);
         let sigv4 = reader.optional(&key("sigv4_service"), "a service's name", label)?;
+        let vended = reader.optional(&key("vended_credentials"), "true or false", parse)?;
+        let vended = vended.unwrap_or(false);
         let s3_endpoint = reader.checked(&key("s3_endpoint"), S3Endpoint::parse);
         let s3_region = reader.optional(&key("s3_region"), "a region's name", label);
         let s3_bucket = reader.optional(&key("s3_bucket"), "a bucket's name", bucket);
         let s3_prefix = reader.checked(&key("s3_prefix"), plain_text);
         let s3_path_style = reader.optional(&key("s3_path_style"), "true or false", parse);
+        if vended && sigv4.is_some() {
+            return reader.reject(
+                &key("vended_credentials"),
+                "can't be combined with sigv4_service; remove one",
+            );
+        }
         let oauth2 = match (secret?, server?, scope?) {
             (Some(_), ..) if sigv4.is_some() => {
                 return reader.reject(
                     &key("sigv4_service"),
                     "can't be combined with oauth2_secret; remove one",
+                );
+            }
+            (Some(_), ..) if vended => {
+                return reader.reject(
+                    &key("vended_credentials"),
+                    "can't be combined with oauth2_secret, because everybody would get the team's \
+                     access to the storage; remove one",
                 );
             }
             (Some(_), ..) if is_local => {
@@ -105,6 +120,7 @@ pub(super) fn read_catalogs(
             warehouse: warehouse?,
             oauth2,
             sigv4_service: sigv4,
+            vended_credentials: vended,
             s3_endpoint,
             s3_region: s3_region?.unwrap_or_else(|| "us-east-1".to_owned()),
             s3_path_style,

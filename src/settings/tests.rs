@@ -328,6 +328,33 @@ fn a_catalog_is_found_by_name_or_url_and_other_urls_must_be_allowed() {
 }
 
 #[test]
+fn only_a_catalog_of_the_team_hands_out_credentials_and_only_to_each_person() {
+    const VENDED: (&str, &str) = ("DUCKBOT_CATALOGS__LAKE__VENDED_CREDENTIALS", "true");
+    let lab = [
+        VENDED,
+        ("DUCKBOT_API__LISTEN", "127.0.0.1:8080"),
+        ("DUCKBOT_API__ANONYMOUS_OWNER", "7"),
+        ("DUCKBOT_API__ANY_CATALOG", "true"),
+    ];
+    let settings = with(&lab).expect("valid");
+    let vends = |catalog| settings.catalog(catalog).expect("any").vended_credentials;
+    assert!(vends("lake"));
+    assert!(!vends("http://elsewhere"));
+    for other in [
+        ("DUCKBOT_CATALOGS__LAKE__OAUTH2_SECRET", "catalog-client"),
+        ("DUCKBOT_CATALOGS__LAKE__SIGV4_SERVICE", "glue"),
+    ] {
+        let error = with(&[VENDED, other]).expect_err("two ways").to_string();
+        let says = "catalogs.lake.vended_credentials: can't be combined with";
+        assert!(error.contains(says), "{error}");
+    }
+    let error = with(&[(VENDED.0, "yes")])
+        .expect_err("no boolean")
+        .to_string();
+    assert!(error.contains("vended_credentials"), "{error}");
+}
+
+#[test]
 fn requests_are_signed_for_the_teams_catalogs_only() {
     const SIGNED: (&str, &str) = ("DUCKBOT_CATALOGS__LAKE__SIGV4_SERVICE", "glue");
     let lab = [

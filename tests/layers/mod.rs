@@ -97,6 +97,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
             "runtime",
             "service",
             "session",
+            "settings",
         ],
     ),
     (

@@ -11,3 +11,4 @@ mod problems;
 mod quoting;
 mod unreadable;
 mod values;
+mod vended;

@@ -181,7 +181,7 @@ fn a_table_is_found_whatever_its_names() {
             ));
             let table = TableName::new(schema, table);
             for step in [
-                tables::read_table(&name, &table),
+                tables::read_table(&name, &table, false),
                 tables::list_tables(&name),
             ] {
                 step.statements

@@ -69,7 +69,7 @@ pub use third_party::{
     STRANGER_CREDENTIALS, ThirdPartyLake, seaweedfs_alone, seaweedfs_and_iceberg,
     versitygw_and_iceberg, versitygw_and_nessie, versitygw_with_one_account,
 };
-pub use token_catalog::TokenCatalog;
+pub use token_catalog::{TokenCatalog, VENDED_CREDENTIALS};
 pub use tree_catalog::{Nesting, TreeCatalog, TreeTable};
 pub use ui_assets::{PAGE, UiAssets};
 pub use ui_client::UiClient;

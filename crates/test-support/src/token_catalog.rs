@@ -1,5 +1,6 @@
 //! The lake's catalog behind tokens: a server that passes requests with an accepted token on to
-//! Iceberg's own catalog. It issues tokens that expire (OAuth2 client credentials).
+//! Iceberg's own catalog. It issues tokens that expire (OAuth2 client credentials), and can hand out
+//! credentials for the storage.
 
 use std::{
     collections::HashMap,
@@ -15,7 +16,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use serde_json::json;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{lake::lake, server::Server};
@@ -24,6 +26,12 @@ use crate::{lake::lake, server::Server};
 pub(crate) const BASE_PATH: &str = "/forbid";
 /// Maximum size of a request's body.
 pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
+/// Beginnings of the access key IDs, secrets and session tokens that are handed out.
+pub const VENDED_CREDENTIALS: [&str; 3] = [
+    "ASIAVENDED",
+    "vended-secret-of-the-storage",
+    "vended-session-token",
+];
 
 #[derive(Default)]
 struct Inner {
@@ -37,6 +45,10 @@ struct Inner {
     used: Mutex<Vec<String>>,
     /// Statuses of denied paths.
     denied: Mutex<HashMap<String, u16>>,
+    /// Lifetime of credentials for the storage, if they are handed out.
+    vending: Mutex<Option<Duration>>,
+    /// Times at which the handed out credentials expire, in order.
+    vended: Mutex<Vec<DateTime<Utc>>>,
 }
 
 impl Inner {
@@ -110,6 +122,23 @@ impl TokenCatalog {
         used
     }
 
+    /// Hands out credentials for the storage with each table from now on, as Iceberg's REST
+    /// specification says. They are temporary keys, which the storage refuses after `lifetime`.
+    pub fn vend_credentials(&self, lifetime: Duration) {
+        *self.inner.vending.lock().unwrap() = Some(lifetime);
+    }
+
+    /// Number of credentials that were handed out.
+    pub fn vended_count(&self) -> usize {
+        self.inner.vended.lock().unwrap().len()
+    }
+
+    /// True if all credentials that were handed out have expired.
+    pub fn are_vended_expired(&self) -> bool {
+        let vended = self.inner.vended.lock().unwrap();
+        vended.iter().all(|expires| *expires < Utc::now())
+    }
+
     /// True if none of the issued tokens is accepted any more.
     pub fn is_expired(&self) -> bool {
         let tokens = self.inner.tokens.lock().unwrap();
@@ -157,7 +186,48 @@ async fn pass_on(State(inner): State<Arc<Inner>>, request: Request) -> Response 
     }
     let (head, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY_BYTES).await.unwrap();
-    forward(&inner.client, head, body).await
+    let is_delegating = head
+        .headers
+        .get("x-iceberg-access-delegation")
+        .is_some_and(|how| how.to_str().unwrap().contains("vended-credentials"));
+    let lifetime = inner.vending.lock().unwrap().filter(|_| is_delegating);
+    let response = forward(&inner.client, head, body).await;
+    match lifetime {
+        Some(lifetime) => with_credentials(&inner, lifetime, response).await,
+        None => response,
+    }
+}
+
+/// Adds credentials to the answer if it is a `LoadTableResult`.
+async fn with_credentials(inner: &Inner, lifetime: Duration, response: Response) -> Response {
+    let (mut head, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let Ok(mut table) = serde_json::from_slice::<Value>(&body) else {
+        return Response::from_parts(head, body.into());
+    };
+    let Some(location) = table["metadata"]["location"].as_str() else {
+        return Response::from_parts(head, body.into());
+    };
+    let number = inner.vended.lock().unwrap().len();
+    let [id, secret, token] = VENDED_CREDENTIALS.map(|it| format!("{it}{number}"));
+    let expires = Utc::now() + lifetime;
+    lake().s3.add_temporary_key(&id, &secret, &token, expires);
+    inner.vended.lock().unwrap().push(expires);
+    table["storage-credentials"] = json!([{
+        "prefix": location,
+        "config": {
+            "s3.access-key-id": id,
+            "s3.secret-access-key": secret,
+            "s3.session-token": token,
+            "s3.session-token-expires-at-ms": expires.timestamp_millis().to_string(),
+        },
+    }]);
+    // The catalog's own answer names the storage in the same way.
+    table["config"]["s3.endpoint"] = lake().s3.url().into();
+    table["config"]["s3.path-style-access"] = "true".into();
+    table["config"]["client.region"] = "us-east-1".into();
+    head.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(head, table.to_string().into())
 }
 
 /// Passes a request on to the lake's catalog, without its credentials and its base path.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Problem, ProblemType};
 use crate::{
     credentials::{
-        ValueError,
+        CredentialPart, ValueError,
         preflight::{CheckedService, ErrorOrigin, PreflightError},
     },
     error::Error,
@@ -92,16 +92,30 @@ fn start(rejection: StartRejection) -> Problem {
             let detail = format!("There is no such size. Use one of: {}.", known.join(", "));
             Problem::new(ProblemType::UnknownSize, detail)
         }
-        StartRejection::NoCredentials => no_credentials(),
         StartRejection::OwnCredentialsNeeded => {
             let detail = "Stored credentials are only sent to catalogs in the settings. Send s3_key \
                           and s3_secret, or name a catalog of the settings.";
             Problem::new(ProblemType::Forbidden, detail)
         }
-        StartRejection::CredentialsExpired(at) => {
+        StartRejection::CredentialsLack { part, catalog } => {
+            let fields = match part {
+                CredentialPart::S3Keys => "S3 credentials (s3_key and s3_secret)",
+                CredentialPart::CatalogToken => "a catalog token (catalog_token)",
+            };
             let detail = format!(
-                "The stored credentials expired at {}. Their owner can enter new ones in the chat \
-                 with /duck setup.",
+                "The catalog {catalog} requires {fields}. Send them in the request, or their owner \
+                 can store them in the chat with /duck setup."
+            );
+            Problem::new(ProblemType::NoStoredCredentials, detail)
+        }
+        StartRejection::CredentialsExpired { part, at, .. } => {
+            let (what, new) = match part {
+                CredentialPart::S3Keys => ("S3 credentials", "new ones"),
+                CredentialPart::CatalogToken => ("catalog token", "a new one"),
+            };
+            let detail = format!(
+                "The stored {what} expired at {}. The owner can enter {new} in the chat with /duck \
+                 setup.",
                 at.to_rfc3339()
             );
             Problem::new(ProblemType::NoStoredCredentials, detail)

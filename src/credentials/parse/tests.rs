@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::credentials::KeyHint;
+use crate::credentials::{
+    CredentialPart::{CatalogToken, S3Keys},
+    KeyHint,
+};
 
 fn noon() -> DateTime<Utc> {
     "2026-11-23T12:00:00Z".parse().expect("a time")
@@ -16,7 +19,7 @@ fn with_expiry(values: [&str; 4], expires: &str) -> Result<Credentials, Vec<Inpu
         secrets: values.map(SecretString::from),
         expires: expires.into(),
     };
-    parse(&typed, noon()).map(|parsed| parsed.credentials)
+    parse(&typed, S3Keys, noon()).map(|parsed| parsed.credentials)
 }
 
 fn shown(credentials: &Credentials) -> [&str; 4] {
@@ -30,7 +33,8 @@ fn white_space_around_a_key_is_dropped_and_optional_fields_may_be_empty() {
         shown(&credentials),
         ["AKIAEXAMPLE4D7Q", "s3cr3t/+=", "", ""]
     );
-    assert_eq!(credentials.hint(), KeyHint("4D7Q".into()));
+    let keys = credentials.s3.expect("S3 keys");
+    assert_eq!(keys.hint(), KeyHint("4D7Q".into()));
 }
 
 #[test]
@@ -107,8 +111,7 @@ fn line_breaks_inside_and_4000_characters_are_no_key() {
 
 #[test]
 fn an_expiry_is_a_duration_or_a_time_in_the_future() {
-    let expires =
-        |text| with_expiry(["AKIA1234", "s", "t", ""], text).map(|credentials| credentials.expires);
+    let expires = |text| with_expiry(["AKIA1234", "s", "t", ""], text).map(|it| it.expiry(S3Keys));
     let at = |text: &str| Ok(Some(text.parse().expect("a time")));
     assert_eq!(expires(""), Ok(None));
     assert_eq!(expires("12h"), at("2026-11-24T00:00:00Z"));
@@ -119,8 +122,11 @@ fn an_expiry_is_a_duration_or_a_time_in_the_future() {
         expires("2026-11-23T18:00:00+02:00"),
         at("2026-11-23T16:00:00Z")
     );
-    assert_eq!(expires("2026-11-23 11:59"), Err(vec![InputError::Past]));
-    assert_eq!(expires("soon"), Err(vec![InputError::NoTime]));
+    assert_eq!(
+        expires("2026-11-23 11:59"),
+        Err(vec![InputError::Past(S3Keys)])
+    );
+    assert_eq!(expires("soon"), Err(vec![InputError::NoTime(S3Keys)]));
     assert_eq!(expires("no-expiry"), Ok(None));
 }
 
@@ -133,7 +139,7 @@ fn an_expiry_in_a_paste_refuses_nothing_unless_it_is_past() {
             secrets,
             expires: String::new(),
         };
-        parse(&form, noon()).map(|parsed| (parsed.credentials.expires, parsed.note))
+        parse(&form, S3Keys, noon()).map(|parsed| (parsed.credentials.expiry(S3Keys), parsed.note))
     };
     let six: DateTime<Utc> = "2026-11-23T18:00:00Z".parse().expect("a time");
     let utc = Some(ExpiryNote::ReadAsUtc);
@@ -143,7 +149,10 @@ fn an_expiry_in_a_paste_refuses_nothing_unless_it_is_past() {
     assert_eq!(paste("null"), Ok((None, None)));
     let unclear = Ok((None, Some(ExpiryNote::NotUnderstood)));
     assert_eq!(paste("11/23/2026 6:00:00 PM"), unclear);
-    assert_eq!(paste("2026-11-23T11:00:00Z"), Err(vec![InputError::Past]));
+    assert_eq!(
+        paste("2026-11-23T11:00:00Z"),
+        Err(vec![InputError::Past(S3Keys)])
+    );
 }
 
 #[test]
@@ -212,7 +221,11 @@ fn wrapped_and_swapped_values_are_refused() {
 #[test]
 fn nothing_is_shown_of_a_very_short_key_id() {
     assert_eq!(
-        typed(["minio", "s", "", ""]).expect("fine").hint(),
+        typed(["minio", "s", "", ""])
+            .expect("fine")
+            .s3
+            .expect("keys")
+            .hint(),
         KeyHint(String::new())
     );
 }
@@ -279,5 +292,66 @@ proptest! {
         );
         let credentials = typed([&block, "", "", ""]).expect("fine");
         prop_assert_eq!(shown(&credentials), [key.as_str(), &secret, "", ""]);
+    }
+}
+
+/// Submits the form of a catalog that hands out the storage's credentials.
+fn typed_token(values: [&str; 4], expires: &str) -> Result<Credentials, Vec<InputError>> {
+    let typed = CredentialsForm {
+        secrets: values.map(SecretString::from),
+        expires: expires.into(),
+    };
+    parse(&typed, CatalogToken, noon()).map(|parsed| parsed.credentials)
+}
+
+#[test]
+fn a_catalog_token_alone_is_enough_where_it_is_required() {
+    for paste in [
+        "eyJhb.GciOi",
+        "token: eyJhb.GciOi",
+        "CATALOG_TOKEN=eyJhb.GciOi",
+    ] {
+        let credentials = typed_token(["", "", "", paste], "1h").expect(paste);
+        assert_eq!(shown(&credentials), ["", "", "", "eyJhb.GciOi"]);
+        assert_eq!(
+            credentials.expiry(CatalogToken),
+            Some("2026-11-23T13:00:00Z".parse().expect("a time"))
+        );
+        assert!(!credentials.has(S3Keys));
+    }
+    let empty = typed_token([""; 4], "").expect_err("nothing");
+    let missing = |field| InputError::Value(field, ValueError::Empty);
+    assert_eq!(empty, [missing(CredentialField::CatalogToken)]);
+    assert_eq!(
+        typed(["", "", "", "eyJhb.GciOi"]).expect_err("no keys"),
+        [CredentialField::KeyId, CredentialField::SecretKey].map(missing)
+    );
+}
+
+#[test]
+fn an_s3_key_is_entered_whole_or_not_at_all() {
+    let paste = "CATALOG_TOKEN=c AWS_ACCESS_KEY_ID=AKIA1 AWS_SECRET_ACCESS_KEY=s";
+    let credentials = typed_token(["", "", "", paste], "").expect("fine");
+    assert_eq!(shown(&credentials), ["AKIA1", "s", "", "c"]);
+    let missing = |field| InputError::Value(field, ValueError::Empty);
+    for (paste, lacks) in [
+        (
+            "CATALOG_TOKEN=c AWS_ACCESS_KEY_ID=AKIA1",
+            &[CredentialField::SecretKey][..],
+        ),
+        (
+            "CATALOG_TOKEN=c AWS_SECRET_ACCESS_KEY=s",
+            &[CredentialField::KeyId],
+        ),
+        (
+            "CATALOG_TOKEN=c AWS_SESSION_TOKEN=t",
+            &[CredentialField::KeyId, CredentialField::SecretKey],
+        ),
+    ] {
+        let lacks: Vec<_> = lacks.iter().copied().map(missing).collect();
+        assert_eq!(
+            typed_token(["", "", "", paste], "").expect_err(paste),
+            lacks
+        );
     }
 }

@@ -5,7 +5,9 @@ use std::{fs, path::Path};
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::credentials::{CredentialField, CredentialsForm, InputError, Parsed, ValueError, parse};
+use crate::credentials::{
+    CredentialField, CredentialPart, CredentialsForm, InputError, Parsed, ValueError, parse,
+};
 
 fn noon() -> DateTime<Utc> {
     "2026-11-23T12:00:00Z".parse().expect("a time")
@@ -19,7 +21,7 @@ fn submit(paste: &str) -> Result<Parsed, Vec<InputError>> {
         secrets,
         expires: String::new(),
     };
-    parse(&form, noon())
+    parse(&form, CredentialPart::S3Keys, noon())
 }
 
 fn shown(parsed: &Parsed) -> [String; 5] {
@@ -28,7 +30,7 @@ fn shown(parsed: &Parsed) -> [String; 5] {
         value.map_or(String::new(), |it| it.expose_secret().to_owned())
     });
     let [a, b, c, d] = values;
-    let expires = parsed.credentials.expires;
+    let expires = parsed.credentials.expiry(CredentialPart::S3Keys);
     let expires = expires.map_or(String::new(), |it| it.format("%FT%TZ").to_string());
     [a, b, c, d, expires]
 }

@@ -122,16 +122,16 @@ fn request(
     now: DateTime<Utc>,
 ) -> (RequestBuilder, Login) {
     let asked = client.get(url.clone());
-    if let Some(service) = &catalog.sigv4_service {
+    if let (Some(service), Some(keys)) = (&catalog.sigv4_service, &credentials.s3) {
         let region = &catalog.s3_region;
         // The storage reports values that can't be sent, which is signed in the same way.
-        return match sign(&Method::GET, url, credentials, (service, region), now) {
+        return match sign(&Method::GET, url, keys, (service, region), now) {
             Ok(headers) => (asked.headers(headers), Login::Signature),
             Err(_) => (asked, Login::Signature),
         };
     }
     match &credentials.catalog_token {
-        Some(token) => (asked.bearer_auth(token.expose_secret()), Login::Token),
+        Some(token) => (asked.bearer_auth(token.value.expose_secret()), Login::Token),
         None => (asked, Login::None),
     }
 }

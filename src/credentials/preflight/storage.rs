@@ -8,7 +8,7 @@ use super::{
     http::{HttpResponse, send},
 };
 use crate::{
-    credentials::{Credentials, sign::sign},
+    credentials::{S3Keys, sign::sign},
     s3_error::{self, S3Error},
     settings::Catalog,
 };
@@ -17,14 +17,14 @@ use crate::{
 /// denies the latter, which says nothing about the credentials.
 pub(super) async fn check(
     client: &Client,
-    credentials: &Credentials,
+    keys: &S3Keys,
     catalog: &Catalog,
     now: DateTime<Utc>,
 ) -> Result<bool, PreflightError> {
     let unusable = PreflightError::InvalidStorageSettings;
     let url = listing_url(catalog).map_err(|()| unusable.clone())?;
     let scope = ("s3", &*catalog.s3_region);
-    let headers = sign(&Method::GET, &url, credentials, scope, now);
+    let headers = sign(&Method::GET, &url, keys, scope, now);
     let headers = headers.map_err(|_| unusable)?;
     match send(client.get(url).headers(headers)).await {
         None => Err(PreflightError::Unreachable(CheckedService::Storage)),
@@ -115,6 +115,7 @@ mod tests {
             name: "lake".into(),
             oauth2: None,
             sigv4_service: None,
+            vended_credentials: false,
             endpoint: "http://catalog".into(),
             warehouse: None,
             s3_endpoint: endpoint("https://s3.example.com:9000"),

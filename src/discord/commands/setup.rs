@@ -61,13 +61,14 @@ impl Command for Setup {
 /// Sends the invitation as a direct message, and returns a reply that links to it. If the person
 /// accepts none, the reply is the invitation.
 async fn invite(call: &Call<'_>, catalog: Option<String>) -> Answer {
-    let invitation = replies::setup_invitation(catalog.clone());
+    let required = call.bot.service.required_credentials(catalog.as_deref());
+    let invitation = replies::setup_invitation(catalog.clone(), required);
     match call.bot.direct.send(call.who.id, &invitation, None).await {
-        Ok(Some(channel)) => replies::setup_sent(channel).into(),
-        Ok(None) => replies::setup_here(catalog).into(),
+        Ok(Some(channel)) => replies::setup_sent(channel, required).into(),
+        Ok(None) => replies::setup_here(catalog, required).into(),
         Err(error) => {
             log_error(&error);
-            Answer::Reply(replies::setup_here(catalog), CallOutcome::Failed)
+            Answer::Reply(replies::setup_here(catalog, required), CallOutcome::Failed)
         }
     }
 }
@@ -79,15 +80,17 @@ pub(crate) async fn store(
     catalog: Option<String>,
 ) -> Answered {
     let service = &call.bot.service;
-    let Parsed { credentials, note } = match credentials::parse(typed, service.now()) {
+    let required = service.required_credentials(catalog.as_deref());
+    let parsed = credentials::parse(typed, required, service.now());
+    let Parsed { credentials, note } = match parsed {
         Ok(parsed) => parsed,
-        Err(mistakes) => return Ok(replies::not_stored(&mistakes, catalog).into()),
+        Err(mistakes) => return Ok(replies::not_stored(&mistakes, catalog, required).into()),
     };
-    let stored = service.set_up(call.who.id, &credentials, catalog.as_deref());
+    let stored = service.set_up(call.who.id, credentials, catalog.as_deref());
     match stored.await {
-        Ok(outcome) => Ok(replies::stored(&credentials.hint(), &outcome, note).into()),
+        Ok(outcome) => Ok(replies::stored(&outcome, note, required).into()),
         Err(ServiceError::UnusableCredentials(troubles)) => {
-            Ok(replies::not_usable(&troubles, catalog).into())
+            Ok(replies::not_usable(&troubles, catalog, required).into())
         }
         Err(problem) => Err(problem),
     }

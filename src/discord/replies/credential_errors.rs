@@ -1,6 +1,6 @@
 //! Texts about credentials that can't be read from the form, or that don't work.
 
-use super::{EXPIRY_LABEL, field_label};
+use super::{expiry_label, field_label};
 use crate::credentials::{
     CredentialField, InputError, ValueError,
     preflight::{CheckedService, PreflightError},
@@ -58,13 +58,15 @@ pub(super) fn input_error(error: &InputError) -> String {
              with their **{}**. Please enter it, too.",
             field_label(CredentialField::SessionToken)
         ),
-        InputError::NoTime => format!(
-            "**{EXPIRY_LABEL}** is not a time that I understand. Please enter a duration like \
-             `12h`, or a time in UTC like `2026-11-23 18:00`, or nothing."
+        InputError::NoTime(part) => format!(
+            "**{}** is not a time that I understand. Please enter a duration like `12h`, or a time \
+             in UTC like `2026-11-23 18:00`, or nothing.",
+            expiry_label(*part)
         ),
-        InputError::Past => format!(
-            "The time of expiry (**{EXPIRY_LABEL}**, or as it is in your paste) is in the past, so \
-             these credentials no longer work. Please enter new ones."
+        InputError::Past(part) => format!(
+            "The time of expiry (**{}**, or as it is in your paste) is in the past, so these \
+             credentials no longer work. Please enter new ones.",
+            expiry_label(*part)
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! Replies about S3 credentials.
+//! Replies about a person's credentials.
 
 use std::fmt::Write;
 
@@ -6,36 +6,50 @@ use chrono::{DateTime, Utc};
 
 use super::{
     credential_errors::{input_error, preflight_error},
+    expiry_label,
     format::{plain, relative_time},
     rejections::refused,
     reply::{Emphasis, Reply},
 };
 use crate::{
-    credentials::{CredentialMetadata, ExpiryNote, InputError, KeyHint, preflight::PreflightError},
+    credentials::{
+        CredentialMetadata, CredentialPart, ExpiryNote, InputError, preflight::PreflightError,
+    },
     discord::buttons::Button,
     service::{CredentialsRejection, SetupOutcome},
     session::{Observed, Record, Renewal},
 };
 
 /// Direct message that asks for credentials.
-pub(crate) fn setup_invitation(catalog: Option<String>) -> Reply {
-    let text = "Press **Enter credentials** and paste your S3 credentials into the form, as your \
-        storage's tool or web page shows them. They don't appear in any chat, and only your own \
-        sessions use them. Only the last four characters of the access key ID are ever shown.";
+pub(crate) fn setup_invitation(catalog: Option<String>, required: CredentialPart) -> Reply {
+    let text = match required {
+        CredentialPart::S3Keys => {
+            "Press **Enter credentials** and paste your S3 credentials into the form, as your \
+             storage's tool or web page shows them. They don't appear in any chat, and only your \
+             own sessions use them. Only the last four characters of the access key ID are ever \
+             shown."
+        }
+        CredentialPart::CatalogToken => {
+            "Press **Enter credentials** and paste your token for the catalog into the form. You \
+             need no S3 keys: the catalog gives your sessions access to the tables' files. The \
+             token doesn't appear in any chat, and only your own sessions use it."
+        }
+    };
     Reply::new(text).with_form(catalog)
 }
 
 /// Reply in the channel after [`setup_invitation`] was sent to this direct-message channel.
-pub(crate) fn setup_sent(direct_messages: u64) -> Reply {
+pub(crate) fn setup_sent(direct_messages: u64, required: CredentialPart) -> Reply {
     Reply::new(format!(
         "I've sent you a direct message (<#{direct_messages}>). Press the button there to enter \
-         your S3 credentials in private."
+         your {} in private.",
+        part_name(required)
     ))
 }
 
 /// Reply in the channel if the direct message can't be sent.
-pub(crate) fn setup_here(catalog: Option<String>) -> Reply {
-    let mut reply = setup_invitation(catalog);
+pub(crate) fn setup_here(catalog: Option<String>, required: CredentialPart) -> Reply {
+    let mut reply = setup_invitation(catalog, required);
     let why = "I couldn't send you a direct message, so the button is here. Only you can see it.";
     reply.text = format!("{why}\n\n{}", reply.text);
     reply
@@ -47,21 +61,28 @@ pub(crate) fn credentials(
     can_check: bool,
     catalog: Option<String>,
 ) -> Reply {
-    let mut text = format!("Your S3 credentials{} ", key(&about.hint));
-    match about.stored {
-        Some(stored) => {
-            let _ = write!(text, "were saved {}", relative_time(stored));
-        }
-        None => text.push_str("are saved"),
+    let Subject {
+        name,
+        were,
+        they,
+        have,
+    } = subject(about);
+    let mut text = format!("Your {name} {were} saved");
+    if let Some(stored) = about.stored {
+        let _ = write!(text, " {}", relative_time(stored));
     }
     match about.checked {
         Some(checked) => {
-            let _ = write!(text, ". They last worked {}.", relative_time(checked));
+            let _ = write!(text, ". {they} last worked {}.", relative_time(checked));
         }
-        None => text.push_str(". They have not been checked."),
+        None => {
+            let _ = write!(text, ". {they} {have} not been checked.");
+        }
     }
-    if let Some(expires) = about.expires {
-        let _ = write!(text, "\nExpiry: {}.", relative_time(expires));
+    for part in [CredentialPart::S3Keys, CredentialPart::CatalogToken] {
+        if let Some(expires) = about.expiry(part) {
+            let _ = write!(text, "\n{} {}.", expiry_label(part), relative_time(expires));
+        }
     }
     let mut reply = Reply::new(text);
     reply = reply.with(
@@ -80,22 +101,28 @@ pub(crate) fn credentials(
 }
 
 /// Confirms that credentials were stored, and says which sessions have them.
-pub(crate) fn stored(hint: &KeyHint, outcome: &SetupOutcome, note: Option<ExpiryNote>) -> Reply {
+pub(crate) fn stored(
+    outcome: &SetupOutcome,
+    note: Option<ExpiryNote>,
+    required: CredentialPart,
+) -> Reply {
+    let Subject { name, were, .. } = subject(&outcome.entered);
     let tried = if outcome.is_tried {
-        "were checked and saved"
+        "checked and saved"
     } else {
-        "were saved without a check"
+        "saved without a check"
     };
-    let mut text = format!("Your S3 credentials{} {tried}.", key(hint));
-    text += match note {
+    let mut text = format!("Your {name} {were} {tried}.");
+    text += &match note {
         Some(ExpiryNote::ReadAsUtc) => {
-            " The time of expiry in your paste has no time zone, so I read it as UTC."
+            " The time of expiry in your paste has no time zone, so I read it as UTC.".to_owned()
         }
-        Some(ExpiryNote::NotUnderstood) => {
+        Some(ExpiryNote::NotUnderstood) => format!(
             " I didn't understand the time of expiry in your paste, so I can't warn you before it. \
-             To change that, enter them again with a duration like `12h` in **Session token expires**."
-        }
-        None => "",
+             To change that, paste again with a duration like `12h` in **{}**.",
+            expiry_label(required)
+        ),
+        None => String::new(),
     };
     if outcome.renewals.is_empty() {
         text += " Start a session with `/duck start` in the server.";
@@ -178,33 +205,54 @@ fn exception(renewal: &Renewal) -> Option<(String, bool)> {
             true,
         )),
         Renewal::Refused(why) => keeps(&plain(why)),
+        Renewal::Incomplete => Some((
+            "still uses your previous credentials: the new ones lack what its catalog requires."
+                .to_owned(),
+            false,
+        )),
     }
 }
 
 /// Lists the mistakes in the form. Nothing was stored.
-pub(crate) fn not_stored(mistakes: &[InputError], catalog: Option<String>) -> Reply {
+pub(crate) fn not_stored(
+    mistakes: &[InputError],
+    catalog: Option<String>,
+    required: CredentialPart,
+) -> Reply {
     let mistakes = mistakes.iter().map(input_error);
-    points("Your S3 credentials were not saved:", mistakes).with_form(catalog)
+    let lead = match required {
+        CredentialPart::S3Keys => "Your S3 credentials were not saved:",
+        CredentialPart::CatalogToken => "Your catalog token was not saved:",
+    };
+    points(lead, mistakes).with_form(catalog)
 }
 
 /// Lists the results of a failed check of new credentials. Nothing was stored.
-pub(crate) fn not_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
-    points(
-        "The check of your S3 credentials failed, so they were not saved:",
-        troubles.iter().map(preflight_error),
-    )
-    .with_form(catalog)
+pub(crate) fn not_usable(
+    troubles: &[PreflightError],
+    catalog: Option<String>,
+    required: CredentialPart,
+) -> Reply {
+    let lead = match required {
+        CredentialPart::S3Keys => {
+            "The check of your S3 credentials failed, so they were not saved:"
+        }
+        CredentialPart::CatalogToken => {
+            "The check of your catalog token failed, so it was not saved:"
+        }
+    };
+    points(lead, troubles.iter().map(preflight_error)).with_form(catalog)
 }
 
 /// Lists the results of a failed check of stored credentials.
 pub(crate) fn no_longer_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
     let troubles = troubles.iter().map(preflight_error);
-    points("The check of your saved S3 credentials failed:", troubles).with_form(catalog)
+    points("The check of your saved credentials failed:", troubles).with_form(catalog)
 }
 
 /// Asks for confirmation before credentials are deleted. `live` are sessions that use them.
 pub(crate) fn confirm_forget(about: &CredentialMetadata, live: &[Observed]) -> Reply {
-    let text = format!("Delete your saved S3 credentials{}?", key(&about.hint));
+    let text = format!("Delete your saved {}?", subject(about).name);
     let reply = match live {
         [] => Reply::new(text).with(Emphasis::Danger, "Delete", Button::Forget { stop: false }),
         live => Reply::new(format!(
@@ -248,7 +296,7 @@ pub(crate) fn stopping_all(live: &[Observed]) -> Reply {
 
 /// Confirms that credentials were not deleted.
 pub(crate) fn credentials_kept() -> Reply {
-    Reply::new("Your S3 credentials were not deleted.")
+    Reply::new("Your credentials were not deleted.")
 }
 
 /// Reply if there are no credentials to delete.
@@ -274,7 +322,7 @@ pub(crate) fn credentials_deleted_but(trouble: Reply) -> Reply {
 
 /// Adds a button to delete stored credentials, for a person who may no longer use the bot.
 pub(crate) fn with_forget_button(rejection: Reply) -> Reply {
-    let text = format!("{}\nYour S3 credentials are still saved.", rejection.text);
+    let text = format!("{}\nYour credentials are still saved.", rejection.text);
     Reply { text, ..rejection }.with(Emphasis::Danger, "Delete them", Button::AskToForget)
 }
 
@@ -302,7 +350,7 @@ pub(crate) fn nothing_to_restart() -> Reply {
 /// Warns the owner before the credentials of a running session expire.
 pub(crate) fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
     let text = format!(
-        "<@{}> The S3 credentials of your session `{}` **expire {}**. After that, the session \
+        "<@{}> The credentials of your session `{}` **expire {}**. After that, the session \
          can't read any tables. Enter new credentials: a running session usually takes them \
          without a restart.",
         record.owner,
@@ -327,12 +375,45 @@ fn points(lead: &str, points: impl Iterator<Item = String>) -> Reply {
     Reply::new(format!("{lead}{}", points.collect::<String>()))
 }
 
-const DELETED: &str = "Your saved S3 credentials were deleted.";
+const DELETED: &str = "Your saved credentials were deleted.";
 
-fn key(hint: &KeyHint) -> String {
-    match hint.0.as_str() {
-        "" => String::new(),
-        last => format!(" (access key ID ending in `{last}`)"),
+/// Credentials as the subject of a sentence.
+struct Subject {
+    name: String,
+    were: &'static str,
+    they: &'static str,
+    have: &'static str,
+}
+
+fn subject(about: &CredentialMetadata) -> Subject {
+    let Some(keys) = &about.s3 else {
+        return Subject {
+            name: part_name(CredentialPart::CatalogToken).to_owned(),
+            were: "was",
+            they: "It",
+            have: "has",
+        };
+    };
+    let mut name = part_name(CredentialPart::S3Keys).to_owned();
+    if !keys.hint.0.is_empty() {
+        let _ = write!(name, " (access key ID ending in `{}`)", keys.hint.0);
+    }
+    if about.catalog_token.is_some() {
+        name += " and your catalog token";
+    }
+    Subject {
+        name,
+        were: "were",
+        they: "They",
+        have: "have",
+    }
+}
+
+/// Name of a part of a person's credentials.
+pub(super) fn part_name(part: CredentialPart) -> &'static str {
+    match part {
+        CredentialPart::S3Keys => "S3 credentials",
+        CredentialPart::CatalogToken => "catalog token",
     }
 }
 

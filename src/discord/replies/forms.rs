@@ -1,17 +1,39 @@
 //! Texts of forms. Discord shows them without Markdown.
 
-use crate::credentials::CredentialField;
+use crate::credentials::{CredentialField, CredentialPart};
 
-pub(crate) const CREDENTIALS_TITLE: &str = "Your S3 credentials";
-/// At most 100 characters.
-pub(crate) const PASTE_PLACEHOLDER: &str =
-    "AKIA…, or paste everything here: an env or credentials file, JSON, CSV, YAML, SQL, a web page";
-pub(crate) const EXPIRY_LABEL: &str = "Session token expires";
 pub(crate) const EXPIRY_PLACEHOLDER: &str = "12h, or a time in UTC: 2026-11-23 18:00";
 pub(crate) const QUERY_TITLE: &str = "Query the team's tables";
 pub(crate) const QUERY_LABEL: &str = "One SELECT statement";
 pub(crate) const QUERY_PLACEHOLDER: &str =
     "SELECT day, sum(total) FROM lake.sales.orders GROUP BY day";
+
+/// Title of the credentials form.
+pub(crate) fn credentials_title(required: CredentialPart) -> &'static str {
+    match required {
+        CredentialPart::S3Keys => "Your S3 credentials",
+        CredentialPart::CatalogToken => "Your catalog token",
+    }
+}
+
+/// Text in the first input of the credentials form while it is empty. At most 100 characters.
+pub(crate) fn paste_placeholder(required: CredentialPart) -> &'static str {
+    match required {
+        CredentialPart::S3Keys => {
+            "AKIA…, or paste everything here: an env or credentials file, JSON, CSV, YAML, SQL, a \
+             web page"
+        }
+        CredentialPart::CatalogToken => "The token, or a file or command output that contains it",
+    }
+}
+
+/// Name of the credentials form's last input.
+pub(crate) fn expiry_label(required: CredentialPart) -> &'static str {
+    match required {
+        CredentialPart::S3Keys => "Session token expires",
+        CredentialPart::CatalogToken => "Catalog token expires",
+    }
+}
 
 /// Name of an input of the credentials form.
 pub(crate) fn field_label(field: CredentialField) -> &'static str {

@@ -2,12 +2,13 @@
 
 use super::{request_failures::request_failure, tests::gallery, *};
 use crate::{
+    credentials::CredentialPart,
     credentials::{
         CredentialField, InputError, ValueError,
         preflight::{CheckedService, PreflightError},
     },
     discord::access::DenialReason,
-    runtime::{CatalogLogin, FailureCause, QueryError, RemoteServer, RequestFailure},
+    runtime::{CatalogLogin, FailureCause, QueryError, RemoteServer, RequestFailure, StorageLogin},
     service::{
         CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
         SessionAction, StartRejection, TablesError, UnknownCatalog,
@@ -35,14 +36,25 @@ fn names(names: &[&str]) -> Vec<String> {
 fn every_rejection() {
     let at = starting().created;
     let quota = |ids, limit| StartRejection::QuotaReached { ids, limit };
+    let expired = |part| StartRejection::CredentialsExpired {
+        part,
+        catalog: "lake".into(),
+        at,
+    };
+    let lacks = |part| StartRejection::CredentialsLack {
+        part,
+        catalog: "lake".into(),
+    };
     let mut rejections: Vec<Rejection> = vec![
         StartRejection::UnknownSize {
             given: "`huge` @everyone".repeat(4),
             known: names(&["small", "large"]),
         }
         .into(),
-        StartRejection::NoCredentials.into(),
-        StartRejection::CredentialsExpired(at).into(),
+        expired(CredentialPart::S3Keys).into(),
+        expired(CredentialPart::CatalogToken).into(),
+        lacks(CredentialPart::S3Keys).into(),
+        lacks(CredentialPart::CatalogToken).into(),
         StartRejection::OwnCredentialsNeeded.into(),
         quota(names(&["977a26"]), 1).into(),
         quota(names(&["977a26", "duckui-7-1"]), 2).into(),
@@ -140,8 +152,8 @@ fn every_error() {
         InputError::Twice(key, Vec::new()),
         InputError::Twice(key, vec!["lake".into(), "prod".into()]),
         InputError::NoSessionToken,
-        InputError::NoTime,
-        InputError::Past,
+        InputError::NoTime(CredentialPart::S3Keys),
+        InputError::Past(CredentialPart::CatalogToken),
     ]);
     let lake = || "lake".to_owned();
     let services = || [CheckedService::Storage, CheckedService::Catalog(lake())];
@@ -206,8 +218,14 @@ fn every_error() {
         .map(|it| ("error", Reply::new(error_text(it))));
     let mut replies: Vec<_> = errors.collect();
     replies.extend([
-        ("mistakes in the form", not_stored(&mistakes, None)),
-        ("credentials don't work", not_usable(&troubles, None)),
+        (
+            "mistakes in the form",
+            not_stored(&mistakes, None, CredentialPart::S3Keys),
+        ),
+        (
+            "credentials don't work",
+            not_usable(&troubles, None, CredentialPart::S3Keys),
+        ),
         ("not shared", share_refused("42", Some(50013))),
         ("not shared, no code", share_refused("42", None)),
         ("not shared, the file is gone", share_without_file("42")),
@@ -222,11 +240,14 @@ fn every_failed_request() {
         name: "lake".into(),
         login,
     };
+    let storage = |bucket: Option<&str>, login| RemoteServer::Storage {
+        bucket: bucket.map(str::to_owned),
+        login,
+    };
     let mut servers = vec![
-        RemoteServer::Storage {
-            bucket: Some("finance".into()),
-        },
-        RemoteServer::Storage { bucket: None },
+        storage(Some("finance"), StorageLogin::OwnKeys),
+        storage(None, StorageLogin::OwnKeys),
+        storage(Some("finance"), StorageLogin::Vended),
         RemoteServer::Other {
             host: "data.example".into(),
         },

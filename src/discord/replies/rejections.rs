@@ -3,12 +3,14 @@
 use std::fmt::Display;
 
 use super::{
+    credentials::part_name,
     format::{code, relative_time},
     reply::{Emphasis, Reply, shorten},
     request_failures::request_failure,
     sql::unreadable_table,
 };
 use crate::{
+    credentials::CredentialPart,
     discord::{access::DenialReason, buttons::Button, table::clean},
     error::Error,
     service::{
@@ -55,7 +57,7 @@ pub(crate) fn refused(rejection: &Rejection) -> Reply {
             names(known)
         )),
         Rejection::Credentials(CredentialsRejection::NoneStored) => {
-            Reply::new("You have no saved S3 credentials.").with_form(None)
+            Reply::new("You have no saved credentials.").with_form(None)
         }
         Rejection::Credentials(CredentialsRejection::PreflightDisabled) => {
             Reply::new("Checking credentials is turned off here.")
@@ -93,20 +95,34 @@ fn start(rejection: &StartRejection) -> Reply {
             quoted(given),
             names(known)
         )),
-        StartRejection::NoCredentials => {
-            let text = "You have no saved S3 credentials. Enter them, then try again.";
-            Reply::new(text).with_form(None)
+        StartRejection::CredentialsLack { part, catalog } => {
+            let them = match part {
+                CredentialPart::S3Keys => "them",
+                CredentialPart::CatalogToken => "one",
+            };
+            let text = format!(
+                "You have no saved {}, and the catalog `{}` requires {them}. Enter {them}, then \
+                 try again.",
+                part_name(*part),
+                quoted(catalog),
+            );
+            Reply::new(text).with_form(Some(catalog.clone()))
         }
         StartRejection::OwnCredentialsNeeded => Reply::new(
             "Your saved credentials are only sent to the catalogs in the bot's settings. Choose one \
              of them in the option `catalog`.",
         ),
-        StartRejection::CredentialsExpired(at) => {
+        StartRejection::CredentialsExpired { part, catalog, at } => {
+            let new = match part {
+                CredentialPart::S3Keys => "new ones",
+                CredentialPart::CatalogToken => "a new one",
+            };
             let text = format!(
-                "Your S3 credentials expired {}. Enter new ones, then try again.",
+                "Your {} expired {}. Enter {new}, then try again.",
+                part_name(*part),
                 relative_time(*at)
             );
-            Reply::new(text).with_form(None)
+            Reply::new(text).with_form(Some(catalog.clone()))
         }
         StartRejection::QuotaReached { ids, limit } => Reply::new(format!(
             "You already have {} session{} ({}), and the limit is {limit}. Stop one first: `/duck \

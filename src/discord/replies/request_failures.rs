@@ -1,7 +1,7 @@
 //! Advice for a query whose request to another server failed.
 
 use super::format::code;
-use crate::runtime::{CatalogLogin, FailureCause, RemoteServer, RequestFailure};
+use crate::runtime::{CatalogLogin, FailureCause, RemoteServer, RequestFailure, StorageLogin};
 
 /// Maximum length of a bucket's, a catalog's or a host's name.
 const MAX_NAME_CHARS: usize = 63;
@@ -24,20 +24,35 @@ pub(super) fn request_failure(failure: &RequestFailure) -> String {
             "The {server} expects another region or another time. An admin has to check the \
              setting `s3_region` and the clocks."
         ),
+        (
+            FailureCause::Unauthorized,
+            RemoteServer::Storage {
+                login: StorageLogin::Vended,
+                ..
+            },
+        ) => "The storage doesn't accept the credentials that the catalog handed out. Please try \
+              again in a minute, or tell an admin."
+            .to_owned(),
         (FailureCause::Unauthorized, RemoteServer::Storage { .. }) => {
             "The storage doesn't accept your S3 credentials any more. Enter new ones with `/duck \
              setup`."
                 .to_owned()
         }
-        (FailureCause::Forbidden, RemoteServer::Storage { bucket }) => {
+        (FailureCause::Forbidden, RemoteServer::Storage { bucket, login }) => {
             let what = match bucket {
                 Some(bucket) => format!("the bucket `{}`", code(bucket, MAX_NAME_CHARS)),
                 None => "this data".to_owned(),
             };
-            format!(
-                "Your credentials can't read {what}, or they no longer work. `/duck setup` checks \
-                 them; the admin of the storage can grant more access."
-            )
+            match login {
+                StorageLogin::OwnKeys => format!(
+                    "Your credentials can't read {what}, or they no longer work. `/duck setup` \
+                     checks them; the admin of the storage can grant more access."
+                ),
+                StorageLogin::Vended => format!(
+                    "Your session may not read {what}. It gets its access to the storage from the \
+                     catalog, for the catalog's tables only. The admin of the catalog can grant more."
+                ),
+            }
         }
         (FailureCause::Unauthorized, RemoteServer::Catalog { login, .. }) => match login {
             CatalogLogin::None => {

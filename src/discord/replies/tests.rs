@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::*;
 use crate::{
     credentials::{
-        CredentialField, CredentialMetadata, ExpiryNote, InputError, KeyHint, ValueError,
+        CredentialField, CredentialMetadata, CredentialPart, ExpiryNote, InputError, KeyHint,
+        S3Metadata, TokenMetadata, ValueError,
         preflight::{CheckedService, PreflightError},
     },
     discord::{access::DenialReason, buttons::Button, commands::specs},
@@ -15,7 +16,7 @@ use crate::{
     error::Error,
     runtime::{
         Column, FailureCause, QueryError, QueryResponse, RemoteServer, RequestFailure, Rows,
-        TableName,
+        StorageLogin, TableName,
     },
     service::{
         CredentialsRejection, ExtendRejection, ExtendedSession, LookupRejection, MissingTable,
@@ -41,8 +42,29 @@ pub(super) fn record(stage: Stage) -> Record {
 
 fn outcome(is_tried: bool, renewals: &[Renewal]) -> SetupOutcome {
     SetupOutcome {
+        entered: with_keys("4D7Q", None),
         is_tried,
         renewals: renewals.iter().map(|it| (seen(), it.clone())).collect(),
+    }
+}
+
+fn with_keys(hint: &str, expires: Option<DateTime<Utc>>) -> CredentialMetadata {
+    CredentialMetadata {
+        s3: Some(S3Metadata {
+            hint: KeyHint(hint.into()),
+            expires,
+        }),
+        catalog_token: None,
+        ..token_only(None)
+    }
+}
+
+fn token_only(expires: Option<DateTime<Utc>>) -> CredentialMetadata {
+    CredentialMetadata {
+        s3: None,
+        catalog_token: Some(TokenMetadata { expires }),
+        stored: Some(starting_record().created),
+        checked: None,
     }
 }
 
@@ -141,6 +163,7 @@ fn asking_duckdb() {
         failure: Some(RequestFailure {
             server: RemoteServer::Storage {
                 bucket: Some("lake".into()),
+                login: StorageLogin::OwnKeys,
             },
             cause: FailureCause::Forbidden,
         }),
@@ -423,48 +446,95 @@ fn setting_up() {
         InputError::Value(CredentialField::SecretKey, ValueError::TooLong(4000)),
     ];
     let lake = || Some("lake".to_owned());
-    let key = KeyHint("4D7Q".into());
+    use CredentialPart::{CatalogToken, S3Keys};
+    let of = |entered| SetupOutcome {
+        entered,
+        ..outcome(true, &[])
+    };
+    let both = CredentialMetadata {
+        catalog_token: Some(TokenMetadata { expires: None }),
+        ..with_keys("4D7Q", None)
+    };
+    let short_key = SetupOutcome {
+        entered: with_keys("", None),
+        ..outcome(false, &[])
+    };
     insta::assert_snapshot!(gallery(&[
-        ("in a direct message", setup_invitation(lake())),
-        ("in the channel", setup_sent(99)),
-        ("direct messages are closed", setup_here(None)),
-        ("stored", stored(&key, &outcome(true, &[]), None)),
+        ("in a direct message", setup_invitation(lake(), S3Keys)),
+        ("in the channel", setup_sent(99, S3Keys)),
+        ("direct messages are closed", setup_here(None, S3Keys)),
+        (
+            "a token, in a direct message",
+            setup_invitation(lake(), CatalogToken)
+        ),
+        ("a token, in the channel", setup_sent(99, CatalogToken)),
+        (
+            "a token, stored",
+            stored(&of(token_only(None)), None, CatalogToken)
+        ),
+        (
+            "a token beside keys, stored",
+            stored(&of(both.clone()), None, CatalogToken)
+        ),
+        (
+            "a token, not stored",
+            not_stored(&[InputError::NoTime(CatalogToken)], lake(), CatalogToken)
+        ),
+        (
+            "a token, not usable",
+            not_usable(
+                &[PreflightError::CatalogRefuses("lake".into())],
+                lake(),
+                CatalogToken
+            )
+        ),
+        (
+            "a token, with a session whose catalog requires keys",
+            stored(
+                &SetupOutcome {
+                    entered: token_only(None),
+                    ..outcome(true, &[Renewal::Incomplete])
+                },
+                None,
+                CatalogToken
+            )
+        ),
+        ("stored", stored(&outcome(true, &[]), None, S3Keys)),
         (
             "stored, short key, not checked",
-            stored(&KeyHint(String::new()), &outcome(false, &[]), None)
+            stored(&short_key, None, S3Keys)
         ),
         (
             "stored, with a session that took them",
-            stored(&key, &outcome(true, &[Renewal::Done]), None),
+            stored(&outcome(true, &[Renewal::Done]), None, S3Keys),
         ),
         (
             "stored, with one that took them and one that did not",
             stored(
-                &key,
                 &outcome(true, &[Renewal::Done, Renewal::NotSupported]),
-                None
+                None,
+                S3Keys
             ),
         ),
         (
             "stored, with starting sessions",
             stored(
-                &key,
                 &outcome(true, &[Renewal::Pending, Renewal::Pending]),
-                None
+                None,
+                S3Keys
             )
         ),
         (
             "stored, with a session that lost its catalog",
             stored(
-                &key,
                 &outcome(true, &[Renewal::Detached("IO Error: no catalog".into())]),
-                None
+                None,
+                S3Keys
             )
         ),
         (
             "stored, with sessions that keep the previous ones",
             stored(
-                &key,
                 &outcome(
                     true,
                     &[
@@ -473,16 +543,17 @@ fn setting_up() {
                         Renewal::Refused("Trying the new token failed: HTTP 401".into()),
                     ]
                 ),
-                None
+                None,
+                S3Keys
             )
         ),
         (
             "stored, time of expiry without a zone",
-            stored(&key, &outcome(true, &[]), Some(ExpiryNote::ReadAsUtc))
+            stored(&outcome(true, &[]), Some(ExpiryNote::ReadAsUtc), S3Keys)
         ),
         (
             "stored, time of expiry not understood",
-            stored(&key, &outcome(true, &[]), Some(ExpiryNote::NotUnderstood))
+            stored(&outcome(true, &[]), Some(ExpiryNote::NotUnderstood), S3Keys)
         ),
         (
             "a session that kept the previous ones when it was ready",
@@ -496,10 +567,10 @@ fn setting_up() {
             )
             .expect("a notice")
         ),
-        ("not stored", not_stored(&mistakes, lake())),
+        ("not stored", not_stored(&mistakes, lake(), S3Keys)),
         (
             "a key in a message",
-            with_leak_warning(setup_invitation(None))
+            with_leak_warning(setup_invitation(None, S3Keys))
         ),
     ]));
 }
@@ -508,10 +579,8 @@ fn setting_up() {
 fn keeping_credentials() {
     let noon = || starting_record().created;
     let about = |checked, expires| CredentialMetadata {
-        hint: KeyHint("4D7Q".into()),
-        stored: Some(noon()),
         checked,
-        expires,
+        ..with_keys("4D7Q", expires)
     };
     let tried = about(Some(noon()), Some(noon()));
     insta::assert_snapshot!(gallery(&[
@@ -523,6 +592,11 @@ fn keeping_credentials() {
             "stored, not checked",
             credentials(&about(None, None), false, None)
         ),
+        (
+            "a token, not checked, expiring",
+            credentials(&token_only(Some(noon())), true, None)
+        ),
+        ("delete a token?", confirm_forget(&token_only(None), &[])),
         ("delete?", confirm_forget(&tried, &[])),
         ("delete, with a session?", confirm_forget(&tried, &[seen()])),
         (
@@ -581,7 +655,10 @@ fn credentials_that_do_not_work() {
         },
     ];
     insta::assert_snapshot!(gallery(&[
-        ("new", not_usable(&troubles, Some(lake()))),
+        (
+            "new",
+            not_usable(&troubles, Some(lake()), CredentialPart::S3Keys)
+        ),
         ("stored", no_longer_usable(&troubles[..1], None)),
     ]));
 }
@@ -1007,12 +1084,20 @@ fn turning_down() {
                 known: names()
             })
         ),
-        ("credentials", rejection(StartRejection::NoCredentials)),
+        (
+            "credentials",
+            rejection(StartRejection::CredentialsLack {
+                part: CredentialPart::S3Keys,
+                catalog: "lake".into(),
+            })
+        ),
         (
             "expired",
-            rejection(StartRejection::CredentialsExpired(
-                starting_record().created
-            ))
+            rejection(StartRejection::CredentialsExpired {
+                part: CredentialPart::S3Keys,
+                catalog: "lake".into(),
+                at: starting_record().created,
+            })
         ),
         (
             "nothing stored",

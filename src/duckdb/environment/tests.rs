@@ -93,6 +93,24 @@ fn the_owners_token_takes_precedence_over_the_teams_client() {
 }
 
 #[test]
+fn s3_keys_may_only_be_missing_if_the_catalog_hands_out_credentials() {
+    let none = [("S3_ACCESS_KEY_ID", ""), ("S3_SECRET_ACCESS_KEY", "")];
+    let vended = [
+        ("CATALOG_VENDED_CREDENTIALS", "true"),
+        ("CATALOG_TOKEN", "t"),
+    ];
+    let keys = |differing: &[_]| with(differing).map(|config| config.s3.keys);
+    let lines = |differing: &[_]| keys(differing).expect_err("incomplete").to_string();
+    assert_eq!(keys(&[none, vended].concat()), Ok(OwnKeys::None));
+    assert_eq!(keys(&vended), Ok(OwnKeys::Permanent));
+    assert!(lines(&none).contains("S3_ACCESS_KEY_ID is missing.\n"));
+    let half = [none[0], vended[0], vended[1]];
+    assert!(lines(&half).ends_with("\n  S3_ACCESS_KEY_ID is missing."));
+    let no_token = [none[0], none[1], vended[0]];
+    assert!(lines(&no_token).ends_with("\n  CATALOG_TOKEN is missing."));
+}
+
+#[test]
 fn a_secret_value_is_not_quoted_whatever_is_wrong() {
     let mistakes = with(&[("S3_SECRET_ACCESS_KEY", "canary\n"), ("S3_PATH_STYLE", "?")]);
     let mistakes = mistakes.expect_err("not a boolean").to_string();

@@ -3,7 +3,7 @@ use std::num::NonZeroU32;
 use serde_json::json;
 
 use super::*;
-use crate::duckdb::environment::{Catalog, S3};
+use crate::duckdb::environment::{Catalog, OwnKeys, S3};
 
 fn config() -> SessionConfig {
     let one = NonZeroU32::MIN;
@@ -26,7 +26,7 @@ fn config() -> SessionConfig {
             endpoint: S3Endpoint::parse("http://s3.test:9000").ok(),
             region: "eu-central-1".into(),
             path_style: true,
-            session_token: false,
+            keys: OwnKeys::Permanent,
         },
         catalog: Catalog {
             name: "pond".into(),
@@ -35,6 +35,7 @@ fn config() -> SessionConfig {
             warehouse: String::new(),
             auth: CatalogAuth::Token,
             nested: false,
+            vended: false,
         },
     }
 }
@@ -67,6 +68,7 @@ fn catalog(cause: FailureCause) -> Option<RequestFailure> {
 fn storage(bucket: &str, cause: FailureCause) -> Option<RequestFailure> {
     let server = RemoteServer::Storage {
         bucket: Some(bucket.into()),
+        login: StorageLogin::OwnKeys,
     };
     Some(RequestFailure { server, cause })
 }
@@ -175,7 +177,7 @@ fn aws_is_the_storage_if_the_settings_name_no_other() {
     let bucket = |host: &str| {
         let found = server(Some(&format!("https://{host}/first/x")), &config);
         match found.expect("a server") {
-            RemoteServer::Storage { bucket } => bucket.expect("a bucket"),
+            RemoteServer::Storage { bucket, .. } => bucket.expect("a bucket"),
             other => panic!("{other:?}"),
         }
     };

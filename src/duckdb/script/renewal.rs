@@ -1,7 +1,8 @@
 //! The SQL that gives new credentials to a running session. Pure.
 //!
-//! DuckDB reads the S3 secret again for each file, and for each signed request to the catalog. An attached catalog keeps the token that it was
-//! attached with, so it is attached again. Queries that run meanwhile keep the old one.
+//! DuckDB reads the S3 secret again for each file, and for each signed request to the catalog. An
+//! attached catalog keeps the token that it was attached with, so it is attached again. Queries that
+//! run meanwhile keep the old one.
 
 use super::{ScriptStep, Value, attach_statement, catalog_secret, s3_secret};
 use crate::duckdb::{
@@ -33,12 +34,17 @@ pub fn forget_token() -> String {
     format!("DROP SECRET IF EXISTS {PROBE};")
 }
 
-/// Returns the step that replaces the S3 credentials.
+/// Returns the step that replaces the S3 credentials, or removes them if the owner has none any more.
 pub fn replace_s3_secret(config: &SessionConfig, value: Value<'_>) -> ScriptStep {
     ScriptStep::new(
         "Loading the new S3 credentials",
-        vec![s3_secret(&config.s3, value)],
+        vec![present_s3_secret(config, value)],
     )
+}
+
+fn present_s3_secret(config: &SessionConfig, value: Value<'_>) -> String {
+    let secret = s3_secret(&config.s3, value);
+    secret.unwrap_or_else(|| "DROP SECRET IF EXISTS s3;".to_owned())
 }
 
 /// Returns the step that replaces the catalog's token and detaches the catalog.
@@ -65,7 +71,7 @@ pub fn restore_secrets(config: &SessionConfig, value: Value<'_>) -> ScriptStep {
     let catalog = catalog.unwrap_or_else(|| "DROP SECRET IF EXISTS catalog;".to_owned());
     ScriptStep::new(
         "Restoring the previous credentials",
-        vec![s3_secret(&config.s3, value), catalog],
+        vec![present_s3_secret(config, value), catalog],
     )
 }
 

@@ -38,8 +38,13 @@ pub fn load_table(catalog: &str, table: &TableName) -> ScriptStep {
 }
 
 /// Returns the step that failed if the files of a table can't be read.
-pub fn read_table(catalog: &str, table: &TableName) -> ScriptStep {
-    let what = format!("Reading a table of {catalog} with your S3 credentials");
+pub fn read_table(catalog: &str, table: &TableName, is_vended: bool) -> ScriptStep {
+    let credentials = if is_vended {
+        "the credentials that the catalog hands out"
+    } else {
+        "your S3 credentials"
+    };
+    let what = format!("Reading a table of {catalog} with {credentials}");
     ScriptStep::new(what, vec![first_row(catalog, table)])
 }
 

@@ -42,7 +42,7 @@ fn written(differing: &[(&str, &str)], own: Option<&str>) -> String {
     let tables = vec![
         tables::list_tables(name),
         tables::load_table(name, &table),
-        tables::read_table(name, &table),
+        tables::read_table(name, &table, config.catalog.vended),
     ];
     let steps = [
         script.essential,
@@ -84,6 +84,17 @@ fn a_catalog_that_wants_signatures_gets_those_of_the_s3_secret() {
                   SIGV4_SERVICE 'glue', SIGV4_REGION 'eu-central-1', ACCESS_DELEGATION_MODE 'none'";
     assert!(written.contains(attach), "{written}");
     assert!(!written.contains("SECRET catalog"), "{written}");
+}
+
+#[test]
+fn a_catalog_that_hands_out_the_storages_credentials() {
+    let vended = [
+        ("CATALOG_VENDED_CREDENTIALS", "true"),
+        ("CATALOG_TOKEN", "canary"),
+        ("S3_ACCESS_KEY_ID", ""),
+        ("S3_SECRET_ACCESS_KEY", ""),
+    ];
+    insta::assert_snapshot!(written(&vended, None));
 }
 
 #[test]

@@ -19,7 +19,10 @@ use super::{
     request::{ApiAction, ApiServer},
 };
 use crate::{
-    credentials::{CredentialField, CredentialMetadata, CredentialStore, Credentials, KeyHint},
+    credentials::{
+        CredentialField, CredentialMetadata, CredentialPart, CredentialStore, Credentials, KeyHint,
+        S3Metadata, TokenMetadata,
+    },
     error::Error,
     session::{Observed, OwnerId, Record},
     settings::Settings,
@@ -28,7 +31,10 @@ use crate::{
 const HINT: &str = "duckbot.dev/key-hint";
 const STORED: &str = "duckbot.dev/stored-at";
 const CHECKED: &str = "duckbot.dev/checked-at";
+/// The fields of [`CredentialField`] that the Secret has, separated by commas.
+const FIELDS: &str = "duckbot.dev/fields";
 const EXPIRES: &str = "duckbot.dev/expires-at";
+const TOKEN_EXPIRES: &str = "duckbot.dev/catalog-token-expires-at";
 const KIND: &str = "duckbot.dev/s3-credentials";
 
 /// Credentials as Secrets in the sessions namespace.
@@ -75,30 +81,18 @@ impl Secrets {
         else {
             return Ok(None);
         };
-        let expires = secret
-            .annotations()
-            .get(EXPIRES)
-            .and_then(|at| at.parse().ok());
+        let expires = |part| time(secret.annotations(), expiry_annotation(part));
+        let expires = [CredentialPart::S3Keys, CredentialPart::CatalogToken].map(expires);
         let mut data = secret.data.take().unwrap_or_default();
-        let mut value = |field: CredentialField| {
+        let value = |field: CredentialField| {
             let mut bytes = data.remove(field.name())?.0;
             let text = String::from_utf8_lossy(&bytes).into_owned();
             bytes.zeroize();
             Some(SecretString::from(text))
         };
-        let (key_id, secret_key) = (
-            value(CredentialField::KeyId),
-            value(CredentialField::SecretKey),
-        );
-        Ok(key_id
-            .zip(secret_key)
-            .map(|(key_id, secret_key)| Credentials {
-                key_id,
-                secret_key,
-                session_token: value(CredentialField::SessionToken),
-                catalog_token: value(CredentialField::CatalogToken),
-                expires,
-            }))
+        Ok(Credentials::from_values(value, |part| {
+            expires[part as usize]
+        }))
     }
 }
 
@@ -113,12 +107,7 @@ impl CredentialStore for Secrets {
         now: DateTime<Utc>,
         checked: Option<DateTime<Utc>>,
     ) -> Result<(), Error> {
-        let about = CredentialMetadata {
-            hint: credentials.hint(),
-            stored: Some(now),
-            checked,
-            expires: credentials.expires,
-        };
+        let about = credentials.metadata(now, checked);
         self.apply(secret(owner, credentials, &about)).await
     }
 
@@ -128,15 +117,7 @@ impl CredentialStore for Secrets {
             .server
             .call(self.action("get"), self.metadata.get_opt(&name))
             .await?;
-        Ok(found.map(|secret| {
-            let time = |name: &str| secret.annotations().get(name)?.parse().ok();
-            CredentialMetadata {
-                hint: KeyHint(secret.annotations().get(HINT).cloned().unwrap_or_default()),
-                stored: time(STORED),
-                checked: time(CHECKED),
-                expires: time(EXPIRES),
-            }
-        }))
+        Ok(found.map(|secret| metadata(secret.annotations())))
     }
 
     async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Error> {
@@ -192,6 +173,39 @@ impl CredentialStore for Secrets {
     }
 }
 
+/// Returns the annotation with the time at which a part expires.
+fn expiry_annotation(part: CredentialPart) -> &'static str {
+    match part {
+        CredentialPart::S3Keys => EXPIRES,
+        CredentialPart::CatalogToken => TOKEN_EXPIRES,
+    }
+}
+
+fn time(annotations: &BTreeMap<String, String>, name: &str) -> Option<DateTime<Utc>> {
+    annotations.get(name)?.parse().ok()
+}
+
+fn metadata(annotations: &BTreeMap<String, String>) -> CredentialMetadata {
+    let fields = annotations.get(FIELDS).map(String::as_str);
+    let has = |part: CredentialPart| match fields {
+        Some(fields) => fields.split(',').any(|it| it == part.field().name()),
+        // Earlier versions stored S3 keys only, or S3 keys and a token.
+        None => part == CredentialPart::S3Keys,
+    };
+    let expires = |part| time(annotations, expiry_annotation(part));
+    CredentialMetadata {
+        s3: has(CredentialPart::S3Keys).then(|| S3Metadata {
+            hint: KeyHint(annotations.get(HINT).cloned().unwrap_or_default()),
+            expires: expires(CredentialPart::S3Keys),
+        }),
+        catalog_token: has(CredentialPart::CatalogToken).then(|| TokenMetadata {
+            expires: expires(CredentialPart::CatalogToken),
+        }),
+        stored: time(annotations, STORED),
+        checked: time(annotations, CHECKED),
+    }
+}
+
 fn data(credentials: &Credentials) -> BTreeMap<String, ByteString> {
     let data = CredentialField::ALL.into_iter().filter_map(|field| {
         let value = credentials.value(field)?.expose_secret();
@@ -203,17 +217,25 @@ fn data(credentials: &Credentials) -> BTreeMap<String, ByteString> {
 fn secret(owner: OwnerId, credentials: &Credentials, about: &CredentialMetadata) -> Secret {
     // Set empty values too, so that applying overwrites what `mark_checked` patched.
     let time = |at: Option<DateTime<Utc>>| at.map(|at| at.to_rfc3339()).unwrap_or_default();
+    let data = data(credentials);
+    let fields: Vec<_> = data.keys().map(String::as_str).collect();
+    let hint = about.s3.as_ref().map(|keys| keys.hint.0.clone());
     let annotations = [
-        (HINT, about.hint.0.clone()),
+        (FIELDS, fields.join(",")),
+        (HINT, hint.unwrap_or_default()),
         (STORED, time(about.stored)),
         (CHECKED, time(about.checked)),
-        (EXPIRES, time(about.expires)),
+        (EXPIRES, time(about.expiry(CredentialPart::S3Keys))),
+        (
+            TOKEN_EXPIRES,
+            time(about.expiry(CredentialPart::CatalogToken)),
+        ),
     ];
     let labels = [(MANAGED_BY, DUCKBOT.to_owned()), (OWNER, owner.to_string())];
     let owned = |(name, value): (&str, String)| (name.to_owned(), value);
     let mut secret = Secret {
         type_: Some(KIND.into()),
-        data: Some(data(credentials)),
+        data: Some(data),
         ..Secret::default()
     };
     secret.metadata.name = Some(secret_name(owner));

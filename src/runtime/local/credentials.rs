@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::files::Folder;
 use crate::{
-    credentials::{CredentialField, CredentialMetadata, CredentialStore, Credentials, KeyHint},
+    credentials::{
+        CredentialField, CredentialMetadata, CredentialPart, CredentialStore, Credentials, KeyHint,
+        S3Metadata, TokenMetadata,
+    },
     error::Error,
     runtime::ReplyStore,
     session::{Observed, OwnerId, Record},
@@ -26,6 +29,8 @@ struct StoredCredentials {
     stored: DateTime<Utc>,
     checked: Option<DateTime<Utc>>,
     expires: Option<DateTime<Utc>>,
+    #[serde(default)]
+    catalog_token_expires: Option<DateTime<Utc>>,
     values: Vec<(String, String)>,
 }
 
@@ -80,26 +85,47 @@ impl StoredCredentials {
             let value = credentials.value(field)?.expose_secret();
             Some((field.name().to_owned(), value.to_owned()))
         };
+        let about = credentials.metadata(now, checked);
         Self {
-            hint: credentials.hint().0,
+            expires: about.expiry(CredentialPart::S3Keys),
+            catalog_token_expires: about.expiry(CredentialPart::CatalogToken),
+            hint: about.s3.map(|keys| keys.hint.0).unwrap_or_default(),
             stored: now,
             checked,
-            expires: credentials.expires,
             values: CredentialField::ALL.into_iter().filter_map(value).collect(),
         }
     }
 
     fn credentials(&self) -> Option<Credentials> {
-        let both = self
-            .value(CredentialField::KeyId)
-            .zip(self.value(CredentialField::SecretKey));
-        both.map(|(key_id, secret_key)| Credentials {
-            key_id,
-            secret_key,
-            session_token: self.value(CredentialField::SessionToken),
-            catalog_token: self.value(CredentialField::CatalogToken),
-            expires: self.expires,
-        })
+        Credentials::from_values(|field| self.value(field), |part| self.expiry(part))
+    }
+
+    fn expiry(&self, part: CredentialPart) -> Option<DateTime<Utc>> {
+        match part {
+            CredentialPart::S3Keys => self.expires,
+            CredentialPart::CatalogToken => self.catalog_token_expires,
+        }
+    }
+
+    fn has(&self, part: CredentialPart) -> bool {
+        let mut names = self.values.iter().map(|(name, _)| name);
+        names.any(|name| name == part.field().name())
+    }
+
+    fn metadata(&self) -> CredentialMetadata {
+        CredentialMetadata {
+            s3: self.has(CredentialPart::S3Keys).then(|| S3Metadata {
+                hint: KeyHint(self.hint.clone()),
+                expires: self.expires,
+            }),
+            catalog_token: self
+                .has(CredentialPart::CatalogToken)
+                .then(|| TokenMetadata {
+                    expires: self.catalog_token_expires,
+                }),
+            stored: Some(self.stored),
+            checked: self.checked,
+        }
     }
 }
 
@@ -119,14 +145,7 @@ impl CredentialStore for CredentialFiles {
     }
 
     async fn metadata(&self, owner: OwnerId) -> Result<Option<CredentialMetadata>, Error> {
-        Ok(self
-            .load(&owner.to_string())?
-            .map(|kept| CredentialMetadata {
-                hint: KeyHint(kept.hint.clone()),
-                stored: Some(kept.stored),
-                checked: kept.checked,
-                expires: kept.expires,
-            }))
+        Ok(self.load(&owner.to_string())?.map(|kept| kept.metadata()))
     }
 
     async fn read(&self, owner: OwnerId) -> Result<Option<Credentials>, Error> {

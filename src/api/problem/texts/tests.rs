@@ -33,14 +33,25 @@ fn every_rejection() {
         action,
     };
     let limit = |at| ExtendRejection::LimitReached { id: id(), at };
-    let rejections: [Rejection; 21] = [
+    let expired = |part| StartRejection::CredentialsExpired {
+        part,
+        catalog: "lake".into(),
+        at,
+    };
+    let lacks = |part| StartRejection::CredentialsLack {
+        part,
+        catalog: "lake".into(),
+    };
+    let rejections: [Rejection; 23] = [
         StartRejection::UnknownSize {
             given: given(),
             known: names(),
         }
         .into(),
-        StartRejection::NoCredentials.into(),
-        StartRejection::CredentialsExpired(at).into(),
+        expired(CredentialPart::S3Keys).into(),
+        expired(CredentialPart::CatalogToken).into(),
+        lacks(CredentialPart::S3Keys).into(),
+        lacks(CredentialPart::CatalogToken).into(),
         StartRejection::OwnCredentialsNeeded.into(),
         quota(1).into(),
         quota(2).into(),

@@ -12,7 +12,7 @@ use k8s_openapi::{
 
 use super::{HTTP, add, origin, own_secret_name, owned_by, secret_name, stamp};
 use crate::{
-    credentials::CredentialField,
+    credentials::{CredentialField, CredentialPart},
     door,
     duckdb::environment::{CONTROL_KEY, INIT_FOLDER, secret as variable},
     runtime::environment,
@@ -177,7 +177,8 @@ fn port(name: &str, number: u16) -> ContainerPort {
 fn variables(settings: &Settings, session: &Record, size: &Size, catalog: &Catalog) -> Vec<EnvVar> {
     let plain = environment::plain(settings, session, size, catalog);
     let plain = plain.into_iter().map(|(name, value)| literal(name, value));
-    let own = CredentialField::ALL.map(|field| from_secret(session, field));
+    let required = CredentialPart::required_by(catalog);
+    let own = CredentialField::ALL.map(|field| from_secret(session, field, required));
     let mut all: Vec<_> = plain.chain(own).collect();
     if let Some(OAuth2 {
         secret,
@@ -213,7 +214,7 @@ fn literal(name: &str, value: String) -> EnvVar {
 }
 
 /// Variable with a value from the owner's credentials or the session's own.
-fn from_secret(session: &Record, field: CredentialField) -> EnvVar {
+fn from_secret(session: &Record, field: CredentialField, required: CredentialPart) -> EnvVar {
     let secret = match session.credentials {
         CredentialSource::Owner => secret_name(session.owner),
         CredentialSource::Awaited | CredentialSource::Session => own_secret_name(&session.id),
@@ -222,7 +223,7 @@ fn from_secret(session: &Record, field: CredentialField) -> EnvVar {
         environment::variable(field),
         secret,
         field.name(),
-        !field.is_required(),
+        !field.is_required(required),
     )
 }
 
