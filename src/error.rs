@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-/// A failure of something that the bot depends on: the cluster, its disk or Discord.
+/// A failure of something that the bot depends on: the cluster, a session, its disk or Discord.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The bot lacks a permission.
@@ -65,6 +65,9 @@ pub enum Error {
     /// Discord refused a request or did not answer.
     #[error("{action} failed: {why}")]
     Discord { action: String, why: String },
+    /// A session did not answer, or not as expected.
+    #[error("{action} failed: {why}")]
+    Session { action: String, why: String },
     /// The API server does not accept the bot's own credentials.
     #[error("{action} failed: the API server does not accept the bot's Kubernetes credentials")]
     NotAuthenticated { action: String },

@@ -265,7 +265,7 @@ impl Reconciler {
     /// if the session keeps the previous ones, or loses its catalog.
     ///
     /// # Errors
-    /// Returns [`Error::Unavailable`] if the session can't be reached, so that the step is repeated.
+    /// Returns [`Error::Session`] if the session can't be reached, so that the step is repeated.
     async fn renew_credentials(&self, seen: &Observed) -> Result<(), Error> {
         let record = &seen.record;
         let credentials = self.credentials.read_for(record).await?;
@@ -277,7 +277,7 @@ impl Reconciler {
             match &renewal {
                 Renewal::Done => {}
                 Renewal::Pending | Renewal::Unreachable => {
-                    return Err(Error::Unavailable {
+                    return Err(Error::Session {
                         action: "renewing the credentials of a session".into(),
                         why: "the session could not be reached".into(),
                     });

@@ -15,7 +15,11 @@ async fn a_command_is_acknowledged_although_the_api_server_hangs() {
     let asked = env.ana.run_command("#data", "/duck start").await.unwrap();
     asked.acknowledgement().await;
     let reply = asked.reply().await;
-    assert!(reply.content.starts_with("I got no answer in time."));
+    assert!(
+        reply
+            .content
+            .starts_with("The cluster did not answer in time.")
+    );
     assert!(reply.content.contains("(Reference: `"), "{}", reply.content);
     env.api.clear_faults();
     env.assert_nothing_left().await;

@@ -18,8 +18,8 @@ const MAX_ANSWER_BYTES: u64 = 64 << 10;
 /// the program has ended, or does not know the command.
 ///
 /// # Errors
-/// Returns [`Error::TimedOut`] after [`CONTROL_TIMEOUT`], and [`Error::Unavailable`] if the
-/// connection breaks or the answer is not valid.
+/// Returns [`Error::Session`] after [`CONTROL_TIMEOUT`], or if the connection breaks or the answer
+/// is not valid.
 pub(super) async fn call(
     signed: &str,
     mut input: impl AsyncWrite + Unpin,
@@ -33,7 +33,7 @@ pub(super) async fn call(
     };
     match timeout(CONTROL_TIMEOUT, asked).await {
         Ok(Ok(_)) => {}
-        Ok(Err(why)) => return Err(unavailable(&why.kind().to_string())),
+        Ok(Err(why)) => return Err(failed(&why.kind().to_string())),
         Err(_) => return Err(timed_out()),
     }
     if answer.is_empty() {
@@ -42,21 +42,16 @@ pub(super) async fn call(
     let answer = serde_json::from_slice(&answer);
     answer
         .map(Some)
-        .map_err(|_| unavailable("the answer is not valid JSON"))
+        .map_err(|_| failed("the answer is not valid JSON"))
 }
 
 pub(super) fn timed_out() -> Error {
-    Error::TimedOut {
-        action: ACTION.into(),
-        after: CONTROL_TIMEOUT,
-    }
+    failed(&format!("no answer within {CONTROL_TIMEOUT:?}"))
 }
 
-pub(super) fn unavailable(why: &str) -> Error {
-    Error::Unavailable {
-        action: ACTION.into(),
+pub(super) fn failed(why: &str) -> Error {
+    Error::Session {
+        action: "sending a command to a session".into(),
         why: why.into(),
     }
 }
-
-const ACTION: &str = "sending a command to a session";

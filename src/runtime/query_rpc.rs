@@ -27,9 +27,8 @@ const TRANSFER_TIMEOUT: Duration = Duration::from_secs(20);
 /// there is no room for it.
 ///
 /// # Errors
-/// Returns [`Error::TimedOut`] after the query's own limit plus `QUERY_TIMEOUT_MARGIN`, and
-/// [`Error::Unavailable`] if the connection breaks, or the response is invalid or larger than the
-/// request allows.
+/// Returns [`Error::Session`] after the query's own limit plus `QUERY_TIMEOUT_MARGIN`, if the
+/// connection breaks, or if the response is invalid or larger than the request allows.
 pub(super) async fn call(
     question: &QueryRequest,
     mut input: impl AsyncWrite + Unpin,
@@ -62,11 +61,11 @@ pub(super) async fn call(
         return Ok(Some(QueryResponse::Exited));
     }
     if answer.len() as u64 > most || !Elements::count(&answer).fit(question) {
-        return Err(unavailable("the response is larger than the query allows"));
+        return Err(failed("the response is larger than the query allows"));
     }
     // Don't report the response, because it may quote the query.
     let answer = serde_json::from_slice(&answer);
-    let answer = answer.map_err(|_| unavailable("the response is not valid JSON"))?;
+    let answer = answer.map_err(|_| failed("the response is not valid JSON"))?;
     Ok(Some(answer))
 }
 
@@ -74,21 +73,15 @@ pub(super) async fn call(
 async fn within<T>(limit: Duration, io: impl Future<Output = io::Result<T>>) -> Result<T, Error> {
     match timeout(limit, io).await {
         // Don't report the error's text, because it may quote the query.
-        Ok(done) => done.map_err(|why| unavailable(&why.kind().to_string())),
-        Err(_) => Err(Error::TimedOut {
-            action: action(),
-            after: limit,
-        }),
+        Ok(done) => done.map_err(|why| failed(&why.kind().to_string())),
+        Err(_) => Err(failed(&format!("no answer within {limit:?}"))),
     }
 }
 
-fn action() -> String {
-    "running a query in DuckDB".to_owned()
-}
-
-fn unavailable(why: &str) -> Error {
-    Error::Unavailable {
-        action: action(),
+/// Returns the error of a query that got no usable answer.
+pub(super) fn failed(why: &str) -> Error {
+    Error::Session {
+        action: "running a query in DuckDB".into(),
         why: why.into(),
     }
 }
@@ -168,8 +161,8 @@ mod tests {
     }
 
     fn is_refused(answered: Result<Option<QueryResponse>, Error>) -> bool {
-        let refused = answered.expect_err("an error").to_string();
-        refused.contains("larger than the query allows")
+        // People are told about the session, not about the cluster.
+        matches!(answered, Err(Error::Session { why, .. }) if why.contains("larger than"))
     }
 
     #[tokio::test]

@@ -173,7 +173,7 @@ impl Service {
         id: &SessionId,
         credentials: &Credentials,
     ) -> Result<Record, Error> {
-        let gone = || Error::Unavailable {
+        let gone = || Error::Session {
             action: format!("storing the credentials of session {id}"),
             why: "the session is gone".into(),
         };
@@ -402,7 +402,7 @@ impl Service {
     /// Waits until a session is gone.
     ///
     /// # Errors
-    /// Returns [`Error::TimedOut`] if the session is still present after two minutes.
+    /// Returns [`Error::Session`] if the session is still present after two minutes.
     pub async fn wait_until_gone(&self, id: &SessionId) -> Result<(), Error> {
         let mut changes = self.runtime.changes();
         let gone = async {
@@ -411,8 +411,8 @@ impl Service {
         let gone = tokio::time::timeout(STOP_TIMEOUT, gone).await;
         gone.map_err(|_| {
             let action = format!("stopping session {id}");
-            let after = STOP_TIMEOUT;
-            Error::TimedOut { action, after }
+            let why = format!("it was still there after {STOP_TIMEOUT:?}");
+            Error::Session { action, why }
         })
     }
 

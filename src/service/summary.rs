@@ -20,6 +20,7 @@ pub fn summarize(error: &Error) -> ErrorSummary {
         Error::Exists { .. } | Error::Conflict { .. } => ErrorSummary::Conflict,
         Error::Disk { why, .. } => ErrorSummary::Disk { why: why.clone() },
         Error::Discord { .. } => ErrorSummary::Discord,
+        Error::Session { .. } => ErrorSummary::Session,
         Error::NotAuthenticated { .. } => ErrorSummary::NotAuthenticated,
         Error::TimedOut { .. } => ErrorSummary::TimedOut,
         Error::Unavailable { .. } => ErrorSummary::Unreachable,

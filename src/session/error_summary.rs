@@ -38,4 +38,6 @@ pub enum ErrorSummary {
     TimedOut,
     /// The cluster did not answer, or could not.
     Unreachable,
+    /// A session did not answer, or not as expected.
+    Session,
 }

@@ -354,10 +354,13 @@ pub(crate) fn error_text(error: &ErrorSummary) -> String {
                 .to_owned()
         }
         ErrorSummary::TimedOut => {
-            "The bot got no answer in time. Try again in a minute.".to_owned()
+            "The cluster did not answer in time. Try again in a minute.".to_owned()
         }
         ErrorSummary::Unreachable => {
             "The bot can't reach the cluster right now. Try again in a minute.".to_owned()
+        }
+        ErrorSummary::Session => {
+            "The session did not respond as expected. Try again later.".to_owned()
         }
     }
 }

@@ -212,6 +212,7 @@ fn every_error() {
         ErrorSummary::NotAuthenticated,
         ErrorSummary::TimedOut,
         ErrorSummary::Unreachable,
+        ErrorSummary::Session,
     ];
     let errors = errors
         .iter()

@@ -344,11 +344,14 @@ pub(super) fn error_text(error: &ErrorSummary) -> String {
                 .to_owned()
         }
         ErrorSummary::TimedOut => {
-            "I got no answer in time. Please try again in a minute.".to_owned()
+            "The cluster did not answer in time. Please try again in a minute.".to_owned()
         }
         ErrorSummary::Unreachable => {
             "I can't reach the cluster right now. Please try again in a minute.".to_owned()
         }
+        ErrorSummary::Session => "The session did not respond as expected. Try again in a minute; \
+            `/duck status` shows its state."
+            .to_owned(),
     }
 }
 

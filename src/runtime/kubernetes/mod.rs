@@ -392,7 +392,7 @@ impl Runtime for Kubernetes {
 
     async fn activity(&self, seen: &Observed) -> Result<Activity, Error> {
         let action = || format!("getting the activity of session {}", seen.record.id);
-        let unavailable = |why: String| Error::Unavailable {
+        let unavailable = |why: String| Error::Session {
             action: action(),
             why,
         };
@@ -464,9 +464,7 @@ impl Runtime for Kubernetes {
         match control_rpc::call(&signed, input, output).await? {
             Some(answer) => Ok(answer),
             None if exec::is_usage_error(status).await => Ok(ControlResponse::NotSupported),
-            None => Err(control_rpc::unavailable(
-                "the program ended without an answer",
-            )),
+            None => Err(control_rpc::failed("the program ended without an answer")),
         }
     }
 

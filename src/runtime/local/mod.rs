@@ -409,7 +409,7 @@ impl Runtime for Local {
         let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
         let door = held.and_then(|held| held.door.as_ref());
         door.map(|door| door.activity())
-            .ok_or_else(|| Error::Unavailable {
+            .ok_or_else(|| Error::Session {
                 action: format!("getting the activity of session {}", seen.record.id),
                 why: "its door is gone".into(),
             })
@@ -421,10 +421,6 @@ impl Runtime for Local {
         question: &QueryRequest,
         room: &mut AnswerRoom,
     ) -> Result<Option<QueryResponse>, AskError> {
-        let unavailable = |why: String| Error::Unavailable {
-            action: "running a query in DuckDB".into(),
-            why,
-        };
         let door = {
             let held = self.view.sessions.lock();
             let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
@@ -447,10 +443,10 @@ impl Runtime for Local {
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()
-            .map_err(|why| unavailable(why.to_string()))?;
+            .map_err(|why| query_rpc::failed(&why.to_string()))?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (input, output) =
-            pipes.ok_or_else(|| unavailable("the process has no input and output".into()))?;
+            pipes.ok_or_else(|| query_rpc::failed("the process has no input and output"))?;
         // The process ends by itself when its input is closed.
         tokio::spawn(async move { child.wait().await });
         door.record_use();
@@ -578,9 +574,9 @@ impl Runtime for Local {
             .await
             .is_err()
         {
-            return Err(Error::TimedOut {
+            return Err(Error::Session {
                 action: format!("stopping DuckDB of session {}", seen.record.id),
-                after: STOP_TIMEOUT,
+                why: format!("it still ran after {STOP_TIMEOUT:?}"),
             });
         }
         let home = self.home(&seen.record);

@@ -114,6 +114,10 @@ fn every_error() {
             action: action(),
             why: why(),
         },
+        Error::Session {
+            action: action(),
+            why: why(),
+        },
         Error::NotAuthenticated { action: action() },
         Error::Unavailable {
             action: action(),
