@@ -8,7 +8,7 @@ use std::{
 use super::{
     reader::{Invalid, SettingsReader},
     sections::{Api, ApiToken},
-    values::{domain_name, id, parse},
+    values::{ID, domain_name, id, parse},
 };
 
 const FILE: &str = "api.tokens_file";
@@ -17,10 +17,10 @@ const FILE: &str = "api.tokens_file";
 pub(super) fn read(reader: &mut SettingsReader) -> Result<Option<Api>, Invalid> {
     let listen = reader.optional("api.listen", "an address, like 0.0.0.0:8080", parse);
     let file = reader.optional(FILE, "a path", |text| Some(PathBuf::from(text)));
-    let anonymous = reader.optional("api.anonymous_owner", "a Discord user's id", id);
+    let anonymous = reader.optional("api.anonymous_owner", ID, id);
     let hosts = reader.list("api.hosts", "a host name in lower case", domain_name);
     let any_catalog = reader.required("api.any_catalog", "true or false", parse);
-    let channel = reader.optional("api.channel", "a channel's id", id);
+    let channel = reader.optional("api.channel", ID, id);
     let rate = reader.required("api.requests_per_minute", "a number above 0", parse);
     let Some(listen) = listen? else {
         return Ok(None);
@@ -73,9 +73,10 @@ fn tokens(reader: &mut SettingsReader, path: &Path) -> Result<Vec<ApiToken>, Inv
             }
         }
     }
-    let names: HashSet<_> = tokens.iter().map(|token| &token.name).collect();
-    if names.len() < tokens.len() {
-        return reader.reject(FILE, "two tokens have the same name");
+    let mut names = HashSet::new();
+    if let Some(twice) = tokens.iter().find(|token| !names.insert(&token.name)) {
+        let says = format!("has two tokens with the name {:?}; rename one", twice.name);
+        return reader.reject(FILE, says);
     }
     if is_whole { Ok(tokens) } else { Err(Invalid) }
 }

@@ -15,7 +15,7 @@ use super::{
     },
     tables::{read_catalogs, read_sizes},
     values::{
-        DURATION, any, domain_name, duration, host_and_port, id, image, label, parse, path, url,
+        DURATION, ID, any, domain_name, duration, host_and_port, id, image, label, parse, path, url,
     },
 };
 use crate::session::Mebibytes;
@@ -70,15 +70,13 @@ pub(super) fn read(
     Ok(settings)
 }
 
-const IDS: &str = "a Discord ID, like 1029384756102938475";
-
 fn read_discord(reader: &mut SettingsReader, token: Option<String>) -> Result<Discord, Invalid> {
     let token = read_token(reader, token);
-    let guild = reader.required("discord.guild", IDS, id);
-    let allowed_channels = reader.list("discord.allowed_channels", IDS, id);
-    let allowed_roles = reader.list("discord.allowed_roles", IDS, id);
-    let admin_roles = reader.list("discord.admin_roles", IDS, id);
-    let admin_channel = reader.optional("discord.admin_channel", "a channel's ID", id);
+    let guild = reader.required("discord.guild", ID, id);
+    let allowed_channels = reader.list("discord.allowed_channels", ID, id);
+    let allowed_roles = reader.list("discord.allowed_roles", ID, id);
+    let admin_roles = reader.list("discord.admin_roles", ID, id);
+    let admin_channel = reader.optional("discord.admin_channel", ID, id);
     let api_proxy = reader.optional("discord.api_proxy", "an http:// or https:// URL", url);
     Ok(Discord {
         token: token?,
@@ -267,7 +265,7 @@ fn read_sql(reader: &mut SettingsReader) -> Result<Option<Sql>, Invalid> {
     });
     let amount = "an amount, like 256Mi";
     let memory = reader.required("sql.memory", amount, parse::<Mebibytes>);
-    let write_roles = reader.list("sql.write_roles", IDS, id);
+    let write_roles = reader.list("sql.write_roles", ID, id);
     let log_queries = reader.required("sql.log_queries", "true or false", parse);
     let sql = Sql {
         timeout: timeout?,

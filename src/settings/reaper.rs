@@ -4,7 +4,7 @@ use super::{
     reader::{Invalid, SettingsReader},
     schedule::Schedule,
     sections::{Reaper, Report},
-    values::{DURATION, duration, id, parse},
+    values::{DURATION, ID, duration, id, parse},
 };
 use crate::session::Limits;
 
@@ -27,9 +27,11 @@ pub(super) fn read_reaper(reader: &mut SettingsReader) -> Result<Reaper, Invalid
     let stops_per_sweep = reader.required("reaper.stops_per_sweep", "a number above 0", |text| {
         text.parse().ok().filter(|n| *n > 0)
     });
-    let largest_share = reader.required("reaper.largest_share", "a percentage, 1 to 100", |text| {
-        text.parse().ok().filter(|n| (1..=100).contains(n))
-    });
+    let largest_share = reader.required(
+        "reaper.largest_share",
+        "a percentage from 1 to 100",
+        |text| text.parse().ok().filter(|n| (1..=100).contains(n)),
+    );
     let failed = reader.required("reaper.failed", "true or false", parse);
     let late = reader.required("reaper.late", "true or false", parse);
     let dry_run = reader.required("reaper.dry_run", "true or false", parse);
@@ -67,7 +69,7 @@ pub(super) fn read_reaper(reader: &mut SettingsReader) -> Result<Reaper, Invalid
 
 pub(super) fn read_report(reader: &mut SettingsReader) -> Result<Report, Invalid> {
     const CRON: &str = "a cron expression, like 0 9 * * MON";
-    let channel = reader.optional("report.channel", "a channel's ID", id);
+    let channel = reader.optional("report.channel", ID, id);
     let times = reader.required("report.schedule", CRON, parse);
     let zone = reader.required("report.time_zone", "a time zone, like Europe/Berlin", parse);
     let when_quiet = reader.required("report.when_quiet", "line or silence", |text| match text {

@@ -14,6 +14,8 @@ use crate::{
 const MAX_CORES: u32 = 512;
 /// Minimum memory. With a few MiB, DuckDB can't even read the first row of a table.
 const MIN_MEMORY: Mebibytes = Mebibytes::new(128);
+/// Description of a bucket's name.
+const BUCKET: &str = "a bucket's name: 3 to 63 letters, digits, dots, hyphens and underscores";
 /// Default disk of a size.
 const DISK: Mebibytes = Mebibytes::gibibytes(10);
 
@@ -61,12 +63,12 @@ pub(super) fn read_catalogs(
         let secret = reader.optional(&key("oauth2_secret"), "a Secret's name", domain_name);
         let server = reader.checked(&key("oauth2_server"), http_url);
         let scope = reader.checked(&key("oauth2_scope"), plain_text);
-        let sigv4 = reader.optional(&key("sigv4_service"), "a service's name", label)?;
+        let sigv4 = reader.optional(&key("sigv4_service"), "a service, like glue", label)?;
         let vended = reader.optional(&key("vended_credentials"), "true or false", parse)?;
         let vended = vended.unwrap_or(false);
         let s3_endpoint = reader.checked(&key("s3_endpoint"), S3Endpoint::parse);
-        let s3_region = reader.optional(&key("s3_region"), "a region's name", label);
-        let s3_bucket = reader.optional(&key("s3_bucket"), "a bucket's name", bucket);
+        let s3_region = reader.optional(&key("s3_region"), "a region, like eu-central-1", label);
+        let s3_bucket = reader.optional(&key("s3_bucket"), BUCKET, bucket);
         let s3_prefix = reader.checked(&key("s3_prefix"), plain_text);
         let s3_path_style = reader.optional(&key("s3_path_style"), "true or false", parse);
         if vended && sigv4.is_some() {
@@ -104,7 +106,8 @@ pub(super) fn read_catalogs(
             (None, ..) => {
                 return reader.reject(
                     &key("oauth2_secret"),
-                    "is required, because oauth2_server or oauth2_scope is set",
+                    "is required, because oauth2_server or oauth2_scope is set; set it, or remove \
+                     them",
                 );
             }
         };

@@ -287,7 +287,7 @@ fn the_api_needs_a_caller_and_errors_show_no_token() {
 
     let twice = Temporary::new(&format!("{line}{line}"));
     let twice = ("DUCKBOT_API__TOKENS_FILE", twice.0.to_str().expect("plain"));
-    assert!(wrong(&[LISTEN, twice]).contains("two tokens have the same name"));
+    assert!(wrong(&[LISTEN, twice]).contains("two tokens with the name \"ci\""));
     let pasted = Temporary::new("duckbot_canary\n");
     let pasted = (
         "DUCKBOT_API__TOKENS_FILE",

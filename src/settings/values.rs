@@ -6,6 +6,8 @@ use chrono::TimeDelta;
 
 use crate::catalog::values;
 
+/// Description of a valid ID, for errors.
+pub(super) const ID: &str = "a Discord ID, like 1029384756102938475";
 /// Description of a valid duration, for errors.
 pub(super) const DURATION: &str = "a duration, like 5m or 1h 30m";
 
