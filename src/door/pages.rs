@@ -12,6 +12,7 @@ use ring::digest::{SHA256, digest};
 use super::{
     answer::QueryError,
     body::{Body, full_body},
+    policy::NO_SESSION,
     queue::MAX_QUEUED,
     ticket::{self, TicketError},
 };
@@ -78,8 +79,7 @@ impl Page {
         let wait = "<span id=\"say\">Opening DuckDB…</span>";
         let inside =
             "<small>Already opened in this browser? <a href=\"/\">Go to DuckDB</a>.</small>";
-        let without =
-            "<noscript>This page and DuckDB's UI need JavaScript. Please turn it on.</noscript>";
+        let without = "<noscript>This page and DuckDB's UI need JavaScript. Turn it on.</noscript>";
         Self {
             script: true,
             ..Self::new(
@@ -123,7 +123,7 @@ impl Page {
     /// Page that replaces DuckDB's error if DuckDB can't fetch the UI's pages.
     pub(super) fn assets_unreachable() -> Self {
         let why = "Your DuckDB is running, but it can't fetch the pages of its UI from \
-                   <code>https://ui.duckdb.org</code>. Please tell an admin.";
+                   <code>https://ui.duckdb.org</code>. Tell an admin.";
         let admin = "<small>For admins: allow the sessions to reach ui.duckdb.org on port 443, or \
                      set a proxy with the setting <code>duckdb.http_proxy</code>.</small>";
         let title = "The pages of DuckDB's UI can't be loaded";
@@ -137,7 +137,7 @@ impl Page {
             mib => format!("{mib} MiB"),
         };
         let most = format!(
-            "A request like this can be at most {most}. Please split the query into smaller ones."
+            "A request like this can be at most {most}. Split the query into smaller ones."
         );
         let title = "The request is too large";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, title, &[&most])
@@ -145,7 +145,7 @@ impl Page {
 
     /// Page for requests whose body stops before its end.
     pub(super) fn too_slow() -> Self {
-        let why = "The request stopped before it was complete. Please try again.";
+        let why = "The request stopped before it was complete. Try again.";
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             "The request took too long",
@@ -155,11 +155,7 @@ impl Page {
 
     /// Page for a host without a session.
     pub(super) fn unknown_host() -> Self {
-        Self::refused(
-            StatusCode::MISDIRECTED_REQUEST,
-            "There is no session at this address. Yours may have ended. Type \
-             <code>/duck list</code> in Discord to see your sessions.",
-        )
+        Self::refused(StatusCode::MISDIRECTED_REQUEST, NO_SESSION)
     }
 
     /// Page for a ticket whose submission was cancelled because too many others came.

@@ -61,6 +61,10 @@ impl Origin {
     }
 }
 
+/// Text for a host without a session.
+pub const NO_SESSION: &str = "There is no session at this address. Yours may have ended. Type \
+                              /duck list in Discord to see your sessions.";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// Pass the request to DuckDB.
@@ -83,10 +87,7 @@ pub fn evaluate(request: &Parts, own: &Origin, has_session: impl Fn(&str) -> boo
     match host(request) {
         Some(host) if own.is_host(host) => {}
         Some(_) => {
-            return refuse(
-                StatusCode::MISDIRECTED_REQUEST,
-                "There is no session at this address.",
-            );
+            return refuse(StatusCode::MISDIRECTED_REQUEST, NO_SESSION);
         }
         None => {
             return refuse(
@@ -116,7 +117,8 @@ pub fn evaluate(request: &Parts, own: &Origin, has_session: impl Fn(&str) -> boo
     if !is_same_origin(request, own, is_reading) {
         return refuse(
             StatusCode::FORBIDDEN,
-            "This request did not come from the session's own page.",
+            "This request did not come from the session's own page. Press Open in Discord to open \
+             the session.",
         );
     }
     if request.uri.path().starts_with(RESERVED_PREFIX) {
