@@ -4,10 +4,10 @@ use axum::{Json, extract::State};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::{problem::error_text, state::Api};
+use super::{problem::ending_reason, state::Api};
 use crate::{
     service::Requester,
-    session::{Cause, Ending, Record, ScheduledStop, Stage, TrackedSession, Usage},
+    session::{Record, ScheduledStop, Stage, TrackedSession, Usage},
 };
 
 /// OpenAPI description, without the sizes and catalogs from the settings.
@@ -57,29 +57,6 @@ pub(super) fn enforced_due(api: &Api, due: Option<ScheduledStop>) -> Option<Sche
 /// Document of a scheduled stop.
 pub(super) fn stops_document(due: &ScheduledStop) -> Value {
     json!({ "at": due.at, "rule": due.rule })
-}
-
-/// Reason why a session ends, for people.
-pub(super) fn ending_reason(ending: &Ending) -> String {
-    match &ending.cause {
-        Cause::Stopped { .. } => "it was stopped".to_owned(),
-        Cause::Restarted { .. } => "its owner restarted it with new credentials".to_owned(),
-        Cause::Refused { error, .. } => error_text(error),
-        Cause::TookTooLong { after_seconds } => {
-            format!("it was not ready within {after_seconds} s")
-        }
-        Cause::Failed(incident) => {
-            let failure = json!(incident.failure);
-            let failure = failure.as_str().unwrap_or_default().replace('_', " ");
-            if incident.why.is_empty() {
-                failure
-            } else {
-                format!("{failure}: {}", incident.why)
-            }
-        }
-        Cause::Lost => "somebody deleted its Pod on the cluster".to_owned(),
-        Cause::Reaped { rule, .. } => format!("it was stopped by the rule {}", json!(rule)),
-    }
 }
 
 /// `GET /openapi.json`: the description, with the sizes and catalogs from the settings.

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    document::{ending_reason, session_document, started_document},
+    document::{session_document, started_document},
+    problem::ending_reason,
     state::Api,
 };
 use crate::{
@@ -68,7 +69,7 @@ impl State {
             (Stage::Stopping { ending, .. }, _) => Self::Ended(ending_reason(ending)),
             (Stage::Running, Some(_)) => Self::Ready,
             (_, Some(seen)) => Self::Starting(seen),
-            (_, None) if is_gone => Self::Ended("it is gone; the cause is unknown".to_owned()),
+            (_, None) if is_gone => Self::Ended("It is gone; the cause is unknown.".to_owned()),
             (_, None) => Self::Unseen,
         }
     }
@@ -152,7 +153,7 @@ mod tests {
     fn a_session_that_is_gone_before_the_first_look_has_ended() {
         let record = starting();
         assert_eq!(State::of(&record, None, false), State::Unseen);
-        let gone = State::Ended("it is gone; the cause is unknown".into());
+        let gone = State::Ended("It is gone; the cause is unknown.".into());
         assert_eq!(State::of(&record, None, true), gone);
     }
 
@@ -169,7 +170,7 @@ mod tests {
         let stopped = Cause::Stopped { by: record.owner };
         let stopping = record.with_ending(stopped, record.created);
         for (seen, is_gone) in [(seen(&stopping), false), (None, false), (None, true)] {
-            let ended = State::Ended("it was stopped".into());
+            let ended = State::Ended("It was stopped.".into());
             assert_eq!(State::of(&stopping, seen, is_gone), ended);
         }
     }

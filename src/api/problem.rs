@@ -1,5 +1,6 @@
 //! Problem documents (RFC 9457). Their types are stable; their texts are for people.
 
+mod ending;
 mod texts;
 
 use std::time::Duration;
@@ -11,7 +12,8 @@ use axum::{
 use serde::Serialize;
 use serde_json::json;
 
-pub(super) use texts::{error_text, value_error};
+pub(super) use ending::ending_reason;
+pub(super) use texts::value_error;
 
 use crate::error::Error;
 
