@@ -299,7 +299,7 @@ async fn a_namespace_that_is_not_there_is_named_to_whoever_may_see_that() {
     env.variables
         .insert("DUCKBOT_KUBERNETES__NAMESPACE".into(), "nowhere".into());
     let (_, text) = run_bot(&env, &["check"]).await;
-    let line = "WRONG namespace nowhere: not found. Apply deploy/, which creates it";
+    let line = "WRONG namespace nowhere: not found; apply deploy/, which creates it";
     assert!(text.contains(line), "{text}");
     assert!(!text.contains("WRONG namespace default"), "{text}");
     env.assert_clean().await;

@@ -356,7 +356,7 @@ async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
         "ok    permissions in duckbot-sessions: all required permissions are granted",
         "ok    permissions in duckbot: all required permissions are granted",
         "WRONG catalog of lake: https://iceberg.example.com/catalog does not answer",
-        "WRONG certificate: Secret duckui-wildcard-tls (routing.tls_secret) not found in duckbot-sessions. Create it",
+        "WRONG certificate: Secret duckui-wildcard-tls (routing.tls_secret) not found in duckbot-sessions; create it",
     ] {
         assert!(found.contains(line), "{line:?} in\n{found}");
     }

@@ -87,7 +87,7 @@ pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
     // If this lookup fails later, serenity silently connects to the public gateway instead.
     http.get_gateway()
         .await
-        .context("Discord did not return its gateway's address")?;
+        .context("Discord did not return its gateway's address; try again in a minute")?;
     let guild = GuildId::new(settings.guild);
     match http
         .create_guild_commands(guild, &commands::registration())
@@ -105,7 +105,9 @@ pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
             "Discord does not let the bot register commands in guild {guild}; invite the bot with \
              the scopes bot and applications.commands (`duckbot invite` prints the link)"
         ),
-        Err(error) => Err(error).context("registering the commands failed"),
+        Err(error) => {
+            Err(error).context("the commands could not be registered; try again in a minute")
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) async fn find(configured: Option<&Path>) -> anyhow::Result<DuckDb> {
         .stderr(Stdio::inherit());
     let downloaded = get.kill_on_drop(true).output().await;
     let downloaded =
-        downloaded.context("Can't run bash, which the script that downloads DuckDB needs")?;
+        downloaded.context("can't run bash, which the script that downloads DuckDB needs")?;
     if !downloaded.status.success() {
         bail!(
             "DuckDB could not be downloaded. Check that Python 3 with pip is installed and that PyPI \

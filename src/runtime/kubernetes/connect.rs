@@ -161,7 +161,7 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
         let found = found.await;
         // The bot's own service account may not read namespaces, so other results are ignored.
         if matches!(found, Ok(None)) {
-            let says = "not found. Apply deploy/, which creates it";
+            let says = "not found; apply deploy/, which creates it";
             diagnostics.push(Diagnostic::failed(format!("namespace {namespace}"), says));
         }
     }
@@ -193,7 +193,7 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
             Ok(Some(_)) => Diagnostic::ok(what, format!("Secret {name}")),
             Ok(None) => Diagnostic::failed(
                 what,
-                format!("Secret {name} (routing.tls_secret) not found in {namespace}. Create it"),
+                format!("Secret {name} (routing.tls_secret) not found in {namespace}; create it"),
             ),
             Err(error) => Diagnostic::failed(what, error.to_string()),
         });

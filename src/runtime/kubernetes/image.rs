@@ -35,15 +35,15 @@ pub(super) async fn diagnose(setting: &str, image: &str) -> Diagnostic {
         ),
         Ok(404) => Diagnostic::failed(
             what,
-            "not found in its registry. Check its name and tag, and that it was pushed",
+            "not found in its registry; check its name and tag, and that it was pushed",
         ),
         Ok(status) => Diagnostic::failed(
             what,
-            format!("its registry answered with HTTP status {status}"),
+            format!("its registry answered HTTP {status}; try again in a minute"),
         ),
         Err(_) => Diagnostic::failed(
             what,
-            "its registry does not answer from here. Start a session to see if nodes can reach it",
+            "its registry does not answer from here; start a session to see if nodes can reach it",
         ),
     }
 }
