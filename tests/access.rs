@@ -23,7 +23,7 @@ async fn another_channel_or_a_missing_role_is_answered_with_what_would_be_right(
             .await;
         assert_eq!(
             elsewhere.content,
-            format!("You can't use this bot in this channel. You can use it in <#{data}>.")
+            format!("You can't use this bot in this channel. Use it in <#{data}>.")
         );
         let nobody = env.reply_to(&env.gil, line).await;
         assert!(nobody.ephemeral && nobody.content.contains(&format!("<@&{analyst}>")));

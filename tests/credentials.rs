@@ -156,7 +156,8 @@ async fn replacing_offers_to_restart_running_sessions_with_the_new_credentials()
     let pressed = env.ana.press_custom_id(stored.id, &button).await.unwrap();
     pressed
         .until(|reply| {
-            reply.content == "None of your sessions uses old credentials, so nothing was restarted."
+            reply.content
+                == "None of your sessions uses previous credentials, so nothing was restarted."
         })
         .await;
     env.assert_clean().await;

@@ -95,7 +95,12 @@ async fn a_wrong_clock_is_named_and_the_credentials_are_not_blamed() {
 async fn wrong_settings_are_named_as_such() {
     let bucket = ("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", "pond");
     let env = TestEnv::start_with(&[bucket]).await;
-    assert_refused(&env, &PERMANENT_CREDENTIALS, "There is no bucket `pond`").await;
+    assert_refused(
+        &env,
+        &PERMANENT_CREDENTIALS,
+        "The storage has no bucket `pond`",
+    )
+    .await;
     env.s3.set_region("eu-central-1");
     assert_refused(
         &env,
@@ -142,7 +147,7 @@ async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_fo
     assert_refused(
         &env,
         &PERMANENT_CREDENTIALS,
-        "What answers at the address of the catalog `lake` is not an Iceberg REST catalog",
+        "The server at the address of the catalog `lake` is not an Iceberg REST catalog",
     )
     .await;
     assert_eq!(elsewhere.requests(), [""; 0]);
@@ -159,7 +164,7 @@ async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_fo
     assert_refused(
         &env,
         &PERMANENT_CREDENTIALS,
-        "What answers at the address of the storage is not an S3 service (HTTP 200)",
+        "The server at the address of the storage is not an S3 service (HTTP 200)",
     )
     .await;
     env.s3.recover();
@@ -167,7 +172,7 @@ async fn a_storage_or_a_catalog_that_misbehaves_is_said_to_and_no_redirect_is_fo
     assert_refused(
         &env,
         &PERMANENT_CREDENTIALS,
-        "What answers at the address of the catalog `lake` is not an Iceberg REST catalog",
+        "The server at the address of the catalog `lake` is not an Iceberg REST catalog",
     )
     .await;
     env.catalog.recover();

@@ -337,7 +337,7 @@ async fn somebody_who_lost_the_role_can_hand_in_nothing_by_direct_message() {
         .await;
     assert_eq!(
         reply.content,
-        "You are not a member of the server that this bot belongs to."
+        "To use this bot, you must be a member of the server that it belongs to."
     );
     assert!(env.stored_credentials(&env.ben).await.is_none());
     assert_eq!(

@@ -286,7 +286,7 @@ async fn what_is_wrong_is_marked_and_something_better_is_offered(env: impl Runti
     lake().s3.forget(&key);
     contains(
         told("FROM lake.zoo.ducks").await,
-        "The storage doesn't accept your S3 credentials any more.",
+        "The storage doesn't accept your S3 credentials.",
     );
     stop_session(&ana).await;
     env.assert_clean().await;
@@ -508,7 +508,7 @@ async fn where_it_is_turned_off_nobody_asks() {
     let ana = env.discord().person("ana");
     assert_says(
         &answer(&ana, DUCKS).await,
-        "Queries from the chat are turned off here.",
+        "Queries from the chat are turned off.",
     );
     env.assert_clean().await;
 }

@@ -13,7 +13,10 @@ use test_support::{ApiFault, TestEnv, assert_says, wait_until};
 async fn its_owner_and_admins_look_into_a_session_and_nobody_else() {
     let env = TestEnv::start().await;
     let none = env.reply_to(&env.ana, "/duck status").await;
-    assert_eq!(none.content, "You have no session to look at.");
+    assert_eq!(
+        none.content,
+        "You have no session to look at. `/duck start` starts one."
+    );
 
     let id = env.ready_session(&env.ana).await;
     let line = format!("/duck status session:{id}");

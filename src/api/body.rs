@@ -33,11 +33,12 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         let bytes = match timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
             Ok(Ok(bytes)) => bytes,
             Ok(Err(why)) if why.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                let says = "The body is larger than any request needs.";
+                let says =
+                    "The body is larger than any request needs. Send only the documented fields.";
                 return Err(Problem::new(ProblemType::TooLarge, says));
             }
             Ok(Err(_)) | Err(_) => {
-                let says = "The body could not be read.";
+                let says = "The body did not arrive completely. Send the request again.";
                 return Err(Problem::new(ProblemType::InvalidRequest, says));
             }
         };
@@ -67,7 +68,7 @@ impl Body {
             // serde's message may quote the body, and the body may contain credentials.
             _ => Err(Problem::new(
                 ProblemType::InvalidRequest,
-                "The body is not a JSON object.",
+                "The body is not a JSON object. GET /openapi.json describes all bodies.",
             )),
         }
     }

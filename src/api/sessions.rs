@@ -85,7 +85,7 @@ pub(super) async fn create(
     let record = made.await.map_err(|_| {
         Problem::new(
             ProblemType::Unavailable,
-            "An internal error occurred. The bot's log has the details.",
+            "An internal error occurred. An admin can find the details in the bot's log.",
         )
     })??;
     if waits {
@@ -296,7 +296,8 @@ pub(super) async fn remove(
     match api.service.wait_until_gone(id).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(_) => {
-            let says = "The session is being stopped, but not all of it is gone yet. Try again.";
+            let says =
+                "The session is being stopped, but not all of it is gone yet. Try again later.";
             Err(Problem::new(ProblemType::Unavailable, says).retry_after(Duration::from_secs(30)))
         }
     }

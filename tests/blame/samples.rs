@@ -179,7 +179,7 @@ pub(super) const CATALOG: [Sample; 12] = [
     (
         404,
         r#"{"error":{"message":"No","type":"NoSuchWarehouseException","code":404}}"#,
-        "settings `endpoint` and `warehouse`",
+        "settings `catalogs.lake.endpoint` and `catalogs.lake.warehouse`",
         "misconfigured",
     ),
     (

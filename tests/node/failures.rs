@@ -257,7 +257,7 @@ async fn the_credentials_are_gone_when_it_starts() {
         .unwrap();
     Node::registry().release("held-keys");
     let (told, ending) = wait_for_failure(&env, &asked).await;
-    assert_says(&told, "your S3 credentials are no longer stored");
+    assert_says(&told, "your S3 credentials are no longer saved");
     assert_eq!(ending["failure"], "credentials_missing");
     env.assert_clean().await;
 }

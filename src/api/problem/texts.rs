@@ -14,7 +14,7 @@ use crate::{
         CredentialsRejection, ExtendRejection, LookupRejection, Rejection, ServiceError,
         SessionAction, StartRejection, summarize,
     },
-    session::ErrorSummary,
+    session::{ErrorSummary, SessionId},
 };
 
 /// Time after which a failed request may be repeated.
@@ -103,8 +103,8 @@ fn start(rejection: StartRejection) -> Problem {
                 CredentialPart::CatalogToken => "a catalog token (catalog_token)",
             };
             let detail = format!(
-                "The catalog {catalog} requires {fields}. Send them in the request, or their owner \
-                 can store them in the chat with /duck setup."
+                "The catalog {catalog} requires {fields}, which the token's owner has not stored. \
+                 Send it in the request, or let the owner enter it in the chat with /duck setup."
             );
             Problem::new(ProblemType::NoStoredCredentials, detail)
         }
@@ -114,21 +114,14 @@ fn start(rejection: StartRejection) -> Problem {
                 CredentialPart::CatalogToken => ("catalog token", "a new one"),
             };
             let detail = format!(
-                "The stored {what} expired at {}. The owner can enter {new} in the chat with /duck \
-                 setup.",
+                "The stored {what} expired at {}. Send {new} in the request, or let the owner enter \
+                 {new} in the chat with /duck setup.",
                 at.to_rfc3339()
             );
             Problem::new(ProblemType::NoStoredCredentials, detail)
         }
         StartRejection::QuotaReached { ids, limit } => {
-            let ids = ids.join(", ");
-            let detail = match limit {
-                1 => {
-                    format!("The only slot of this owner is in use ({ids}). Delete that session.")
-                }
-                _ => format!("All {limit} slots of this owner are in use ({ids}). Delete one."),
-            };
-            Problem::new(ProblemType::QuotaReached, detail)
+            Problem::new(ProblemType::QuotaReached, quota_reached(&ids, limit))
         }
         StartRejection::RequestReused => {
             let detail = "This Idempotency-Key was used for a different request, and the session \
@@ -138,9 +131,32 @@ fn start(rejection: StartRejection) -> Problem {
     }
 }
 
+fn quota_reached(ids: &[String], limit: u8) -> String {
+    let is_id = |id: &&String| id.parse::<SessionId>().is_ok();
+    let (sessions, unreadable): (Vec<_>, Vec<_>) = ids.iter().partition(is_id);
+    let slots = match limit {
+        1 => "The only slot of this owner is in use".to_owned(),
+        _ => format!("All {limit} slots of this owner are in use"),
+    };
+    let delete = match sessions.as_slice() {
+        [] => String::new(),
+        [only] => format!(" Delete session {only}."),
+        _ => " Delete one.".to_owned(),
+    };
+    let all = ids.join(", ");
+    let mut text = format!("{slots} ({all}).{delete}");
+    if let [first, ..] = unreadable.as_slice() {
+        text += &format!(
+            " The bot can't read {first}. Try again in a minute. If this happens again, tell an \
+             admin."
+        );
+    }
+    text
+}
+
 fn no_credentials() -> Problem {
-    let detail = "The token's owner has stored no credentials. They can enter some in the chat \
-                  with /duck setup.";
+    let detail = "The token's owner has stored no credentials. Send s3_key and s3_secret, or let \
+                  the owner enter some in the chat with /duck setup.";
     Problem::new(ProblemType::NoStoredCredentials, detail)
 }
 
@@ -150,7 +166,7 @@ fn lookup(rejection: &LookupRejection) -> Problem {
             action: SessionAction::Open,
             ..
         } => {
-            let detail = "Only its owner can open a session, not even an admin.";
+            let detail = "Only its owner can open a session. An admin can't.";
             Problem::new(ProblemType::Forbidden, detail)
         }
         // A token learns nothing about other people's sessions.
@@ -173,14 +189,14 @@ fn lookup(rejection: &LookupRejection) -> Problem {
 fn extend(rejection: ExtendRejection) -> Problem {
     match rejection {
         ExtendRejection::NothingStopsIt => {
-            let detail = "Sessions are not stopped here for being idle or old, so there is nothing \
-                          to extend.";
+            let detail =
+                "Idle and old sessions are not stopped here, so there is nothing to extend.";
             Problem::new(ProblemType::ExtensionLimitReached, detail)
         }
         ExtendRejection::LimitReached { at, .. } => {
             let at = at.map(|at| format!("; it will be stopped at {}", at.to_rfc3339()));
             let at = at.unwrap_or_default();
-            let detail = format!("The session can't be extended any more{at}.");
+            let detail = format!("The session can't be extended any further{at}. Start a new one.");
             Problem::new(ProblemType::ExtensionLimitReached, detail)
         }
     }
@@ -190,13 +206,13 @@ fn extend(rejection: ExtendRejection) -> Problem {
 fn preflight_error(error: &PreflightError) -> String {
     match error {
         PreflightError::Unreachable(service) => format!(
-            "The bot can't reach the {}, so the credentials could not be checked. Try again in a \
-             minute, or tell an admin.",
+            "The bot can't reach the {}, so the credentials could not be checked. Try again later, \
+             or tell an admin.",
             name(service)
         ),
         PreflightError::Busy { who, status } => format!(
             "The {} is overloaded or has a problem right now (HTTP {status}), so the credentials \
-             could not be checked. Try again in a minute.",
+             could not be checked. Try again later.",
             name(who)
         ),
         PreflightError::UnknownKey => {
@@ -229,19 +245,22 @@ fn preflight_error(error: &PreflightError) -> String {
         }
         PreflightError::NoPermission { action, bucket } => format!(
             "These credentials are not allowed to list bucket {bucket} (permission {action}). Ask \
-             the person who issued them for it."
+             the person who issued them for this permission."
         ),
         PreflightError::NoBucket(bucket) => {
-            format!("There is no bucket {bucket}. An admin has to correct the setting s3_bucket.")
+            format!(
+                "The storage has no bucket {bucket}. An admin has to correct the catalog's setting \
+                 s3_bucket."
+            )
         }
         PreflightError::OtherRegion => {
             "The storage is in another region than the bot's settings say. An admin has to correct \
-             the setting s3_region."
+             the catalog's setting s3_region."
                 .to_owned()
         }
         PreflightError::InvalidStorageSettings => {
             "The storage's address or region in the bot's settings is not valid. An admin has to \
-             correct the settings s3_endpoint and s3_region."
+             correct the catalog's settings s3_endpoint and s3_region."
                 .to_owned()
         }
         PreflightError::CatalogWantsToken(name) => {
@@ -255,8 +274,8 @@ fn preflight_error(error: &PreflightError) -> String {
              the bot's settings. An admin has to correct the setting catalogs.{catalog}.endpoint."
         ),
         PreflightError::CatalogForbids(name) => format!(
-            "The catalog {name} knows these credentials, but denies them access. Ask its admin for \
-             access, or send other credentials."
+            "The catalog {name} denies these credentials access. Ask its admin for access, or send \
+             other credentials."
         ),
         PreflightError::CatalogWantsSigV4(name) => format!(
             "The catalog {name} only answers requests that are signed with AWS credentials \
@@ -265,24 +284,34 @@ fn preflight_error(error: &PreflightError) -> String {
         ),
         PreflightError::WrongEndpoint { who, status } => {
             let (kind, setting) = match who {
-                CheckedService::Storage => ("an S3 service", "s3_endpoint"),
-                CheckedService::Catalog(_) => ("an Iceberg REST catalog", "endpoint"),
+                CheckedService::Storage => (
+                    "an S3 service",
+                    "the catalog's setting s3_endpoint".to_owned(),
+                ),
+                CheckedService::Catalog(name) => (
+                    "an Iceberg REST catalog",
+                    format!("the setting catalogs.{name}.endpoint"),
+                ),
             };
             format!(
-                "What answers at the address of the {} is not {kind} (HTTP {status}). An admin has \
-                 to check the setting {setting}.",
+                "The server at the address of the {} is not {kind} (HTTP {status}). An admin has \
+                 to check {setting}.",
                 name(who)
             )
         }
         PreflightError::Strange { who, status, code } => {
             let settings = match who {
-                CheckedService::Storage => "s3_endpoint, s3_region and s3_bucket",
-                CheckedService::Catalog(_) => "endpoint and warehouse",
+                CheckedService::Storage => {
+                    "the catalog's settings s3_endpoint, s3_region and s3_bucket".to_owned()
+                }
+                CheckedService::Catalog(name) => {
+                    format!("the settings catalogs.{name}.endpoint and catalogs.{name}.warehouse")
+                }
             };
             let answer = format!("HTTP {status} {code}");
             format!(
                 "The {} gave no usable answer ({}). The credentials are probably not the reason. \
-                 An admin has to check the settings {settings}.",
+                 An admin has to check {settings}.",
                 name(who),
                 answer.trim_end()
             )
@@ -316,7 +345,7 @@ pub(crate) fn value_error(error: &ValueError) -> String {
 }
 
 /// Explains an error.
-pub(crate) fn error_text(error: &ErrorSummary) -> String {
+pub(super) fn error_text(error: &ErrorSummary) -> String {
     match error {
         ErrorSummary::NotAllowed {
             verb,
@@ -331,8 +360,8 @@ pub(crate) fn error_text(error: &ErrorSummary) -> String {
                 .to_owned()
         }
         ErrorSummary::QuotaExceeded { why } => format!(
-            "The team's share of the cluster is used up ({why}). Stop a session that nobody needs, \
-             or choose a smaller size."
+            "The team's share of the cluster is used up ({why}). Delete a session that you don't \
+             need, choose a smaller size, or try again later."
         ),
         ErrorSummary::NotFound => {
             "The cluster lacks something that the bot needs. An admin can find the details in its log."
@@ -346,7 +375,7 @@ pub(crate) fn error_text(error: &ErrorSummary) -> String {
              in its log."
         ),
         ErrorSummary::Discord => {
-            "Discord did not answer as expected. Try again in a minute.".to_owned()
+            "Discord did not answer as expected. Try again later.".to_owned()
         }
         ErrorSummary::NotAuthenticated => {
             "The cluster doesn't accept the bot's Kubernetes credentials. An admin has to check its \
@@ -354,10 +383,10 @@ pub(crate) fn error_text(error: &ErrorSummary) -> String {
                 .to_owned()
         }
         ErrorSummary::TimedOut => {
-            "The cluster did not answer in time. Try again in a minute.".to_owned()
+            "The cluster did not answer in time. Try again later.".to_owned()
         }
         ErrorSummary::Unreachable => {
-            "The bot can't reach the cluster right now. Try again in a minute.".to_owned()
+            "The bot can't reach the cluster right now. Try again later.".to_owned()
         }
         ErrorSummary::Session => {
             "The session did not respond as expected. Try again later.".to_owned()

@@ -12,13 +12,13 @@ pub(super) fn input_error(error: &InputError) -> String {
         InputError::Value(field, error) => value_error(field_label(*field), error),
         InputError::NoKeyId(c, place) => format!(
             "**{}** contains punctuation that no access key ID has: {} at character {place}. \
-             Please check that it is not swapped with the secret access key, and paste only the \
+             Check that it is not swapped with the secret access key, and paste only the \
              access key ID.",
             field_label(CredentialField::KeyId),
             symbol(*c),
         ),
         InputError::Wrapped(field, c, place) => format!(
-            "**{}** seems to contain more than the value: {} at character {place}. Please paste \
+            "**{}** seems to contain more than the value: {} at character {place}. Paste \
              only the value itself. If that character belongs to it, put single quotes around \
              the value.",
             field_label(*field),
@@ -26,28 +26,28 @@ pub(super) fn input_error(error: &InputError) -> String {
         ),
         InputError::Broken(field, place) => format!(
             "**{}** has a line break or a space after character {place}, and more text follows. If \
-             that text belongs to the value, please remove the break. If not, please remove the \
+             that text belongs to the value, remove the break. If not, remove the \
              text.",
             field_label(*field)
         ),
         InputError::Placeholder(field) => format!(
             "**{}** is hidden in your paste: there are asterisks, a variable or a placeholder \
-             instead of the value. Please show the value where you copied it, and copy it again.",
+             instead of the value. Show the value where you copied it, and copy it again.",
             field_label(*field)
         ),
         InputError::Cut(field) => format!(
-            "Your paste is longer than an input can be, and ends within **{}**. Please paste only \
+            "Your paste is longer than an input can be, and ends within **{}**. Paste only \
              the lines with the credentials.",
             field_label(*field)
         ),
         InputError::Twice(field, profiles) if profiles.is_empty() => format!(
-            "**{}** was entered twice, with different values. Please enter only one.",
+            "**{}** was entered twice, with different values. Enter only one.",
             field_label(*field)
         ),
         InputError::Twice(field, profiles) => {
             let profiles = profiles.iter().map(|it| format!("`{it}`"));
             format!(
-                "**{}** was entered more than once, with different values, for {}. Please paste \
+                "**{}** was entered more than once, with different values, for {}. Paste \
                  only the credentials that you want to use.",
                 field_label(*field),
                 profiles.collect::<Vec<_>>().join(", "),
@@ -55,17 +55,17 @@ pub(super) fn input_error(error: &InputError) -> String {
         }
         InputError::NoSessionToken => format!(
             "These credentials are temporary (the access key ID begins with `ASIA`), and work only \
-             with their **{}**. Please enter it, too.",
+             with their **{}**. Enter it, too.",
             field_label(CredentialField::SessionToken)
         ),
         InputError::NoTime(part) => format!(
-            "**{}** is not a time that I understand. Please enter a duration like `12h`, or a time \
+            "**{}** is not a time that I understand. Enter a duration like `12h`, or a time \
              in UTC like `2026-11-23 18:00`, or nothing.",
             expiry_label(*part)
         ),
         InputError::Past(part) => format!(
             "The time of expiry (**{}**, or as it is in your paste) is in the past, so these \
-             credentials no longer work. Please enter new ones.",
+             credentials no longer work. Enter new ones.",
             expiry_label(*part)
         ),
     }
@@ -74,21 +74,21 @@ pub(super) fn input_error(error: &InputError) -> String {
 fn value_error(label: &str, error: &ValueError) -> String {
     match error {
         ValueError::Empty => {
-            format!("**{label}** is empty. Please fill it in, or paste it together with its name.")
+            format!("**{label}** is empty. Fill it in, or paste it together with its name.")
         }
         ValueError::Space(c, place) => format!(
-            "**{label}** contains a space or a line break: {} at character {place}. Please paste \
+            "**{label}** contains a space or a line break: {} at character {place}. Paste \
              only the value itself, in one piece.",
             symbol(*c)
         ),
         ValueError::Strange(c, place) => format!(
             "**{label}** contains a character that is not allowed: {} at character {place}. Only \
-             letters without accents, digits and punctuation are allowed. Please copy it again \
+             letters without accents, digits and punctuation are allowed. Copy it again \
              from where it was issued.",
             symbol(*c)
         ),
         ValueError::TooLong(length) => format!(
-            "**{label}** is {length} characters long, which is too long. Please paste only the \
+            "**{label}** is {length} characters long, which is too long. Paste only the \
              value itself."
         ),
     }
@@ -111,29 +111,29 @@ fn symbol(c: char) -> String {
 pub(super) fn preflight_error(error: &PreflightError) -> String {
     match error {
         PreflightError::Unreachable(service) => format!(
-            "I can't reach the {}, so your credentials could not be checked. Please try again in a \
+            "I can't reach the {}, so your credentials could not be checked. Try again in a \
              minute, or tell an admin.",
             name(service)
         ),
         PreflightError::Busy { who, status } => format!(
             "The {} is overloaded or has a problem right now (HTTP {status}), so your credentials \
-             could not be checked. Please try again in a minute.",
+             could not be checked. Try again in a minute.",
             name(who)
         ),
         PreflightError::UnknownKey => {
-            "The storage doesn't know this **access key ID**. Please check that it is complete, \
+            "The storage doesn't know this **access key ID**. Check that it is complete, \
              and that it belongs to this storage. (One that begins with `ASIA` works only together \
              with its session token.)"
                 .to_owned()
         }
         PreflightError::WrongSecret => "The **secret access key** doesn't belong to this access \
-                                        key ID. Please copy both again."
+                                        key ID. Copy both again."
             .to_owned(),
         PreflightError::ExpiredToken => {
-            "The **session token** has expired. Please get new credentials.".to_owned()
+            "The **session token** has expired. Get new credentials.".to_owned()
         }
         PreflightError::WrongToken => "The **session token** isn't valid for this access key ID. \
-                                       Please copy all three values again."
+                                       Copy all three values again."
             .to_owned(),
         PreflightError::ClockSkew => {
             "My clock and the storage's differ by more than 15 minutes, so your credentials could \
@@ -141,42 +141,43 @@ pub(super) fn preflight_error(error: &PreflightError) -> String {
                 .to_owned()
         }
         PreflightError::Suspended => {
-            "The account of these credentials is suspended or has no access to the storage. Please \
-             ask the person who gave you the credentials."
+            "The account of these credentials is suspended or has no access to the storage. \
+             Ask the person who gave you the credentials."
                 .to_owned()
         }
-        PreflightError::Refused => "The storage doesn't accept these credentials. Please check \
+        PreflightError::Refused => "The storage doesn't accept these credentials. Check \
                                     them, or get new ones."
             .to_owned(),
         PreflightError::NoPermission { action, bucket } => format!(
             "These credentials are not allowed to list bucket `{bucket}` (permission `{action}`). \
-             Please ask the person who gave you the credentials for it."
+             Ask the person who gave you the credentials for this permission."
         ),
         PreflightError::NoBucket(bucket) => format!(
-            "There is no bucket `{bucket}`. An admin has to correct the setting `s3_bucket`."
+            "The storage has no bucket `{bucket}`. An admin has to correct the catalog's setting \
+             `s3_bucket`."
         ),
         PreflightError::OtherRegion => "The storage is in another region than my settings say. An \
-                                        admin has to correct the setting `s3_region`."
+            admin has to correct the catalog's setting `s3_region`."
             .to_owned(),
         PreflightError::InvalidStorageSettings => {
             "The storage's address or region in my settings is not valid. An admin has to correct \
-             the settings `s3_endpoint` and `s3_region`."
+             the catalog's settings `s3_endpoint` and `s3_region`."
                 .to_owned()
         }
         PreflightError::CatalogWantsToken(name) => {
-            format!("The catalog `{name}` requires a **catalog token**. Please enter one.")
+            format!("The catalog `{name}` requires a **catalog token**. Enter one.")
         }
-        PreflightError::CatalogRefuses(name) => format!(
-            "The catalog `{name}` doesn't accept this **catalog token**. Please enter a new one."
-        ),
+        PreflightError::CatalogRefuses(name) => {
+            format!("The catalog `{name}` doesn't accept this **catalog token**. Enter a new one.")
+        }
         PreflightError::CatalogMoved { catalog, uri } => format!(
             "The catalog `{catalog}` wants requests at `{uri}`, and doesn't serve them at its \
              address in my settings. An admin has to correct the setting \
              `catalogs.{catalog}.endpoint`."
         ),
         PreflightError::CatalogForbids(name) => format!(
-            "The catalog `{name}` knows you, but denies you access. Please ask its admin for \
-             access, or enter other credentials."
+            "The catalog `{name}` denies you access. Ask its admin for access, or enter other \
+             credentials."
         ),
         PreflightError::CatalogWantsSigV4(name) => format!(
             "The catalog `{name}` only answers requests that are signed with AWS credentials \
@@ -185,24 +186,36 @@ pub(super) fn preflight_error(error: &PreflightError) -> String {
         ),
         PreflightError::WrongEndpoint { who, status } => {
             let (kind, setting) = match who {
-                CheckedService::Storage => ("an S3 service", "s3_endpoint"),
-                CheckedService::Catalog(_) => ("an Iceberg REST catalog", "endpoint"),
+                CheckedService::Storage => (
+                    "an S3 service",
+                    "the catalog's setting `s3_endpoint`".to_owned(),
+                ),
+                CheckedService::Catalog(name) => (
+                    "an Iceberg REST catalog",
+                    format!("the setting `catalogs.{name}.endpoint`"),
+                ),
             };
             format!(
-                "What answers at the address of the {} is not {kind} (HTTP {status}). An admin has \
-                 to check the setting `{setting}`.",
+                "The server at the address of the {} is not {kind} (HTTP {status}). An admin has \
+                 to check {setting}.",
                 name(who)
             )
         }
         PreflightError::Strange { who, status, code } => {
             let settings = match who {
-                CheckedService::Storage => "`s3_endpoint`, `s3_region` and `s3_bucket`",
-                CheckedService::Catalog(_) => "`endpoint` and `warehouse`",
+                CheckedService::Storage => {
+                    "the catalog's settings `s3_endpoint`, `s3_region` and `s3_bucket`".to_owned()
+                }
+                CheckedService::Catalog(name) => {
+                    format!(
+                        "the settings `catalogs.{name}.endpoint` and `catalogs.{name}.warehouse`"
+                    )
+                }
             };
             let answer = format!("HTTP {status} {code}");
             format!(
                 "The {} gave no usable answer ({}). Your credentials are probably not the reason. \
-                 An admin has to check the settings {settings}.",
+                 An admin has to check {settings}.",
                 name(who),
                 answer.trim_end()
             )

@@ -315,7 +315,7 @@ pub(crate) fn restarting(old: &[Observed]) -> Reply {
 /// Reply if credentials were deleted, but a session could not be stopped.
 pub(crate) fn credentials_deleted_but(trouble: Reply) -> Reply {
     Reply {
-        text: format!("{DELETED} A session could not be stopped: {}", trouble.text),
+        text: format!("{DELETED} A session could not be stopped. {}", trouble.text),
         ..trouble
     }
 }
@@ -344,7 +344,7 @@ pub(crate) fn restarted(old: &[Observed]) -> Reply {
 
 /// Reply if no session uses old credentials.
 pub(crate) fn nothing_to_restart() -> Reply {
-    Reply::new("None of your sessions uses old credentials, so nothing was restarted.")
+    Reply::new("None of your sessions uses previous credentials, so nothing was restarted.")
 }
 
 /// Warns the owner before the credentials of a running session expire.

@@ -197,7 +197,7 @@ pub(crate) fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> R
             error_text(error)
         ),
         Cause::TookTooLong { after_seconds } => format!(
-            "{session} was not ready{} within {} and was stopped.{lost} Please try again. If \
+            "{session} was not ready{} within {} and was stopped.{lost} Try again. If \
              this happens again, tell an admin.",
             again(record),
             duration(*after_seconds)
@@ -274,16 +274,17 @@ fn failed(record: &Record, failure: Failure) -> String {
             )
         }
         Failure::ImageUnavailable => format!(
-            "could not start{again}: the session image could not be downloaded in time. Please \
-             try again. If this happens again, tell an admin."
+            "could not start{again}: the session image could not be downloaded in time. \
+             Try again. If this happens again, tell an admin."
         ),
         Failure::CredentialsMissing if !record.uses_owner_credentials() => {
             format!(
-                "could not start{again}: the credentials that were sent with its request are gone."
+                "could not start{again}: the credentials that were sent with its request are gone. \
+                 Send a new request."
             )
         }
         Failure::CredentialsMissing => format!(
-            "could not start{again}: your S3 credentials are no longer stored. Enter them with \
+            "could not start{again}: your S3 credentials are no longer saved. Enter them with \
              `/duck setup`, then try again."
         ),
         Failure::Mount => {
@@ -297,9 +298,12 @@ fn failed(record: &Record, failure: Failure) -> String {
                  {ADMIN}"
             )
         }
-        Failure::Crashed => "was stopped: DuckDB crashed repeatedly. Please tell an admin.".into(),
+        Failure::Crashed => "was stopped: DuckDB crashed repeatedly. Tell an admin.".into(),
         Failure::OutOfMemory => {
-            format!("was stopped: DuckDB ran out of memory repeatedly (size `{size}`).")
+            format!(
+                "was stopped: DuckDB ran out of memory repeatedly (size `{size}`). A query on \
+                 fewer rows or columns needs less memory."
+            )
         }
         Failure::Door => {
             format!(
@@ -321,9 +325,7 @@ fn failed(record: &Record, failure: Failure) -> String {
         Failure::Vanished => "was stopped: its Pod disappeared from the cluster for an unknown \
              reason, and it had already been restarted once."
             .into(),
-        Failure::Other => {
-            "has failed. Please try again. If this happens again, tell an admin.".into()
-        }
+        Failure::Other => "has failed. Try again. If this happens again, tell an admin.".into(),
     }
 }
 

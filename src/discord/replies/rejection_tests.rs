@@ -58,6 +58,7 @@ fn every_rejection() {
         StartRejection::OwnCredentialsNeeded.into(),
         quota(names(&["977a26"]), 1).into(),
         quota(names(&["977a26", "duckui-7-1"]), 2).into(),
+        quota(names(&["duckui-7-0"]), 1).into(),
         StartRejection::RequestReused.into(),
         UnknownCatalog {
             given: "sea".into(),

@@ -17,7 +17,7 @@ use crate::{
         CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
         SessionAction, StartRejection, TablesError, UnknownCatalog, summarize,
     },
-    session::{ErrorSummary, OwnerId},
+    session::{ErrorSummary, OwnerId, SessionId},
     unicode::isolate,
 };
 
@@ -28,10 +28,10 @@ pub(crate) fn access_denied(reason: &DenialReason) -> Reply {
             "This bot belongs to another server, so it can't be used here.".to_owned()
         }
         DenialReason::NotAMember => {
-            "You are not a member of the server that this bot belongs to.".to_owned()
+            "To use this bot, you must be a member of the server that it belongs to.".to_owned()
         }
         DenialReason::OtherChannel(allowed) => format!(
-            "You can't use this bot in this channel. You can use it in {}.",
+            "You can't use this bot in this channel. Use it in {}.",
             mentions(allowed, "#")
         ),
         DenialReason::NoRole(allowed) => {
@@ -59,9 +59,10 @@ pub(crate) fn refused(rejection: &Rejection) -> Reply {
         Rejection::Credentials(CredentialsRejection::NoneStored) => {
             Reply::new("You have no saved credentials.").with_form(None)
         }
-        Rejection::Credentials(CredentialsRejection::PreflightDisabled) => {
-            Reply::new("Checking credentials is turned off here.")
-        }
+        Rejection::Credentials(CredentialsRejection::PreflightDisabled) => Reply::new(
+            "Checking credentials is turned off. An admin can turn it on \
+             (`credentials.preflight`).",
+        ),
         Rejection::Lookup(rejection) => lookup(rejection),
         Rejection::Extend(rejection) => Reply::new(extend(rejection)),
         Rejection::Query(rejection) => query(rejection),
@@ -124,21 +125,35 @@ fn start(rejection: &StartRejection) -> Reply {
             );
             Reply::new(text).with_form(Some(catalog.clone()))
         }
-        StartRejection::QuotaReached { ids, limit } => Reply::new(format!(
-            "You already have {} session{} ({}), and the limit is {limit}. Stop one first: `/duck \
-             stop`.",
-            ids.len(),
-            match ids.len() {
-                1 => "",
-                _ => "s",
-            },
-            names(ids),
-        )),
+        StartRejection::QuotaReached { ids, limit } => Reply::new(quota_reached(ids, *limit)),
         StartRejection::RequestReused => Reply::new(
             "This button already started a session with other options, and that session still \
              exists. `/duck list` shows it.",
         ),
     }
+}
+
+fn quota_reached(ids: &[String], limit: u8) -> String {
+    let plural = if ids.len() == 1 { "" } else { "s" };
+    let unreadable: Vec<_> = ids.iter().filter(|id| !is_session_id(id)).collect();
+    let stop = if unreadable.len() < ids.len() {
+        " Stop one first: `/duck stop`."
+    } else {
+        ""
+    };
+    // `/duck stop` does not find a session whose record can't be read.
+    let tell = match unreadable.as_slice() {
+        [] => String::new(),
+        records => format!(
+            " I can't read {}. Try again in a minute. If this happens again, tell an admin.",
+            names(records)
+        ),
+    };
+    format!(
+        "You already have {} session{plural} ({}), and the limit is {limit}.{stop}{tell}",
+        ids.len(),
+        names(ids)
+    )
 }
 
 fn lookup(rejection: &LookupRejection) -> Reply {
@@ -163,7 +178,9 @@ fn lookup(rejection: &LookupRejection) -> Reply {
                 verb(*action)
             ),
             SessionAction::Open => {
-                format!("Only <@{owner}> can open that session. Start your own with `/duck start`.")
+                format!(
+                    "Only <@{owner}> can open session `{id}`. Start your own with `/duck start`."
+                )
             }
             SessionAction::Query => format!(
                 "Session `{id}` belongs to someone else, and a query would use their credentials. \
@@ -179,10 +196,13 @@ fn lookup(rejection: &LookupRejection) -> Reply {
 
 fn no_session(action: SessionAction) -> Reply {
     match action {
-        SessionAction::Inspect | SessionAction::Extend | SessionAction::Stop => {
-            Reply::new(format!("You have no session to {}.", verb(action)))
+        SessionAction::Stop => Reply::new("You have no session to stop."),
+        SessionAction::Inspect | SessionAction::Open | SessionAction::Extend => {
+            Reply::new(format!(
+                "You have no session to {}. `/duck start` starts one.",
+                verb(action)
+            ))
         }
-        SessionAction::Open => Reply::new("You have no session to open. `/duck start` starts one."),
         SessionAction::Query => {
             let start = Button::StartAnother {
                 size: None,
@@ -236,7 +256,9 @@ fn extend(rejection: &ExtendRejection) -> String {
 
 fn query(rejection: &QueryRejection) -> Reply {
     Reply::new(match rejection {
-        QueryRejection::Disabled => "Queries from the chat are turned off here.".to_owned(),
+        QueryRejection::Disabled => "Queries from the chat are turned off. Run the query in the \
+            session itself: `/duck open`."
+            .to_owned(),
         QueryRejection::Empty => "The query is empty. Enter one like `SELECT 42`.".to_owned(),
         QueryRejection::InvisibleCharacter(character) => format!(
             "The query contains an invisible character (U+{:04X}). Remove it, then try again.",
@@ -278,7 +300,7 @@ fn tables_error(error: &TablesError) -> String {
         } => (format!("{what} failed: {error}"), failure.as_ref()),
         TablesError::Query(error) => (error.to_string(), error.failure.as_ref()),
         TablesError::TimedOut => ("DuckDB took too long".to_owned(), None),
-        TablesError::Exited => ("DuckDB exited".to_owned(), None),
+        TablesError::Exited => ("DuckDB exited without an answer".to_owned(), None),
     };
     match failure {
         Some(failure) => format!(
@@ -286,7 +308,11 @@ fn tables_error(error: &TablesError) -> String {
             request_failure(failure),
             without_markdown(&why)
         ),
-        None => format!("I can't read the tables: {}.", without_markdown(&why)),
+        None => format!(
+            "I can't list the tables: {}. Try again in a minute. If this happens again, tell an \
+             admin.",
+            without_markdown(why.trim_end_matches('.'))
+        ),
     }
 }
 
@@ -321,22 +347,22 @@ pub(super) fn error_text(error: &ErrorSummary) -> String {
                 .to_owned()
         }
         ErrorSummary::QuotaExceeded { why } => format!(
-            "The team's share of the cluster is used up ({why}). Stop a session that nobody needs, \
-             or choose a smaller size."
+            "The team's share of the cluster is used up ({why}). Stop a session that you don't \
+             need, choose a smaller size, or try again later."
         ),
         ErrorSummary::NotFound => {
             "The cluster lacks something that I need. An admin can find the details in my log."
                 .to_owned()
         }
         ErrorSummary::Conflict => {
-            "This was changed at the same moment. Please try again.".to_owned()
+            "This was changed at the same moment. Try again.".to_owned()
         }
         ErrorSummary::Disk { why } => format!(
             "I can't read or write a file on my disk ({why}). An admin can find the details in my \
              log."
         ),
         ErrorSummary::Discord => {
-            "Discord did not answer as expected. Please try again in a minute.".to_owned()
+            "Discord did not answer as expected. Try again in a minute.".to_owned()
         }
         ErrorSummary::NotAuthenticated => {
             "The cluster doesn't accept my Kubernetes credentials. An admin has to check my service \
@@ -344,10 +370,10 @@ pub(super) fn error_text(error: &ErrorSummary) -> String {
                 .to_owned()
         }
         ErrorSummary::TimedOut => {
-            "The cluster did not answer in time. Please try again in a minute.".to_owned()
+            "The cluster did not answer in time. Try again in a minute.".to_owned()
         }
         ErrorSummary::Unreachable => {
-            "I can't reach the cluster right now. Please try again in a minute.".to_owned()
+            "I can't reach the cluster right now. Try again in a minute.".to_owned()
         }
         ErrorSummary::Session => "The session did not respond as expected. Try again in a minute; \
             `/duck status` shows its state."
@@ -365,6 +391,10 @@ fn names(names: &[impl Display]) -> String {
     let names = names.iter().map(|name| quoted(&name.to_string()));
     let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
     names.join(", ")
+}
+
+fn is_session_id(text: &str) -> bool {
+    text.parse::<SessionId>().is_ok()
 }
 
 /// Returns a foreign text for a code span, shortened.

@@ -14,15 +14,15 @@ pub(super) fn request_failure(failure: &RequestFailure) -> String {
         RemoteServer::Other { host } => format!("server `{}`", code(host, MAX_NAME_CHARS)),
     };
     match (failure.cause, &failure.server) {
-        (FailureCause::Busy, _) => format!(
-            "The {server} is overloaded or has a problem right now. Please try again in a minute."
-        ),
+        (FailureCause::Busy, _) => {
+            format!("The {server} is overloaded or has a problem right now. Try again in a minute.")
+        }
         (FailureCause::Unreachable, _) => format!(
-            "The session can't reach the {server}. Please try again in a minute, or tell an admin."
+            "The session can't reach the {server}. Try again in a minute, or tell an admin."
         ),
         (FailureCause::Misconfigured, _) => format!(
-            "The {server} expects another region or another time. An admin has to check the \
-             setting `s3_region` and the clocks."
+            "The {server} expects another region, or its clock differs from the session's. An \
+             admin has to check the catalog's setting `s3_region` and the clocks."
         ),
         (
             FailureCause::Unauthorized,
@@ -30,11 +30,11 @@ pub(super) fn request_failure(failure: &RequestFailure) -> String {
                 login: StorageLogin::Vended,
                 ..
             },
-        ) => "The storage doesn't accept the credentials that the catalog handed out. Please try \
+        ) => "The storage doesn't accept the credentials that the catalog handed out. Try \
               again in a minute, or tell an admin."
             .to_owned(),
         (FailureCause::Unauthorized, RemoteServer::Storage { .. }) => {
-            "The storage doesn't accept your S3 credentials any more. Enter new ones with `/duck \
+            "The storage doesn't accept your S3 credentials. Enter new ones with `/duck \
              setup`."
                 .to_owned()
         }
@@ -45,12 +45,12 @@ pub(super) fn request_failure(failure: &RequestFailure) -> String {
             };
             match login {
                 StorageLogin::OwnKeys => format!(
-                    "Your credentials can't read {what}, or they no longer work. `/duck setup` \
-                     checks them; the admin of the storage can grant more access."
+                    "Your S3 credentials don't give you access to {what}, or they no longer work. \
+                     `/duck setup` checks them; the storage's admin can grant access."
                 ),
                 StorageLogin::Vended => format!(
-                    "Your session may not read {what}. It gets its access to the storage from the \
-                     catalog, for the catalog's tables only. The admin of the catalog can grant more."
+                    "The catalog gives your session no access to {what}: it covers the catalog's \
+                     tables only. The catalog's admin can grant access."
                 ),
             }
         }
@@ -59,14 +59,17 @@ pub(super) fn request_failure(failure: &RequestFailure) -> String {
                 format!("The {server} requires a catalog token. Enter one with `/duck setup`.")
             }
             CatalogLogin::Token => format!(
-                "The {server} doesn't accept your catalog token any more. Enter a new one with \
+                "The {server} doesn't accept your catalog token. Enter a new one with \
                  `/duck setup`."
             ),
             CatalogLogin::Client => {
-                format!("The {server} doesn't accept the team's client. Please tell an admin.")
+                format!(
+                    "The {server} doesn't accept the team's login. An admin has to check the \
+                     catalog's setting `oauth2_secret`."
+                )
             }
             CatalogLogin::Signature => format!(
-                "The {server} doesn't accept your S3 credentials any more. Enter new ones with \
+                "The {server} doesn't accept your S3 credentials. Enter new ones with \
                  `/duck setup`."
             ),
         },
@@ -77,18 +80,16 @@ pub(super) fn request_failure(failure: &RequestFailure) -> String {
                 ..
             },
         ) => format!(
-            "You may not read this: the {server} denies you access. Its admin can grant it. If it \
-             uses catalog tokens, enter one with `/duck setup`."
+            "The {server} denies you access. Its admin can grant it. If it uses catalog tokens, \
+             enter one with `/duck setup`."
         ),
         (FailureCause::Forbidden, RemoteServer::Catalog { .. }) => {
-            format!(
-                "You may not read this: the {server} denies you access. Its admin can grant it."
-            )
+            format!("The {server} denies you access. Its admin can grant it.")
         }
         (FailureCause::Unauthorized | FailureCause::Forbidden, RemoteServer::Other { .. }) => {
             format!(
-                "The {server} denied access. It gets none of your credentials, so `/duck setup` \
-                 can't help."
+                "The {server} denies access. It gets none of your credentials, so `/duck setup` \
+                 can't help. Its admin can grant it."
             )
         }
     }

@@ -23,8 +23,8 @@ fn every_rejection() {
     let at: chrono::DateTime<chrono::Utc> = "2026-11-23T12:00:00Z".parse().expect("a time");
     let names = || vec!["small".to_owned(), "large".to_owned()];
     let given = || "**huge**".to_owned();
-    let quota = |limit| StartRejection::QuotaReached {
-        ids: vec!["977a26".into()],
+    let quota = |ids: &[&str], limit| StartRejection::QuotaReached {
+        ids: ids.iter().map(ToString::to_string).collect(),
         limit,
     };
     let not_yours = |action| LookupRejection::NotYours {
@@ -53,8 +53,10 @@ fn every_rejection() {
         lacks(CredentialPart::S3Keys).into(),
         lacks(CredentialPart::CatalogToken).into(),
         StartRejection::OwnCredentialsNeeded.into(),
-        quota(1).into(),
-        quota(2).into(),
+        quota(&["977a26"], 1).into(),
+        quota(&["977a26", "1b2c3d"], 2).into(),
+        quota(&["977a26", "duckui-7-1"], 2).into(),
+        quota(&["duckui-7-0"], 1).into(),
         StartRejection::RequestReused.into(),
         UnknownCatalog {
             given: given(),
