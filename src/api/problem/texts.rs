@@ -98,13 +98,13 @@ fn start(rejection: StartRejection) -> Problem {
             Problem::new(ProblemType::Forbidden, detail)
         }
         StartRejection::CredentialsLack { part, catalog } => {
-            let fields = match part {
-                CredentialPart::S3Keys => "S3 credentials (s3_key and s3_secret)",
-                CredentialPart::CatalogToken => "a catalog token (catalog_token)",
+            let (needed, them) = match part {
+                CredentialPart::S3Keys => ("S3 credentials (s3_key and s3_secret)", "them"),
+                CredentialPart::CatalogToken => ("a catalog token (catalog_token)", "it"),
             };
             let detail = format!(
-                "The catalog {catalog} requires {fields}, which the token's owner has not stored. \
-                 Send it in the request, or let the owner enter it in the chat with /duck setup."
+                "The catalog {catalog} requires {needed}. Send {them} in the request, or let the \
+                 token's owner enter {them} in the chat with /duck setup."
             );
             Problem::new(ProblemType::NoStoredCredentials, detail)
         }

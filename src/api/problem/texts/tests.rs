@@ -42,7 +42,7 @@ fn every_rejection() {
         part,
         catalog: "lake".into(),
     };
-    let rejections: [Rejection; 23] = [
+    let rejections: [Rejection; 25] = [
         StartRejection::UnknownSize {
             given: given(),
             known: names(),
