@@ -47,13 +47,15 @@ pub(crate) enum S3Error {
 /// - versitygw: `s3err/` in <https://github.com/versity/versitygw>
 /// - Garage: `src/api/s3/error.rs` in <https://git.deuxfleurs.fr/Deuxfleurs/garage>
 /// - StorageGRID: <https://docs.netapp.com/us-en/storagegrid/s3/error-responses.html>
-const CODES: [(&str, S3Error); 46] = [
+const CODES: [(&str, S3Error); 47] = [
     // All of them.
     ("InvalidAccessKeyId", S3Error::UnknownKey),
     ("SignatureDoesNotMatch", S3Error::WrongSecret),
     ("AccessDenied", S3Error::NoPermission),
     ("NoSuchBucket", S3Error::NoBucket),
     ("RequestTimeTooSkewed", S3Error::ClockSkew),
+    // versitygw with one account.
+    ("XAdminUserNotFound", S3Error::UnknownKey),
     // AWS, Google, SeaweedFS, MinIO.
     ("ExpiredToken", S3Error::ExpiredToken),
     ("InvalidToken", S3Error::WrongToken),

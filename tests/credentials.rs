@@ -11,10 +11,9 @@ async fn setup_again_shows_what_is_kept_and_checks_it_again() {
     env.enter_credentials(&env.ana).await;
     let kept = env.reply_to(&env.ana, "/duck setup").await;
     assert!(kept.ephemeral);
-    assert!(
-        kept.content
-            .starts_with("Your S3 credentials (access key ID ending in `4D7Q`) were saved <t:")
-    );
+    assert!(kept.content.starts_with(
+        "Your S3 credentials (access key ID ending in `4D7Q`) and your catalog token were saved <t:"
+    ));
     assert_says(&kept, "They last worked <t:");
 
     let pressed = env.ana.press(&kept, "Check again").await.unwrap();
@@ -200,7 +199,7 @@ async fn an_expiry_is_kept_shown_and_warned_of_before_it_comes() {
     let values = [CREDENTIALS[0], CREDENTIALS[1], CREDENTIALS[2], expires];
     env.fill_form(&env.ana, &invitation, &values).await;
     let kept = env.reply_to(&env.ana, "/duck setup").await;
-    assert_says(&kept, "Expiry: <t:");
+    assert_says(&kept, "\nSession token expires <t:");
 
     // Less than half an hour is left, so the warning comes once the session is running.
     let id = env.ready_session(&env.ana).await;

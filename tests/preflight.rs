@@ -251,7 +251,7 @@ async fn trying_can_be_turned_off() {
     assert!(
         reply
             .content
-            .starts_with("Your S3 credentials (access key ID ending in `4D7Q`) were saved without a check. Start a session")
+            .starts_with("Your S3 credentials (access key ID ending in `4D7Q`) and your catalog token were saved without a check. Start a session")
     );
     assert_eq!(env.s3.requests(), [""; 0]);
     let kept = env.reply_to(&env.ana, "/duck setup").await;

@@ -42,6 +42,7 @@ with!(
     wrong_tokens_are_named,
     all_tables_are_listed_described_and_read,
     tables_are_created_and_changed,
+    a_token_is_enough_where_the_catalog_vends_credentials,
 );
 with!(
     versitygw_and_nessie:
@@ -59,6 +60,10 @@ struct Env {
 
 impl Env {
     async fn start(lake: &'static ThirdPartyLake) -> Self {
+        Self::start_with(lake, &[]).await
+    }
+
+    async fn start_with(lake: &'static ThirdPartyLake, more: &[(&str, &str)]) -> Self {
         let mut local = LocalEnv::start().await;
         let role = local.discord.role("analyst").to_string();
         local.variables.extend(owned(&[
@@ -70,6 +75,7 @@ impl Env {
             // MERGE INTO needs 256 MiB per query.
             ("DUCKBOT_SIZES__SMALL__MEMORY", "2Gi"),
         ]));
+        local.variables.extend(owned(more));
         local.restart_bot().await;
         Self { local, lake }
     }
@@ -248,8 +254,26 @@ async fn all_tables_are_listed_described_and_read(lake: &'static ThirdPartyLake)
     env.end().await;
 }
 
+async fn a_token_is_enough_where_the_catalog_vends_credentials(lake: &'static ThirdPartyLake) {
+    let vends = ("DUCKBOT_CATALOGS__LAKE__VENDED_CREDENTIALS", "true");
+    let env = Env::start_with(lake, &[vends]).await;
+    let token = lake.catalog.token().unwrap();
+    let reply = enter(&env.local, &[("Catalog token", token)]).await;
+    assert_says(&reply, "Your catalog token was checked and saved.");
+    env.start_session().await;
+    let ducks = env.reply_to("/duck sql query:FROM lake.zoo.ducks").await;
+    assert_says(&ducks, "mallard");
+    create_and_change_tables(&env).await;
+    env.end().await;
+}
+
 async fn tables_are_created_and_changed(lake: &'static ThirdPartyLake) {
     let env = Env::start_with_session(lake).await;
+    create_and_change_tables(&env).await;
+    env.end().await;
+}
+
+async fn create_and_change_tables(env: &Env) {
     for statement in [
         "CREATE SCHEMA lake.pond",
         "CREATE TABLE lake.pond.frogs (name VARCHAR, grams BIGINT)",
@@ -280,11 +304,13 @@ async fn tables_are_created_and_changed(lake: &'static ThirdPartyLake) {
     );
     let sum = "/duck sql query:SELECT sum(id) + 40 AS n FROM lake.pond.v3";
     assert_says(&env.reply_to(sum).await, "42");
-    for table in ["frogs", "v3"] {
-        env.reply_to(&format!("/duck sql query:DROP TABLE lake.pond.{table}"))
-            .await;
+    for what in [
+        "TABLE lake.pond.frogs",
+        "TABLE lake.pond.v3",
+        "SCHEMA lake.pond",
+    ] {
+        env.reply_to(&format!("/duck sql query:DROP {what}")).await;
     }
-    env.end().await;
 }
 
 #[test]

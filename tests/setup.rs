@@ -30,7 +30,7 @@ async fn ana_enters_her_credentials_in_private_and_reads_only_four_characters() 
         .await;
     assert_eq!(
         stored.content,
-        "Your S3 credentials (access key ID ending in `4D7Q`) were checked and saved. Start a session with `/duck start` in the server."
+        "Your S3 credentials (access key ID ending in `4D7Q`) and your catalog token were checked and saved. Start a session with `/duck start` in the server."
     );
     let secret = env
         .stored_credentials(&env.ana)

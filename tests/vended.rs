@@ -104,7 +104,7 @@ async fn a_new_token_reaches_a_session_whose_token_has_expired() {
 
     catalog.accept_only("canary.second.token");
     let refused = answer(&ana, DUCKS).await;
-    assert_says(&refused, "doesn't accept your catalog token any more");
+    assert_says(&refused, "doesn't accept your catalog token");
     let shown = answer(&ana, "/duck setup catalog:pond").await;
     assert_says(&shown, "Catalog token expires <t:");
     let pressed = ana.press(&shown, "Replace").await.unwrap();

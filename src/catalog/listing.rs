@@ -153,8 +153,9 @@ impl Search {
 
     fn add_namespaces(&mut self, parent: &[String], children: Vec<Vec<String>>) {
         for levels in children {
-            let is_child = levels.len() == parent.len() + 1 && levels.starts_with(parent);
-            if !is_child || levels.len() > MAX_LEVELS {
+            // SeaweedFS lists the whole tree below the parent, not only the next level.
+            let is_below = levels.len() > parent.len() && levels.starts_with(parent);
+            if !is_below || levels.len() > MAX_LEVELS {
                 // The catalog ignored the question, so DuckDB would ask for ever.
                 self.listing.nests = false;
             } else if self.seen.len() >= MAX_NAMESPACES {

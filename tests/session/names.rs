@@ -44,6 +44,12 @@ async fn assert_reads(session: &Session, name: &str) {
 
 #[tokio::test]
 async fn namespaces_in_namespaces_are_listed_and_read() {
+    for nesting in [Nesting::Supported, Nesting::WholeTree] {
+        assert_lists_levels(nesting).await;
+    }
+}
+
+async fn assert_lists_levels(nesting: Nesting) {
     let tables = ducks(&[
         &["a", "b", "c"],
         &["a"],
@@ -52,6 +58,7 @@ async fn namespaces_in_namespaces_are_listed_and_read() {
         &["x", "y.z"],
     ]);
     let catalog = TreeCatalog::start(tables).await;
+    catalog.set_nesting(nesting);
     catalog.set_page(1);
     let session = session(&catalog).await;
     assert_reads(&session, "lake.\"a.dotted\".ducks").await;

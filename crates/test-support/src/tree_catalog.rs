@@ -29,6 +29,8 @@ pub enum Nesting {
     /// Lists the children.
     #[default]
     Supported,
+    /// Lists all namespaces below the parent, as SeaweedFS does.
+    WholeTree,
     /// Lists the top level again.
     Ignored,
     /// Answers with this status.
@@ -151,15 +153,22 @@ async fn list_namespaces(State(inner): Shared, uri: Uri) -> Response {
     let parent = match (parent, nesting) {
         (None, _) | (_, Nesting::Ignored) => Vec::new(),
         (Some(_), Nesting::Refused(status)) => return error(status),
-        (Some(parent), Nesting::Supported) => parent.split(SEPARATOR).map(str::to_owned).collect(),
+        (Some(parent), Nesting::Supported | Nesting::WholeTree) => {
+            parent.split(SEPARATOR).map(str::to_owned).collect()
+        }
     };
     let mut found: Vec<Vec<&str>> = Vec::new();
     for namespace in inner.tree.keys() {
         let levels: Vec<_> = namespace.split(SEPARATOR).collect();
         if levels.len() > parent.len() && levels[..parent.len()] == parent[..] {
-            found.push(levels[..=parent.len()].to_vec());
+            let deepest = match nesting {
+                Nesting::WholeTree => levels.len(),
+                _ => parent.len() + 1,
+            };
+            found.extend((parent.len() + 1..=deepest).map(|end| levels[..end].to_vec()));
         }
     }
+    found.sort();
     found.dedup();
     let found = found.into_iter().map(|levels| json!(levels)).collect();
     inner.page(&url, "namespaces", found)

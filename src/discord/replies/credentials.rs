@@ -8,6 +8,7 @@ use super::{
     credential_errors::{input_error, preflight_error},
     expiry_label,
     format::{plain, relative_time},
+    part_name,
     rejections::refused,
     reply::{Emphasis, Reply},
 };
@@ -406,14 +407,6 @@ fn subject(about: &CredentialMetadata) -> Subject {
         were: "were",
         they: "They",
         have: "have",
-    }
-}
-
-/// Name of a part of a person's credentials.
-pub(super) fn part_name(part: CredentialPart) -> &'static str {
-    match part {
-        CredentialPart::S3Keys => "S3 credentials",
-        CredentialPart::CatalogToken => "catalog token",
     }
 }
 

@@ -44,3 +44,11 @@ pub(crate) fn field_label(field: CredentialField) -> &'static str {
         CredentialField::CatalogToken => "Catalog token",
     }
 }
+
+/// Name of a part of a person's credentials.
+pub(crate) fn part_name(part: CredentialPart) -> &'static str {
+    match part {
+        CredentialPart::S3Keys => "S3 credentials",
+        CredentialPart::CatalogToken => "catalog token",
+    }
+}

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use super::{
-    credentials::part_name,
     format::{code, relative_time},
+    part_name,
     reply::{Emphasis, Reply, shorten},
     request_failures::request_failure,
     sql::unreadable_table,

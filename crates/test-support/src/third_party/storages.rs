@@ -26,6 +26,8 @@ pub const TABLE_BUCKET: &str = "tables";
 
 /// Role of SeaweedFS that everybody may assume.
 const GUEST: &str = "arn:aws:iam::role/Guest";
+/// Role of the credentials that SeaweedFS's catalog hands out.
+const TABLES: &str = "arn:aws:iam::role/Tables";
 
 /// Running S3 server.
 pub struct Storage {
@@ -163,12 +165,23 @@ fn start_seaweedfs() -> Storage {
     let settings = json!({
         "identities": identities,
         "sts": { "signingKey": BASE64_STANDARD.encode([7; 32]), "issuer": "lake" },
-        "roles": [{
-            "roleName": "Guest",
-            "roleArn": GUEST,
-            "trustPolicy": allow(json!({ "Principal": "*", "Action": "sts:AssumeRole" })),
-            "attachedPolicies": ["All"],
-        }],
+        "roles": [
+            {
+                "roleName": "Guest",
+                "roleArn": GUEST,
+                "trustPolicy": allow(json!({ "Principal": "*", "Action": "sts:AssumeRole" })),
+                "attachedPolicies": ["All"],
+            },
+            {
+                "roleName": "Tables",
+                "roleArn": TABLES,
+                "trustPolicy": allow(json!({
+                    "Principal": { "Federated": "iceberg-catalog" },
+                    "Action": ["sts:AssumeRoleWithCredentials"],
+                })),
+                "attachedPolicies": ["All"],
+            },
+        ],
         "policies": [{
             "name": "All",
             "document": allow(json!({ "Action": "*", "Resource": "*" })),
@@ -190,6 +203,7 @@ fn start_seaweedfs() -> Storage {
         "-webdav=false",
         "-admin.ui=false",
         "-master.telemetry=false",
+        &format!("-s3.iceberg.credentialRole={TABLES}"),
         &format!("-bucket={BUCKET}"),
         &format!("-tableBucket={TABLE_BUCKET}"),
     ]);
@@ -205,6 +219,7 @@ fn start_seaweedfs() -> Storage {
         ports.push(port_for(&format!("{server}.port")));
         ports.push(port_for(&format!("{server}.port.grpc")));
     }
+    command.arg(format!("-s3.externalUrl={url}"));
     Storage {
         // The catalog starts last.
         _server: Running::start(&catalog, folder, ports, &command),
