@@ -124,7 +124,12 @@ impl Preflight {
         );
         match (storage, tables) {
             (Ok(works), Ok(())) => Ok(works),
-            (storage, tables) => Err(storage.err().into_iter().chain(tables.err()).collect()),
+            (storage, tables) => {
+                // A catalog that verifies signatures reports the same mistake.
+                let mut errors: Vec<_> = storage.err().into_iter().chain(tables.err()).collect();
+                errors.dedup();
+                Err(errors)
+            }
         }
     }
 }

@@ -263,6 +263,11 @@ async fn a_catalog_of_aws_is_asked_with_signed_requests() {
         &enter(&ana, &unknown).await,
         "doesn't know this **access key ID**",
     );
+    let nobody = enter(&ana, &[(values[0].0, "AKIANOBODY"), values[1]]).await;
+    let told = nobody
+        .content
+        .matches("doesn't know this **access key ID**");
+    assert_eq!(told.count(), 1, "{}", nobody.content);
     assert_says(&enter(&ana, &values).await, "were checked and saved");
     start_session(&ana).await;
     let told = answer(&ana, "/duck sql query:FROM lake.zoo.ducks ORDER BY name").await;
