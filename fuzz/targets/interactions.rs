@@ -3,7 +3,7 @@
 use duckbot::discord::{
     buttons::Button,
     commands::options::Options,
-    forms::{Form, SqlOptions, Submitted},
+    forms::{Draft, Form, SqlOptions, Submitted},
 };
 use secrecy::ExposeSecret;
 use serenity::all::{CommandData, CommandDataOptionValue, Interaction};
@@ -29,7 +29,7 @@ pub fn interactions(data: &[u8]) {
                 let json = serde_json::to_string(text).expect("serializes to JSON");
                 assert!(text.is_empty() || sent.contains(&json));
             };
-            let sql = Form::Sql(SqlOptions::default());
+            let sql = Form::Sql(SqlOptions::default(), Draft::Empty);
             if let Submitted::Sql(query, _) = Submitted::read(sql, it.data.components.clone()) {
                 assert_sent(&query);
             }
@@ -71,7 +71,7 @@ fn custom_id(text: &str) {
         let id = form.custom_id();
         match &form {
             Form::Credentials(_) => assert_eq!(id, text),
-            Form::Sql(_) => assert!(id.chars().count() <= 100),
+            Form::Sql(..) => assert!(id.chars().count() <= 100),
         }
         // A session ID that is too long to be one is cut.
         if text.chars().count() <= 40 {

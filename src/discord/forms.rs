@@ -8,8 +8,8 @@ use serenity::all::{
 };
 
 use super::replies::{
-    EXPIRY_PLACEHOLDER, QUERY_LABEL, QUERY_PLACEHOLDER, QUERY_TITLE, credentials_title,
-    expiry_label, field_label, paste_placeholder,
+    EXPIRY_PLACEHOLDER, LINES_LABEL, LINES_TITLE, QUERY_LABEL, QUERY_PLACEHOLDER, QUERY_TITLE,
+    credentials_title, expiry_label, field_label, paste_placeholder,
 };
 use crate::credentials::{CredentialField, CredentialPart, CredentialsForm};
 
@@ -22,13 +22,32 @@ const QUERY: &str = "query";
 /// Custom ID of the credentials form's last input.
 const EXPIRES: &str = "expires";
 
-/// A form. Its custom ID holds all its data, so it works after a restart.
+/// A form. Its custom ID holds all its data but the draft, which the person sends back, so it works
+/// after a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Form {
     /// Takes credentials, which are then checked against this catalog.
     Credentials(Option<String>),
     /// Takes a query.
-    Sql(SqlOptions),
+    Sql(SqlOptions, Draft),
+}
+
+/// Text in the query form when it opens.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Draft {
+    #[default]
+    Empty,
+    /// A query to change.
+    Query(String),
+    /// A query whose line breaks Discord has removed.
+    WithoutLineBreaks(String),
+}
+
+impl Draft {
+    /// Returns true if the form can hold this text.
+    pub fn fits(text: &str) -> bool {
+        text.encode_utf16().count() <= MAX_INPUT_CHARS.into()
+    }
 }
 
 /// Options of `/duck sql` other than the query.
@@ -50,7 +69,7 @@ impl Form {
                     catalog.as_deref().unwrap_or_default()
                 )
             }
-            Self::Sql(how) => {
+            Self::Sql(how, _) => {
                 // Discord limits custom IDs to 100 characters. A valid session ID has six.
                 let session = how.session.iter().flat_map(|it| it.chars());
                 let session: String = session.take(40).collect();
@@ -67,10 +86,11 @@ impl Form {
             return Some(Self::Credentials(non_empty(catalog)));
         }
         let (share, session) = text.strip_prefix(SQL_PREFIX)?.split_once(':')?;
-        Some(Self::Sql(SqlOptions {
+        let how = SqlOptions {
             session: non_empty(session),
             share: share == "share",
-        }))
+        };
+        Some(Self::Sql(how, Draft::Empty))
     }
 
     /// Returns the catalog whose credentials the form takes. `None` for the default catalog, and for
@@ -78,7 +98,7 @@ impl Form {
     pub(super) fn catalog(&self) -> Option<&str> {
         match self {
             Self::Credentials(catalog) => catalog.as_deref(),
-            Self::Sql(_) => None,
+            Self::Sql(..) => None,
         }
     }
 
@@ -87,7 +107,13 @@ impl Form {
     pub(super) fn modal(&self, required: CredentialPart) -> CreateModal {
         let (title, inputs) = match self {
             Self::Credentials(_) => (credentials_title(required), credential_inputs(required)),
-            Self::Sql(_) => (QUERY_TITLE, vec![query_input()]),
+            Self::Sql(_, Draft::WithoutLineBreaks(text)) => {
+                (LINES_TITLE, vec![query_input(LINES_LABEL).value(text)])
+            }
+            Self::Sql(_, Draft::Query(text)) => {
+                (QUERY_TITLE, vec![query_input(QUERY_LABEL).value(text)])
+            }
+            Self::Sql(_, Draft::Empty) => (QUERY_TITLE, vec![query_input(QUERY_LABEL)]),
         };
         let rows = inputs.into_iter().map(CreateActionRow::InputText);
         CreateModal::new(self.custom_id(), title).components(rows.collect())
@@ -120,8 +146,8 @@ fn credential_inputs(required: CredentialPart) -> Vec<CreateInputText> {
     secrets.chain([expires]).collect()
 }
 
-fn query_input() -> CreateInputText {
-    CreateInputText::new(InputTextStyle::Paragraph, QUERY_LABEL, QUERY)
+fn query_input(label: &str) -> CreateInputText {
+    CreateInputText::new(InputTextStyle::Paragraph, label, QUERY)
         .placeholder(QUERY_PLACEHOLDER)
         .max_length(MAX_INPUT_CHARS)
 }
@@ -139,7 +165,7 @@ impl Submitted {
     pub fn read(form: Form, rows: Vec<ActionRow>) -> Self {
         match form {
             Form::Credentials(catalog) => Self::Credentials(credentials(rows), catalog),
-            Form::Sql(how) => Self::Sql(query(rows), how),
+            Form::Sql(how, _) => Self::Sql(query(rows), how),
         }
     }
 }
@@ -183,7 +209,7 @@ mod tests {
     #[test]
     fn query_options_are_read_back_from_the_forms_id() {
         let read_back = |how: &SqlOptions| {
-            let id = Form::Sql(how.clone()).custom_id();
+            let id = Form::Sql(how.clone(), Draft::Empty).custom_id();
             assert!(id.chars().count() <= 100);
             Form::from_custom_id(&id)
         };
@@ -191,14 +217,14 @@ mod tests {
             session: Some("977a26".into()),
             share: true,
         };
-        assert_eq!(read_back(&how), Some(Form::Sql(how)));
+        assert_eq!(read_back(&how), Some(Form::Sql(how, Draft::Empty)));
         let plain = SqlOptions::default();
-        assert_eq!(read_back(&plain), Some(Form::Sql(plain)));
+        assert_eq!(read_back(&plain), Some(Form::Sql(plain, Draft::Empty)));
         let long = SqlOptions {
             session: Some("é".repeat(4000)),
             share: true,
         };
-        assert!(matches!(read_back(&long), Some(Form::Sql(_))));
+        assert!(matches!(read_back(&long), Some(Form::Sql(..))));
         let other = Form::Credentials(Some("lake".into()));
         assert_eq!(Form::from_custom_id(&other.custom_id()), Some(other));
     }

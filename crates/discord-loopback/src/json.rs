@@ -286,10 +286,29 @@ pub(crate) fn role_json(role: &Role) -> Value {
 }
 
 impl State {
+    /// Base URL of the server.
+    fn base_url(&self) -> String {
+        let base = self.gateway_url.trim_end_matches("/gateway");
+        base.replacen("ws", "http", 1)
+    }
+
+    /// Attachment object of a file that a person uploaded.
+    pub(crate) fn upload_json(&self, id: Snowflake) -> Option<Value> {
+        let upload = self.uploads.get(&id)?;
+        let url = format!("{}/uploads/{id}", self.base_url());
+        Some(json!({
+            "id": id.to_string(),
+            "filename": upload.name,
+            "size": upload.content.len(),
+            "url": url,
+            "proxy_url": url,
+            "ephemeral": true,
+        }))
+    }
+
     /// Attachment objects of a message, with the URLs of its files.
     fn attachments(&self, message: &Message) -> Vec<Value> {
-        let base = self.gateway_url.trim_end_matches("/gateway");
-        let base = base.replacen("ws", "http", 1);
+        let base = self.base_url();
         let file = |(at, file): (usize, &Attachment)| {
             let url = format!("{base}/files/{}/{at}", message.id);
             json!({

@@ -103,6 +103,13 @@ pub(crate) const LOADING: u64 = 1 << 7;
 /// `SUPPRESS_NOTIFICATIONS`: the message notifies nobody.
 pub(crate) const SILENT: u64 = 1 << 12;
 
+/// A file that a person uploaded for an option of a command.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    pub name: String,
+    pub content: Vec<u8>,
+}
+
 /// An interaction: an action of a person that the bot must respond to.
 #[derive(Debug)]
 pub(crate) struct InteractionState {

@@ -10,7 +10,7 @@ use crate::command_line::{self, Purpose};
 use crate::config::SEND_MESSAGES;
 use crate::interaction::Interaction;
 use crate::interactions::NewInteraction;
-use crate::model::{EPHEMERAL, InteractionKind, LOADING, Message, PersonState};
+use crate::model::{EPHEMERAL, InteractionKind, LOADING, Message, PersonState, Upload};
 use crate::post::{MessageDraft, MessageTarget};
 use crate::shared::Shared;
 use crate::snowflake::Snowflake;
@@ -64,6 +64,16 @@ impl Person {
             let channel = channel_id(state, channel)?;
             let words = format!("types {line}");
             Ok(self.interact(state, InteractionKind::Command, channel, None, data, words))
+        })
+    }
+
+    /// Uploads a file for an option of a command. Its value in the line is the returned ID.
+    pub fn upload(&self, name: &str, content: &[u8]) -> Snowflake {
+        self.shared.change(|state| {
+            let (id, name) = (state.ids.next(), name.to_owned());
+            let content = content.to_owned();
+            state.uploads.insert(id, Upload { name, content });
+            id
         })
     }
 

@@ -43,6 +43,7 @@ impl Discord {
         let app = Router::new()
             .route("/gateway", any(open_gateway))
             .route("/files/{message}/{at}", get(file))
+            .route("/uploads/{id}", get(upload))
             .merge(chat::routes())
             .fallback(rest::serve)
             .with_state(Arc::clone(&shared));
@@ -143,6 +144,15 @@ async fn file(
         let message = state.messages.get(&message)?;
         Some(message.files.get(at)?.content.clone())
     });
+    content.ok_or(StatusCode::NOT_FOUND)
+}
+
+/// Serves a file that a person uploaded, like Discord's CDN.
+async fn upload(
+    extract::State(shared): extract::State<Arc<Shared>>,
+    Path(id): Path<Snowflake>,
+) -> Result<Vec<u8>, StatusCode> {
+    let content = shared.read(|state| Some(state.uploads.get(&id)?.content.clone()));
     content.ok_or(StatusCode::NOT_FOUND)
 }
 

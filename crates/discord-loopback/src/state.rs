@@ -11,7 +11,7 @@ use crate::config::{ADMINISTRATOR, DiscordConfig, MEMBER_PERMISSIONS, SEND_MESSA
 use crate::faults::Controls;
 use crate::gateway_session::{GatewaySession, SocketCommand};
 use crate::model::{
-    Access, Application, Channel, Guild, InteractionState, Message, PersonState, Role,
+    Access, Application, Channel, Guild, InteractionState, Message, PersonState, Role, Upload,
 };
 use crate::snowflake::{Snowflake, SnowflakeGenerator, random_hex};
 use crate::transcript::Transcript;
@@ -30,6 +30,8 @@ pub(crate) struct State {
     /// Messages by ID, which is the order in which they were posted. Deleted ones stay, marked.
     pub messages: BTreeMap<Snowflake, Message>,
     pub interactions: BTreeMap<Snowflake, InteractionState>,
+    /// Files that people uploaded for options of commands.
+    pub uploads: BTreeMap<Snowflake, Upload>,
     /// Gateway sessions, connected or waiting to be resumed.
     pub sessions: Vec<GatewaySession>,
     pub controls: Controls,
@@ -79,6 +81,7 @@ impl State {
             commands: Vec::new(),
             messages: BTreeMap::new(),
             interactions: BTreeMap::new(),
+            uploads: BTreeMap::new(),
             sessions: Vec::new(),
             controls: Controls::default(),
             transcript: Transcript::default(),

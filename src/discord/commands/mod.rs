@@ -69,6 +69,7 @@ pub(super) fn registration() -> [CreateCommand; 1] {
                     CommandOptionType::String
                 }
                 OptionKind::Flag => CommandOptionType::Boolean,
+                OptionKind::File => CommandOptionType::Attachment,
             };
             command.add_sub_option(
                 CreateCommandOption::new(kind, option.name, option.summary)

@@ -1,6 +1,6 @@
 //! The options of a command, as a person sent them, and options that several commands share.
 
-use serenity::all::{CommandData, CommandDataOption, CommandDataOptionValue};
+use serenity::all::{Attachment, CommandData, CommandDataOption, CommandDataOptionValue};
 
 use super::spec::{OptionKind, OptionSpec, Suggestions};
 
@@ -22,6 +22,7 @@ pub(crate) const OWN_SESSION: OptionSpec = OptionSpec {
 pub struct Options<'a> {
     command: &'a str,
     given: &'a [CommandDataOption],
+    data: &'a CommandData,
 }
 
 impl<'a> Options<'a> {
@@ -32,6 +33,7 @@ impl<'a> Options<'a> {
             CommandDataOptionValue::SubCommand(given) => Some(Self {
                 command: &chosen.name,
                 given,
+                data,
             }),
             _ => None,
         }
@@ -50,6 +52,12 @@ impl<'a> Options<'a> {
     /// Value of a flag. False if it was left out.
     pub fn flag(&self, name: &str) -> bool {
         self.value(name).and_then(CommandDataOptionValue::as_bool) == Some(true)
+    }
+
+    /// File of an option. `None` if it was left out.
+    pub fn file(&self, name: &str) -> Option<&'a Attachment> {
+        let id = self.value(name)?.as_attachment_id()?;
+        self.data.resolved.attachments.get(&id)
     }
 
     fn value(&self, name: &str) -> Option<&'a CommandDataOptionValue> {

@@ -33,6 +33,8 @@ pub(crate) enum OptionKind {
     Suggested(Suggestions),
     /// True or false.
     Flag,
+    /// A file that the person attaches.
+    File,
 }
 
 /// The source of an option's suggestions.
@@ -56,7 +58,9 @@ impl CommandSpec {
     /// Formats the command with its options, as it is typed.
     pub(crate) fn usage(&self) -> String {
         let options = self.options.iter().map(|option| match option.kind {
-            OptionKind::Suggested(_) | OptionKind::Text => format!(" [{}]", option.name),
+            OptionKind::Suggested(_) | OptionKind::Text | OptionKind::File => {
+                format!(" [{}]", option.name)
+            }
             OptionKind::Required(_) => format!(" {}", option.name),
             OptionKind::Flag => format!(" [{}:True]", option.name),
         });
@@ -74,7 +78,7 @@ impl OptionKind {
     pub(crate) fn suggestions(self) -> Option<Suggestions> {
         match self {
             Self::Required(source) | Self::Suggested(source) => Some(source),
-            Self::Text | Self::Flag => None,
+            Self::Text | Self::Flag | Self::File => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `/duck sql`, its form, and the buttons of its replies.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use async_trait::async_trait;
 use serenity::{
@@ -17,9 +17,11 @@ use super::{
 use crate::{
     discord::{
         call::{Answer, Answered, Call, CallOutcome, Command, log_error},
+        comments::ends_in_comment,
         errors::{code, count, discord_error, is_final},
-        forms::{Form, SqlOptions},
+        forms::{Draft, Form, SqlOptions},
         message::message,
+        query_file,
         replies::{self, File, QueryContext, Reply},
     },
     runtime::QueryResponse,
@@ -29,7 +31,9 @@ use crate::{
 const SPEC: CommandSpec = CommandSpec {
     name: "sql",
     summary: "Query the team's tables with SQL",
-    details: "Without a query, a form opens for longer ones. The query runs in a separate DuckDB \
+    details: "Without a query, a form opens for one of several lines, with up to 4,000 characters. \
+        Attach a longer one as a file. Discord turns line breaks in `query` into spaces, so a comment \
+        that begins with `--` also opens the form. The query runs in a separate DuckDB \
         next to your session, with your credentials. It does not see the session's own tables and \
         settings, and does not slow it down. Only you see the result until you press **Share**. \
         To share it, you need the permission to post here yourself. Results that are too \
@@ -37,13 +41,19 @@ const SPEC: CommandSpec = CommandSpec {
         spreadsheet would take for a formula. Send one statement at a time. \
         It must be one that DuckDB treats as a `SELECT`, unless this server's admins allow you \
         more.",
-    options: &[QUERY, SHARE, OWN_SESSION],
+    options: &[QUERY, FILE, SHARE, OWN_SESSION],
 };
 
 const QUERY: OptionSpec = OptionSpec {
     name: "query",
     summary: "One SELECT statement; without it, a form opens",
     kind: OptionKind::Text,
+};
+
+const FILE: OptionSpec = OptionSpec {
+    name: "file",
+    summary: "Text file with the statement, for a long one",
+    kind: OptionKind::File,
 };
 
 const SHARE: OptionSpec = OptionSpec {
@@ -67,13 +77,37 @@ impl Command for Sql {
     }
 
     fn form(&self, options: Options<'_>) -> Option<Form> {
-        let query = options.text(QUERY.name);
-        query.is_none().then(|| Form::Sql(sql_options(options)))
+        if options.file(FILE.name).is_some() {
+            return None;
+        }
+        let draft = match options.text(QUERY.name) {
+            None => Draft::Empty,
+            Some(sql) if ends_in_comment(sql) && Draft::fits(sql) => {
+                Draft::WithoutLineBreaks(sql.to_owned())
+            }
+            Some(_) => return None,
+        };
+        Some(Form::Sql(sql_options(options), draft))
     }
 
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
-        let sql = options.text(QUERY.name).unwrap_or_default();
-        query(call, sql, &sql_options(options)).await
+        match typed(options).await {
+            Ok(sql) => query(call, &sql, &sql_options(options)).await,
+            Err(reply) => Ok(Answer::Reply(reply, CallOutcome::Refused)),
+        }
+    }
+}
+
+/// Returns the query in the options or in their file, or a reply that refuses it.
+async fn typed(options: Options<'_>) -> Result<Cow<'_, str>, Reply> {
+    match (options.text(QUERY.name), options.file(FILE.name)) {
+        (Some(_), Some(_)) => Err(replies::query_and_file()),
+        (None, Some(file)) => match query_file::read(file).await {
+            Ok(sql) => Ok(sql.into()),
+            Err(why) => Err(replies::unreadable_file(&file.filename, why)),
+        },
+        (Some(sql), None) if ends_in_comment(sql) => Err(replies::line_breaks_lost()),
+        (sql, None) => Ok(sql.unwrap_or_default().into()),
     }
 }
 

@@ -7,6 +7,7 @@ mod format;
 mod forms;
 mod help;
 mod life;
+mod questions;
 mod reaping;
 mod rejections;
 mod reply;
@@ -19,6 +20,7 @@ pub(super) use credentials::*;
 pub(super) use forms::*;
 pub(super) use help::*;
 pub(super) use life::*;
+pub(super) use questions::*;
 pub(super) use reaping::*;
 pub(super) use rejections::*;
 pub(super) use reply::*;
@@ -28,6 +30,8 @@ pub(super) use status::*;
 
 #[cfg(test)]
 mod name_tests;
+#[cfg(test)]
+mod question_tests;
 #[cfg(test)]
 mod rejection_tests;
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract;
-use axum::http::StatusCode;
+use axum::body::Bytes;
+use axum::extract::{self, DefaultBodyLimit, Query};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::Deserialize;
@@ -22,6 +23,11 @@ use crate::snowflake::Snowflake;
 
 /// Number of calls that get a rate limit, and the `retry_after` of each.
 const RATE_LIMIT: (usize, Duration) = (3, Duration::from_secs(3));
+
+/// Maximum size of an uploaded file; Discord's limit without server boosts.
+const MAX_UPLOAD_BYTES: usize = 10 << 20;
+/// Content type of an uploaded file.
+const UPLOAD_TYPE: &str = "application/octet-stream";
 
 /// Error response with a sentence for the person.
 type ActionError = (StatusCode, Json<Value>);
@@ -53,6 +59,10 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/chat/type", post(run_command))
         .route("/chat/complete", post(complete))
+        .route(
+            "/chat/upload",
+            post(upload).layer(DefaultBodyLimit::max(MAX_UPLOAD_BYTES)),
+        )
         .route("/chat/press", post(press))
         .route("/chat/select", post(select))
         .route("/chat/submit", post(submit))
@@ -65,18 +75,39 @@ async fn run_command(
     extract::State(shared): extract::State<Arc<Shared>>,
     Json(body): Json<ActionBody>,
 ) -> ActionResult {
-    let (me, channel) = (person(&shared, &body)?, guild_channel(&shared, &body)?);
+    let (me, channel) = (person(&shared, &body.r#as)?, guild_channel(&shared, &body)?);
     me.run_command(&channel, body.text.trim())
         .await
         .map_err(action_error)?;
     done()
 }
 
+/// Query of an upload; its body is the file.
+#[derive(Deserialize)]
+struct UploadQuery {
+    r#as: String,
+    name: String,
+}
+
+async fn upload(
+    extract::State(shared): extract::State<Arc<Shared>>,
+    Query(query): Query<UploadQuery>,
+    headers: HeaderMap,
+    content: Bytes,
+) -> ActionResult {
+    // A foreign page can't send this type without asking first.
+    if headers.get(header::CONTENT_TYPE) != Some(&HeaderValue::from_static(UPLOAD_TYPE)) {
+        return Err(action_error("An upload must be of the type for any bytes."));
+    }
+    let id = person(&shared, &query.r#as)?.upload(&query.name, &content);
+    Ok(Json(json!({ "id": id.to_string() })))
+}
+
 async fn complete(
     extract::State(shared): extract::State<Arc<Shared>>,
     Json(body): Json<ActionBody>,
 ) -> ActionResult {
-    let (me, channel) = (person(&shared, &body)?, guild_channel(&shared, &body)?);
+    let (me, channel) = (person(&shared, &body.r#as)?, guild_channel(&shared, &body)?);
     let choices = me
         .complete(&channel, &body.text)
         .await
@@ -90,7 +121,7 @@ async fn press(
     extract::State(shared): extract::State<Arc<Shared>>,
     Json(body): Json<ActionBody>,
 ) -> ActionResult {
-    let me = person(&shared, &body)?;
+    let me = person(&shared, &body.r#as)?;
     let message = parse_id(&body.message)?;
     let label = shared.read(|state| {
         let seen = state.messages.get(&message);
@@ -108,7 +139,7 @@ async fn select(
     extract::State(shared): extract::State<Arc<Shared>>,
     Json(body): Json<ActionBody>,
 ) -> ActionResult {
-    let me = person(&shared, &body)?;
+    let me = person(&shared, &body.r#as)?;
     let message = parse_id(&body.message)?;
     let data = json!({ "component_type": 3, "custom_id": body.custom_id, "values": body.values });
     shared.change(|state| {
@@ -134,7 +165,7 @@ async fn submit(
     extract::State(shared): extract::State<Arc<Shared>>,
     Json(body): Json<ActionBody>,
 ) -> ActionResult {
-    let me = person(&shared, &body)?;
+    let me = person(&shared, &body.r#as)?;
     let opened_by = parse_id(&body.interaction)?;
     let values: HashMap<String, String> = serde_json::from_value(body.values)
         .map_err(|_| action_error("The values of the form must be texts."))?;
@@ -172,7 +203,7 @@ async fn write(
     extract::State(shared): extract::State<Arc<Shared>>,
     Json(body): Json<ActionBody>,
 ) -> ActionResult {
-    let me = person(&shared, &body)?;
+    let me = person(&shared, &body.r#as)?;
     me.post(parse_id(&body.channel)?, &body.text)
         .map_err(action_error)?;
     done()
@@ -182,7 +213,7 @@ async fn trigger_fault(
     extract::State(shared): extract::State<Arc<Shared>>,
     Json(body): Json<ActionBody>,
 ) -> ActionResult {
-    let me = person(&shared, &body)?;
+    let me = person(&shared, &body.r#as)?;
     let slow = slow_fault();
     match body.id.as_str() {
         "dms" if body.on => me.close_dms(),
@@ -210,8 +241,8 @@ async fn trigger_fault(
     done()
 }
 
-fn person(shared: &Arc<Shared>, body: &ActionBody) -> Result<Person, ActionError> {
-    let id = parse_id(&body.r#as)?;
+fn person(shared: &Arc<Shared>, id: &str) -> Result<Person, ActionError> {
+    let id = parse_id(id)?;
     let is_known = shared.read(|state| state.person(id).is_some());
     is_known
         .then(|| Person {

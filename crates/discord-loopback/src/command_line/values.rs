@@ -46,6 +46,7 @@ fn value(state: &State, option: &Value, text: &str, resolved: &mut Value) -> Res
         Some(6) => user(state, text, resolved).ok_or_else(invalid),
         Some(7) => channel(state, text, resolved).ok_or_else(invalid),
         Some(8) => role(state, text, resolved).ok_or_else(invalid),
+        Some(11) => attachment(state, text, resolved).ok_or_else(invalid),
         Some(10) => text.parse::<f64>().map(Value::from).map_err(|_| invalid()),
         kind => Err(format!(
             "the loopback does not support options of type {kind:?}"
@@ -87,6 +88,13 @@ fn role(state: &State, text: &str, resolved: &mut Value) -> Option<Value> {
     let role = state.guild.roles.iter().find(|role| role.name == name)?;
     resolved["roles"][role.id.to_string()] = role_json(role);
     Some(role.id.to_string().into())
+}
+
+fn attachment(state: &State, text: &str, resolved: &mut Value) -> Option<Value> {
+    let upload = state.upload_json(text.parse().ok()?)?;
+    let id = upload["id"].clone();
+    resolved["attachments"][text] = upload;
+    Some(id)
 }
 
 fn check_range(option: &Value, value: &Value) -> Result<(), String> {

@@ -4,10 +4,11 @@ import { choices, formatLine, matchingCommands, parseLine } from "./commands.js"
 import { el } from "./dom.js";
 import { scrollToBottom } from "./messages.js";
 import { avatar } from "./people.js";
-import { post } from "./server.js";
+import { post, upload } from "./server.js";
 import { currentPlace, store } from "./state.js";
 
 const COMPLETE_AFTER_MS = 150;
+const ATTACHMENT = 11;
 
 const form = document.querySelector("#composer");
 const row = document.querySelector("#line");
@@ -102,10 +103,11 @@ function findPill(name) {
 
 function addPill(option, value = "") {
   const needed = option.required ? ", required" : "";
-  const input = field({ "aria-label": `${option.name}${needed}: ${option.description}` });
+  const label = { "aria-label": `${option.name}${needed}: ${option.description}` };
+  const input = isFile({ option }) ? el("input", { type: "file", ...label }) : field(label);
   const node = el("label.pill", {}, el("span.pill-name", {}, option.name), input);
   const one = { option, input, node, picked: null };
-  input.value = value;
+  if (!isFile(one)) input.value = value; // a page can't choose a file
   input.addEventListener("focus", () => suggest(one));
   input.addEventListener("input", () => {
     one.picked = null;
@@ -165,7 +167,8 @@ async function suggest(one) {
   if (!option.autocomplete) return;
   await new Promise((done) => setTimeout(done, COMPLETE_AFTER_MS));
   if (number !== requestNumber) return;
-  const others = pills.filter((other) => other !== one && other.input.value.trim()).map(optionValue);
+  const others = pills.filter((other) => other !== one && !isFile(other) && other.input.value.trim())
+    .map(optionValue);
   const asking = formatLine(command, [...others, { option, value: one.picked ?? input.value }]);
   try {
     const answer = await post("complete", { channel: currentPlace().id, text: asking });
@@ -192,6 +195,15 @@ function offerChoices(one, offered) {
     fitWidth(input);
     focusNextPill();
   });
+}
+
+function isFile({ option }) {
+  return option.type === ATTACHMENT;
+}
+
+/** Uploads the chosen files; the value of such an option is the file's ID. */
+async function uploadFiles(filled) {
+  for (const one of filled.filter(isFile)) one.picked = await upload(one.input.files[0]);
 }
 
 function optionValue({ option, input, picked }) {
@@ -245,11 +257,12 @@ async function send() {
     missing.input.focus();
     return showRefusal(`The option ${missing.option.name} is required. Specify a value.`);
   }
-  const filled = pills.filter(({ input }) => input.value.trim()).map(optionValue);
-  const typed = command ? `${formatLine(command, filled)} ${rest.value}`.trim() : text.value.trim();
-  if (!typed || sending) return;
+  const filled = pills.filter(({ input }) => input.value.trim());
+  if (sending || !(command || text.value.trim())) return;
   sending = true;
   try {
+    await uploadFiles(filled);
+    const typed = command ? `${formatLine(command, filled.map(optionValue))} ${rest.value}`.trim() : text.value.trim();
     await post(typed.startsWith("/") ? "type" : "write", { channel: currentPlace().id, text: typed });
     clear();
     scrollToBottom();

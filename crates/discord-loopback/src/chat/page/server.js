@@ -31,13 +31,19 @@ function actingPerson(state) {
 
 /** Sends an action of the acting person. Throws an Error with a sentence for them. */
 export async function post(what, body) {
+  return send(`/chat/${what}`, "application/json", JSON.stringify({ as: store.state.me, ...body }));
+}
+
+/** Uploads a file of the acting person. Returns its ID. */
+export async function upload(file) {
+  const query = new URLSearchParams({ as: store.state.me, name: file.name });
+  return (await send(`/chat/upload?${query}`, "application/octet-stream", file)).id;
+}
+
+async function send(path, type, body) {
   let answer;
   try {
-    answer = await fetch(`/chat/${what}`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ as: store.state.me, ...body }),
-    });
+    answer = await fetch(path, { method: "POST", headers: { "content-type": type }, body });
   } catch {
     throw new Error("Could not reach the sandbox. Check that it is still running.");
   }
