@@ -38,4 +38,4 @@ pub use server::Discord;
 pub use shared::Observer;
 pub use snowflake::Snowflake;
 pub use transcript::RestExchange;
-pub use view::{Attachment, Button, Input, MessageView, ModalView};
+pub use view::{Attachment, Button, Input, Menu, MenuOption, MessageView, ModalView};

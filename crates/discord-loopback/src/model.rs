@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::body::plain;
 use crate::snowflake::Snowflake;
-use crate::view::{Attachment, MessageView, ModalView, buttons};
+use crate::view::{Attachment, MessageView, ModalView, buttons, menus};
 
 /// The bot's application. The bot user has the same ID, as for every newer application.
 #[derive(Debug)]
@@ -182,6 +182,7 @@ impl Message {
             content: self.content.clone(),
             embeds: self.embeds.clone(),
             components: self.components.iter().map(buttons).collect(),
+            menus: self.components.iter().flat_map(menus).collect(),
             ephemeral: self.flags & EPHEMERAL != 0,
             thinking: self.flags & LOADING != 0,
             edited: self.edited.is_some(),

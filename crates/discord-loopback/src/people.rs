@@ -145,12 +145,52 @@ impl Person {
         custom_id: &str,
     ) -> Result<Interaction, String> {
         let data = json!({ "component_type": 2, "custom_id": custom_id });
+        self.use_component(message, data, format!("presses {custom_id:?}"))
+    }
+
+    /// Chooses the entry with this label in a menu of a message.
+    ///
+    /// # Errors
+    ///
+    /// If the person does not see the message, or if no menu has the entry.
+    pub async fn choose(&self, message: &MessageView, label: &str) -> Result<Interaction, String> {
+        let (menu, value) = self.shared.read(|state| {
+            let now = self.visible_message(state, message.id)?.view();
+            let mut entries = now.menus.iter().flat_map(|menu| {
+                let options = menu.options.iter();
+                options.map(move |option| (&menu.custom_id, option))
+            });
+            let found = entries.find(|(_, option)| option.label == label);
+            found
+                .map(|(menu, option)| (menu.clone(), option.value.clone()))
+                .ok_or_else(|| format!("no menu has {label:?}"))
+        })?;
+        self.choose_values(message.id, &menu, &json!([value]))
+    }
+
+    /// Sends the choice of values in a menu, without the client's checks.
+    pub(crate) fn choose_values(
+        &self,
+        message: Snowflake,
+        custom_id: &str,
+        values: &Value,
+    ) -> Result<Interaction, String> {
+        let data = json!({ "component_type": 3, "custom_id": custom_id, "values": values });
+        self.use_component(message, data, format!("chooses in {custom_id:?}"))
+    }
+
+    fn use_component(
+        &self,
+        message: Snowflake,
+        data: Value,
+        words: String,
+    ) -> Result<Interaction, String> {
         self.shared.change(|state| {
             let source = state
                 .messages
                 .get(&message)
                 .ok_or("the message does not exist")?;
-            let (channel, words) = (source.channel, format!("presses {custom_id:?}"));
+            let channel = source.channel;
             Ok(self.interact(
                 state,
                 InteractionKind::Component,

@@ -48,7 +48,7 @@ impl MessageDraft {
                 .get("content")
                 .map(|text| text.as_str().unwrap_or("").to_owned()),
             embeds: list("embeds").map(|embeds| embeds.into_iter().map(normalize_embed).collect()),
-            components: list("components").map(number_components),
+            components: list("components").map(normalize_components),
             flags: body["flags"].as_u64().unwrap_or(0) & SETTABLE,
             nonce: body.get("nonce").filter(|nonce| !nonce.is_null()).cloned(),
             enforce_nonce: body["enforce_nonce"] == true,
@@ -240,8 +240,9 @@ fn may_ping(allowed: &Value, person: Snowflake) -> bool {
     allowed.is_null() || holds("parse", "users") || holds("users", &person.to_string())
 }
 
-/// Numbers the components of a message, as Discord does when it stores them.
-fn number_components(mut rows: Vec<Value>) -> Vec<Value> {
+/// Numbers the components of a message and sets the defaults of menus, as Discord does when it stores
+/// them.
+fn normalize_components(mut rows: Vec<Value>) -> Vec<Value> {
     let mut next = 1;
     for row in &mut rows {
         row["id"] = next.into();
@@ -249,6 +250,13 @@ fn number_components(mut rows: Vec<Value>) -> Vec<Value> {
         for component in row["components"].as_array_mut().into_iter().flatten() {
             component["id"] = next.into();
             next += 1;
+            if component["type"] == 3 {
+                for limit in ["min_values", "max_values"] {
+                    if component[limit].is_null() {
+                        component[limit] = 1.into();
+                    }
+                }
+            }
         }
     }
     rows

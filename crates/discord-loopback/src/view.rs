@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::body::plain;
 use crate::rules::interactions::value_lengths;
 use crate::snowflake::Snowflake;
 
@@ -20,6 +21,8 @@ pub struct MessageView {
     pub embeds: Vec<Value>,
     /// Rows of buttons, without other components.
     pub components: Vec<Vec<Button>>,
+    /// Menus from top to bottom.
+    pub menus: Vec<Menu>,
     /// True if only the person of the interaction sees it.
     pub ephemeral: bool,
     /// True for a deferred response that has no content yet ("thinking").
@@ -60,6 +63,26 @@ pub struct Button {
     pub style: u64,
     /// True if nobody can press it.
     pub disabled: bool,
+}
+
+/// A menu of texts under a message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Menu {
+    /// ID that the bot gets with the choice.
+    pub custom_id: String,
+    /// Entries from top to bottom.
+    pub options: Vec<MenuOption>,
+}
+
+/// An entry of a menu.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MenuOption {
+    /// Text of the entry.
+    pub label: String,
+    /// Value that the bot gets if the entry is chosen.
+    pub value: String,
+    /// Second line of the entry.
+    pub description: String,
 }
 
 impl MessageView {
@@ -163,6 +186,29 @@ pub(crate) fn buttons(row: &Value) -> Vec<Button> {
         .filter(|component| component["type"] == 2)
         .map(button)
         .collect()
+}
+
+/// Reads the menus of a row of components.
+pub(crate) fn menus(row: &Value) -> Vec<Menu> {
+    let components = row["components"].as_array().into_iter().flatten();
+    components
+        .filter(|component| component["type"] == 3)
+        .map(menu)
+        .collect()
+}
+
+fn menu(raw: &Value) -> Menu {
+    let options = raw["options"].as_array().into_iter().flatten();
+    Menu {
+        custom_id: plain(&raw["custom_id"]),
+        options: options
+            .map(|option| MenuOption {
+                label: plain(&option["label"]),
+                value: plain(&option["value"]),
+                description: option["description"].as_str().unwrap_or("").to_owned(),
+            })
+            .collect(),
+    }
 }
 
 fn button(raw: &Value) -> Button {

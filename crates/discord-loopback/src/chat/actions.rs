@@ -15,8 +15,6 @@ use serde_json::{Value, json};
 use super::fault_buttons::slow_fault;
 use super::page_state::{is_visible, modal_of};
 use crate::faults::RestFault;
-use crate::interactions::NewInteraction;
-use crate::model::InteractionKind;
 use crate::people::Person;
 use crate::shared::Shared;
 use crate::snowflake::Snowflake;
@@ -141,23 +139,15 @@ async fn select(
 ) -> ActionResult {
     let me = person(&shared, &body.r#as)?;
     let message = parse_id(&body.message)?;
-    let data = json!({ "component_type": 3, "custom_id": body.custom_id, "values": body.values });
-    shared.change(|state| {
+    let seen = shared.read(|state| {
         let source = state.messages.get(&message);
-        let source = source.filter(|it| is_visible(state, me.id, it));
-        let channel = source.map(|it| it.channel);
-        let channel = channel.ok_or_else(|| action_error("This menu no longer exists."))?;
-        state.create_interaction(NewInteraction {
-            kind: InteractionKind::Component,
-            person: me.id,
-            channel,
-            source: Some(message),
-            parent: None,
-            data,
-            words: format!("chooses in {:?}", body.custom_id),
-        });
-        Ok(())
-    })?;
+        source.is_some_and(|it| is_visible(state, me.id, it))
+    });
+    if !seen {
+        return Err(action_error("This menu no longer exists."));
+    }
+    me.choose_values(message, &body.custom_id, &body.values)
+        .map_err(action_error)?;
     done()
 }
 

@@ -12,6 +12,7 @@ use crate::body::{list, number};
 
 const ACTION_ROW: u64 = 1;
 const BUTTON: u64 = 2;
+const MENU: u64 = 3;
 const LINK: u64 = 5;
 /// `IS_COMPONENTS_V2`: another message format, which the loopback does not support.
 const COMPONENTS_V2: u64 = 1 << 15;
@@ -92,6 +93,15 @@ fn rows(form: &mut FieldErrors, at: &str, rows: &[Value]) {
         }
         let components = list(row, "components");
         form.check_count(&format!("{at}.components"), components.len(), 5);
+        let menus = components.iter().filter(|it| number(it, "type") == MENU);
+        if components.len() > 1 && menus.count() > 0 {
+            let message = "A select menu needs a row of its own";
+            form.add(
+                &format!("{at}.components"),
+                "COMPONENT_LAYOUT_WIDTH_EXCEEDED",
+                message,
+            );
+        }
         if components.is_empty() {
             let message = "Must be between 1 and 5 in length.";
             form.add(&format!("{at}.components"), "BASE_TYPE_BAD_LENGTH", message);
@@ -121,6 +131,9 @@ fn one_component(form: &mut FieldErrors, at: &str, component: &Value) {
             1,
             100,
         );
+        if number(component, "type") == MENU {
+            menu(form, at, component);
+        }
         return;
     }
     if component["emoji"].is_null() {
@@ -136,6 +149,34 @@ fn one_component(form: &mut FieldErrors, at: &str, component: &Value) {
             1,
             100,
         );
+    }
+}
+
+fn menu(form: &mut FieldErrors, at: &str, menu: &Value) {
+    let placeholder = menu["placeholder"].as_str().unwrap_or("");
+    form.check_length(&format!("{at}.placeholder"), placeholder, 0, 150);
+    let options = list(menu, "options");
+    form.check_count(&format!("{at}.options"), options.len(), 25);
+    let mut seen = HashSet::new();
+    for (index, option) in options.iter().enumerate() {
+        let at = format!("{at}.options.{index}");
+        let text = |key: &str| option[key].as_str();
+        form.check_required(&format!("{at}.label"), text("label"), 1, 100);
+        form.check_required(&format!("{at}.value"), text("value"), 1, 100);
+        let description = text("description").unwrap_or("");
+        form.check_length(&format!("{at}.description"), description, 0, 100);
+        if !seen.insert(text("value")) {
+            let message = "The specified option value is already used";
+            form.add(
+                &format!("{at}.value"),
+                "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED",
+                message,
+            );
+        }
+    }
+    if options.is_empty() {
+        let message = "Must be between 1 and 25 in length.";
+        form.add(&format!("{at}.options"), "BASE_TYPE_BAD_LENGTH", message);
     }
 }
 
@@ -196,6 +237,23 @@ mod tests {
             .map(|one| row(std::slice::from_ref(one)))
             .collect();
         assert!(refused(json!({ "components": rows })));
+    }
+
+    #[test]
+    fn a_menu_has_a_row_of_its_own_and_different_values() {
+        let option = |value: &str| json!({ "label": "A duck", "value": value });
+        let menu = |options: &[Value]| json!({ "type": 3, "custom_id": "m", "options": options });
+        let ducks = menu(&[option("a"), option("b")]);
+        assert!(!refused(
+            json!({ "components": [row(std::slice::from_ref(&ducks))] })
+        ));
+        assert!(refused(
+            json!({ "components": [row(&[ducks, button("a")])] })
+        ));
+        let many: Vec<Value> = (0..26).map(|n| option(&n.to_string())).collect();
+        for options in [&[][..], &[option("a"), option("a")], &many] {
+            assert!(refused(json!({ "components": [row(&[menu(options)])] })));
+        }
     }
 
     #[test]
