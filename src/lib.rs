@@ -5,6 +5,7 @@
 //! - [`session`]: session types, and every rule about sessions. Pure.
 //! - [`catalog`]: the values of a catalog's settings, and the list of its tables.
 //! - [`credentials`]: S3 credentials: parsing, preflight, and the trait of their store.
+//! - [`history`]: a person's past queries: their limits, and the trait of their store.
 //! - `listener`: HTTP on a port, with limits on connections.
 //! - [`door`]: the authenticating reverse proxy in front of a session. [`duckdb`]: the program
 //!   behind it.
@@ -29,6 +30,7 @@ pub mod discord;
 pub mod door;
 pub mod duckdb;
 pub mod error;
+pub mod history;
 mod listener;
 mod metrics;
 mod reaper;

@@ -15,6 +15,7 @@ mod duckdb;
 mod fault_injection;
 mod faults;
 mod fuzz;
+mod history;
 mod layers;
 mod list;
 mod local;

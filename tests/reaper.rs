@@ -546,6 +546,11 @@ async fn credentials_of_a_departed_owner_are_deleted_after_their_sessions() {
     let mut env = env_without_bot(&settings).await;
     env.fake_clock();
     env.cluster.store_credentials(env.ben.id()).await;
+    let secrets = env.cluster.secrets();
+    let history = format!("duckbot-history-{}", env.ben.id());
+    let past = json!({ "metadata": { "name": history }, "type": "duckbot.dev/history" });
+    let past = serde_json::from_value(past).unwrap();
+    secrets.create(&Default::default(), &past).await.unwrap();
     let quick = env.kubelet.ready_all_pods();
     for slot in 0..10 {
         let id = format!("{:06x}", 0xbe0000 + u32::from(slot));
@@ -577,6 +582,8 @@ async fn credentials_of_a_departed_owner_are_deleted_after_their_sessions() {
         .await;
     let store_key_pair = async || env.stored_credentials(&env.ben).await.is_some();
     wait_until(store_key_pair, |store_key_pair| !store_key_pair).await;
+    let has_history = async || secrets.get_opt(&history).await.unwrap().is_some();
+    wait_until(has_history, |has_history| !has_history).await;
     quick.abort();
     env.mark_all_read().await;
     env.assert_clean().await;

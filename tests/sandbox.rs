@@ -1,5 +1,7 @@
 //! Tests of `duckbot sandbox`, as used right after its installation.
 
+mod queries;
+
 use tempfile::TempDir;
 use test_support::{Browser, Sandbox, WAIT_TIMEOUT, signal, tools};
 

@@ -1,6 +1,7 @@
 //! Tests of `/duck sql`. Each runs with the local runtime and on a node, with the team's Iceberg
 //! tables on S3.
 
+mod again;
 mod arriving;
 mod renewal;
 mod sharing;

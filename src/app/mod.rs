@@ -16,6 +16,7 @@ use crate::{
     credentials::CredentialStore,
     credentials::preflight::Preflight,
     discord,
+    history::HistoryStore,
     metrics::Metrics,
     reaper::Reaper,
     reconciler::Reconciler,
@@ -100,6 +101,7 @@ async fn serve_with(
         runtime,
         credentials,
         replies,
+        history,
         ledger,
         local,
     } = backend;
@@ -110,6 +112,7 @@ async fn serve_with(
         runtime,
         credentials,
         replies,
+        history,
         ledger,
         notifier: notifier.clone(),
         preflight,
@@ -169,6 +172,7 @@ struct Backend {
     runtime: Arc<dyn Runtime>,
     credentials: Arc<dyn CredentialStore>,
     replies: Arc<dyn ReplyStore>,
+    history: Arc<dyn HistoryStore>,
     ledger: Arc<LedgerStore>,
     /// The local runtime, whose sessions end with the bot. `None` on Kubernetes.
     local: Option<Arc<Local>>,
@@ -182,6 +186,7 @@ impl Backend {
                 runtime: local.clone(),
                 credentials: local.credentials(),
                 replies: local.replies(),
+                history: local.history(),
                 ledger: local.ledger(),
                 local: Some(local),
             });
@@ -195,6 +200,7 @@ impl Backend {
                 &clients.server,
                 settings.clone(),
             )),
+            history: Arc::new(kubernetes::HistorySecrets::new(&clients.server, namespace)),
             ledger: Arc::new(LedgerStore::new(kubernetes::LedgerConfigMap::new(
                 &clients.server,
                 namespace,

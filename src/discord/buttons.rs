@@ -3,7 +3,10 @@
 //! Buttons of messages that an older version posted must still work, so custom IDs never change.
 
 use super::{access::Access, forms::Form};
-use crate::session::{OwnerId, SessionId};
+use crate::{
+    history::QueryId,
+    session::{OwnerId, SessionId},
+};
 
 /// Button of one of the bot's messages. Its custom ID holds all its data, so it works after a
 /// restart.
@@ -62,6 +65,51 @@ pub enum Button {
     Cancel(String),
     /// Posts the result above the button in the channel.
     Share,
+    /// Runs a past query again.
+    RunAgain(PastQueryRef),
+    /// Opens the query form with a past query.
+    Edit(PastQueryRef),
+    /// Shows one of the person's past queries. An entry of a menu.
+    ShowPastQuery(QueryId),
+    /// Deletes the person's past queries.
+    DeleteHistory,
+}
+
+/// A past query and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastQueryRef {
+    /// Person who asked. Nobody else may press the button.
+    pub owner: OwnerId,
+    /// Query in the owner's history. `None`: the message with the button shows it whole.
+    pub stored: Option<QueryId>,
+    /// Session that the owner named.
+    pub session: Option<SessionId>,
+}
+
+impl PastQueryRef {
+    fn custom_id(&self, action: &str) -> String {
+        let Self {
+            owner,
+            stored,
+            session,
+        } = self;
+        let stored = stored.as_ref().map(QueryId::to_string).unwrap_or_default();
+        let session = session.as_ref().map(SessionId::to_string);
+        format!(
+            "duckbot:{action}:{owner}:{stored}:{}",
+            session.unwrap_or_default()
+        )
+    }
+
+    fn parse(owner: &str, stored: &str, session: &str) -> Option<Self> {
+        let stored = non_empty(stored).map(|id| id.parse()).transpose();
+        let session = non_empty(session).map(|id| id.parse()).transpose();
+        Some(Self {
+            owner: owner.parse().ok()?,
+            stored: stored.ok()?,
+            session: session.ok()?,
+        })
+    }
 }
 
 impl Button {
@@ -95,6 +143,10 @@ impl Button {
             Self::LeaveAll => "duckbot:leave-all".into(),
             Self::Cancel(question) => format!("duckbot:cancel:{question}"),
             Self::Share => "duckbot:share".into(),
+            Self::RunAgain(query) => query.custom_id("again"),
+            Self::Edit(query) => query.custom_id("edit"),
+            Self::ShowPastQuery(id) => format!("duckbot:query:{id}"),
+            Self::DeleteHistory => "duckbot:delete-history".into(),
         }
     }
 
@@ -128,6 +180,14 @@ impl Button {
             ["duckbot", "leave-all"] => Some(Self::LeaveAll),
             ["duckbot", "cancel", question] => Some(Self::Cancel(question.to_owned())),
             ["duckbot", "share"] => Some(Self::Share),
+            ["duckbot", "again", owner, stored, session] => {
+                PastQueryRef::parse(owner, stored, session).map(Self::RunAgain)
+            }
+            ["duckbot", "edit", owner, stored, session] => {
+                PastQueryRef::parse(owner, stored, session).map(Self::Edit)
+            }
+            ["duckbot", "query", id] => Some(Self::ShowPastQuery(id.parse().ok()?)),
+            ["duckbot", "delete-history"] => Some(Self::DeleteHistory),
             _ => None,
         }
     }
@@ -148,7 +208,9 @@ impl Button {
             | Self::Open(_)
             | Self::Log(_)
             | Self::Extend(_)
-            | Self::StopNow(_) => true,
+            | Self::StopNow(_)
+            | Self::RunAgain(_)
+            | Self::Edit(_) => true,
             Self::OpenForm(_)
             | Self::CheckCredentials(_)
             | Self::AskToForget
@@ -161,15 +223,21 @@ impl Button {
             | Self::Reap(_)
             | Self::LeaveAll
             | Self::Cancel(_)
-            | Self::Share => false,
+            | Self::Share
+            | Self::ShowPastQuery(_)
+            | Self::DeleteHistory => false,
         }
     }
 
     /// People who may press the button.
     pub(super) fn access(&self) -> Access {
         match self {
-            // The same rule as for `/duck forget`.
-            Self::AskToForget | Self::Forget { .. } | Self::KeepCredentials => Access::Everybody,
+            // The same rule as for `/duck forget` and `/duck history`.
+            Self::AskToForget
+            | Self::Forget { .. }
+            | Self::KeepCredentials
+            | Self::ShowPastQuery(_)
+            | Self::DeleteHistory => Access::Everybody,
             Self::OpenForm(_)
             | Self::CheckCredentials(_)
             | Self::Restart
@@ -184,7 +252,9 @@ impl Button {
             | Self::Reap(_)
             | Self::LeaveAll
             | Self::Cancel(_)
-            | Self::Share => Access::Members,
+            | Self::Share
+            | Self::RunAgain(_)
+            | Self::Edit(_) => Access::Members,
         }
     }
 }
@@ -230,11 +300,23 @@ mod tests {
             Button::Keep(id.clone()),
             Button::Log(id.clone()),
             Button::Extend(id.clone()),
-            Button::StopNow(id),
+            Button::StopNow(id.clone()),
             Button::Reap("0123456789abcdef".into()),
             Button::LeaveAll,
             Button::Cancel("0123456789abcdef0123456789abcdef".into()),
             Button::Share,
+            Button::RunAgain(PastQueryRef {
+                owner: u64::MAX.into(),
+                stored: Some(QueryId::of("SELECT 1")),
+                session: Some(id),
+            }),
+            Button::Edit(PastQueryRef {
+                owner: u64::MAX.into(),
+                stored: None,
+                session: None,
+            }),
+            Button::ShowPastQuery(QueryId::of("SELECT 1")),
+            Button::DeleteHistory,
         ] {
             let custom_id = button.custom_id();
             assert!(custom_id.len() <= 100, "{custom_id}");
@@ -252,6 +334,8 @@ mod tests {
             "other:setup",
             "duckbot:setup:x:y",
             "duckbot:retry:977a26:0:small:lake",
+            "duckbot:edit:1:odd:",
+            "duckbot:again:0::",
         ] {
             assert_eq!(Button::from_custom_id(text), None, "{text:?}");
         }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, new_reference},
+    history::PastOutcome,
     service::{ReplyRoom, Requester, ServiceError},
     session::RequestId,
 };
@@ -55,6 +56,14 @@ pub(super) enum Answer {
     Reply(Reply, CallOutcome),
     /// Same, for the result of a query. Holds the room for it until it is shown.
     QueryResult(Reply, CallOutcome, ReplyRoom),
+    /// Same, for a query that its owner typed. It is added to their history.
+    Query {
+        reply: Reply,
+        outcome: CallOutcome,
+        room: Option<ReplyRoom>,
+        sql: String,
+        past: PastOutcome,
+    },
     /// The handler has shown the final reply, or nothing more is to be shown.
     Shown,
 }
@@ -86,14 +95,37 @@ impl From<Reply> for Answer {
 impl Call<'_> {
     /// Shows the final reply.
     pub(super) async fn finish(&self, answered: Answered) -> CallOutcome {
+        let mut typed = None;
         let ((reply, outcome), room) = match answered {
             Ok(Answer::Reply(reply, outcome)) => ((reply, outcome), None),
             Ok(Answer::QueryResult(reply, outcome, room)) => ((reply, outcome), Some(room)),
+            Ok(Answer::Query {
+                reply,
+                outcome,
+                room,
+                sql,
+                past,
+            }) => {
+                typed = Some((sql, past));
+                ((reply, outcome), room)
+            }
             Ok(Answer::Shown) => return CallOutcome::Done,
             Err(problem) => (explain(&problem), None),
         };
-        self.responder.edit(&reply).await;
-        drop((reply, room));
+        let remember = async {
+            if let Some((sql, past)) = &typed {
+                self.bot
+                    .service
+                    .remember_query(self.who.id, sql, *past)
+                    .await;
+            }
+        };
+        let show = async {
+            self.responder.edit(&reply).await;
+            drop((reply, room));
+        };
+        // An answer does not wait for the history.
+        tokio::join!(show, remember);
         outcome
     }
 }

@@ -6,8 +6,9 @@
 use std::time::Instant;
 
 use serenity::all::{
-    ChannelType, CommandData, CommandInteraction, ComponentInteraction, CreateModal, Interaction,
-    InteractionId, Member, Message, ModalInteraction,
+    ChannelType, CommandData, CommandInteraction, ComponentInteraction,
+    ComponentInteractionDataKind, CreateModal, Interaction, InteractionId, Member, Message,
+    ModalInteraction,
 };
 use tracing::{Instrument, debug, info_span};
 
@@ -17,7 +18,8 @@ use super::{
     buttons::Button,
     call::{Answer, Answered, Call, CallOutcome, Command, deny},
     commands::{
-        self, extend, forget, open, options::Options, reap, setup, sql, start, status, stop,
+        self, extend, forget, history, open, options::Options, reap, setup, sql, start, status,
+        stop,
     },
     forms::{Form, Submitted},
     replies,
@@ -121,9 +123,13 @@ async fn command(bot: &Bot, it: CommandInteraction) -> Result<CallOutcome, Inter
 
 async fn press(bot: &Bot, it: ComponentInteraction) -> Result<CallOutcome, InteractionClosed> {
     let responder = responder(bot, it.id, &it.token);
-    let Some(button) = Button::from_custom_id(&it.data.custom_id) else {
+    let Some(button) = pressed(&it) else {
         return outdated(&responder).await;
     };
+    if let Button::Edit(query) = &button {
+        let presser = it.user.id.get().into();
+        return history::edit(bot, &responder, presser, query, &it.message).await;
+    }
     if let Some(form) = button.form() {
         responder.open_form(modal(bot, &form)).await?;
         return Ok(CallOutcome::Done);
@@ -141,6 +147,15 @@ async fn press(bot: &Bot, it: ComponentInteraction) -> Result<CallOutcome, Inter
             Err(outcome) => outcome,
         },
     )
+}
+
+/// Finds the button that was pressed, or chosen in a menu. Returns `None` if this version has no such
+/// button.
+fn pressed(it: &ComponentInteraction) -> Option<Button> {
+    Button::from_custom_id(match &it.data.kind {
+        ComponentInteractionDataKind::StringSelect { values } => values.first()?,
+        _ => &it.data.custom_id,
+    })
 }
 
 async fn submit(bot: &Bot, it: ModalInteraction) -> Result<CallOutcome, InteractionClosed> {
@@ -177,7 +192,7 @@ async fn suggest(bot: &Bot, it: CommandInteraction) -> Result<CallOutcome, Inter
 async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
     match button {
         // The form was the response.
-        Button::OpenForm(_) => Ok(Answer::Shown),
+        Button::OpenForm(_) | Button::Edit(_) => Ok(Answer::Shown),
         Button::CheckCredentials(catalog) => setup::check(call, catalog).await,
         Button::AskToForget => forget::ask(call).await,
         Button::Forget { stop } => forget::forget(call, stop).await,
@@ -199,6 +214,9 @@ async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
         Button::LeaveAll => reap::leave_all(),
         Button::Cancel(query) => sql::cancel(call, &query),
         Button::Share => sql::share(call, shown).await,
+        Button::RunAgain(query) => history::run_again(call, &query, shown).await,
+        Button::ShowPastQuery(id) => history::show(call, Some(&id)).await,
+        Button::DeleteHistory => history::delete(call).await,
     }
 }
 

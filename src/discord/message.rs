@@ -1,10 +1,18 @@
 //! Builds what serenity sends from a [`Reply`]. Pure.
 
 use serenity::all::{
-    ButtonStyle, CreateActionRow, CreateAttachment, CreateButton, CreateMessage, Nonce,
+    ButtonStyle, CreateActionRow, CreateAttachment, CreateButton, CreateMessage, CreateSelectMenu,
+    CreateSelectMenuKind, CreateSelectMenuOption, Nonce,
 };
 
-use super::replies::{Emphasis, File, LabelledButton, MAX_MESSAGE_CHARS, Reply, shorten};
+use super::replies::{
+    Emphasis, File, LabelledButton, MAX_MESSAGE_CHARS, MENU_PLACEHOLDER, MenuEntry, Reply, shorten,
+};
+
+/// Maximum number of buttons in a row.
+const ROW_BUTTONS: usize = 5;
+/// Custom ID of a reply's menu. Discord also sends the chosen entry, whose value names a button.
+const MENU: &str = "duckbot:menu";
 
 /// Shortens a text to the maximum length of a message.
 pub(super) fn truncate(text: &str) -> String {
@@ -30,7 +38,7 @@ pub(super) fn attachment(file: &File) -> CreateAttachment {
     CreateAttachment::bytes(file.text.as_bytes(), &file.name)
 }
 
-/// Builds Discord's components from a reply's buttons.
+/// Builds Discord's components from a reply's menu and buttons.
 pub(super) fn rows(reply: &Reply) -> Vec<CreateActionRow> {
     let button = |labelled: &LabelledButton| {
         let style = match labelled.emphasis {
@@ -42,13 +50,20 @@ pub(super) fn rows(reply: &Reply) -> Vec<CreateActionRow> {
             .label(labelled.label)
             .style(style)
     };
-    if reply.buttons.is_empty() {
-        Vec::new()
-    } else {
-        vec![CreateActionRow::Buttons(
-            reply.buttons.iter().map(button).collect(),
-        )]
-    }
+    let menu = (!reply.menu.is_empty()).then(|| CreateActionRow::SelectMenu(menu(&reply.menu)));
+    let rows = reply.buttons.chunks(ROW_BUTTONS);
+    let rows = rows.map(|row| CreateActionRow::Buttons(row.iter().map(button).collect()));
+    menu.into_iter().chain(rows).collect()
+}
+
+fn menu(entries: &[MenuEntry]) -> CreateSelectMenu {
+    let option = |entry: &MenuEntry| {
+        CreateSelectMenuOption::new(&entry.label, entry.button.custom_id())
+            .description(&entry.description)
+    };
+    let options = entries.iter().map(option).collect();
+    CreateSelectMenu::new(MENU, CreateSelectMenuKind::String { options })
+        .placeholder(MENU_PLACEHOLDER)
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ impl Service {
         about.ok_or_else(|| CredentialsRejection::NoneStored.into())
     }
 
-    /// Deletes a person's stored credentials. Running sessions keep the credentials that they were
+    /// Deletes a person's stored credentials and past queries. Running sessions keep the credentials that they were
     /// started with, and are returned. Starting sessions are stopped, because they need them.
     ///
     /// # Errors
@@ -158,7 +158,8 @@ impl Service {
     pub async fn forget_credentials(&self, who: &Requester) -> Result<Vec<Observed>, ServiceError> {
         let _guard = self.lock_owner(who.id).await;
         self.credentials.forget(who.id).await?;
-        audit(who, "forgot", "their credentials");
+        self.history.delete(who.id).await?;
+        audit(who, "forgot", "their credentials and past queries");
         let (starting, running): (Vec<_>, Vec<_>) = self
             .sessions_with_stored_credentials(who.id)
             .into_iter()

@@ -6,6 +6,7 @@
 mod appearance;
 mod audit;
 mod credentials;
+mod history;
 mod options;
 mod queries;
 mod reaper_cache;
@@ -51,6 +52,7 @@ use crate::{
         preflight::{Preflight, PreflightError},
     },
     error::Error,
+    history::HistoryStore,
     runtime::{LedgerStore, ReplyStore, Runtime},
     session::{
         ChannelId, Ending, Incident, MessageId, Observed, OwnerId, ReapPause, Record, Renewal,
@@ -192,6 +194,7 @@ pub struct Dependencies {
     pub runtime: Arc<dyn Runtime>,
     pub credentials: Arc<dyn CredentialStore>,
     pub replies: Arc<dyn ReplyStore>,
+    pub history: Arc<dyn HistoryStore>,
     pub ledger: Arc<LedgerStore>,
     pub notifier: Arc<dyn Notifier>,
     pub preflight: Preflight,
@@ -204,6 +207,7 @@ pub struct Service {
     runtime: Arc<dyn Runtime>,
     credentials: Arc<dyn CredentialStore>,
     replies: Arc<dyn ReplyStore>,
+    history: Arc<dyn HistoryStore>,
     ledger: Arc<LedgerStore>,
     notifier: Arc<dyn Notifier>,
     preflight: Preflight,
@@ -225,6 +229,7 @@ impl Service {
             runtime,
             credentials,
             replies,
+            history,
             ledger,
             notifier,
             preflight,
@@ -235,6 +240,7 @@ impl Service {
             runtime,
             credentials,
             replies,
+            history,
             ledger,
             notifier,
             preflight,

@@ -327,7 +327,7 @@ impl Service {
         outcome
     }
 
-    /// Deletes the credentials of someone who left the server. Returns false if they are back.
+    /// Deletes the credentials and past queries of someone who left the server. Returns false if they are back.
     ///
     /// # Errors
     /// If Discord does not answer, or the credentials or the ledger can't be changed.
@@ -338,18 +338,19 @@ impl Service {
         }
         let _guard = self.lock_owner(owner).await;
         self.credentials.forget(owner).await?;
+        self.history.delete(owner).await?;
         let without = |ledger: &Ledger| ledger.without_owner(owner);
         self.ledger.update(self.now(), without).await?;
         self.departed().remove(&owner);
         metrics::count_reaper_action("forgot", &Rule::OwnerLeft);
         audit_reaper(
             "forgot",
-            &format!("the credentials of {owner}, who left the server"),
+            &format!("the credentials and past queries of {owner}, who left the server"),
         );
         Ok(true)
     }
 
-    /// Adds a person with credentials to the ledger. A failure is only logged, because nothing but
+    /// Adds a person with credentials or past queries to the ledger. A failure is only logged, because nothing but
     /// the check of departed owners depends on it.
     pub(super) async fn remember_owner(&self, owner: OwnerId) {
         let knowing = |ledger: &Ledger| ledger.with_owners([owner]);

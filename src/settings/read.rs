@@ -267,12 +267,14 @@ fn read_sql(reader: &mut SettingsReader) -> Result<Option<Sql>, Invalid> {
     let memory = reader.required("sql.memory", amount, parse::<Mebibytes>);
     let write_roles = reader.list("sql.write_roles", ID, id);
     let log_queries = reader.required("sql.log_queries", "true or false", parse);
+    let history = reader.required("sql.history", "true or false", parse);
     let sql = Sql {
         timeout: timeout?,
         rows: rows?,
         memory: memory?,
         write_roles: write_roles?,
         log_queries: log_queries?,
+        history: history?,
     };
     Ok(enabled?.then_some(sql))
 }

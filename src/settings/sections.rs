@@ -225,6 +225,8 @@ pub struct Sql {
     pub write_roles: Vec<u64>,
     /// True if the audit log contains the text of each query.
     pub log_queries: bool,
+    /// True if people's past queries are stored for them.
+    pub history: bool,
 }
 
 /// Additions to every session's Pod, with the fields of a Pod spec.

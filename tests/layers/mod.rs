@@ -12,7 +12,7 @@ use std::{
 use imports::Crate;
 
 /// Top-level modules, and the modules that each may import.
-const MAY_IMPORT: [(&str, &[&str]); 22] = [
+const MAY_IMPORT: [(&str, &[&str]); 23] = [
     ("session", &[]),
     ("catalog", &[]),
     ("error", &[]),
@@ -22,6 +22,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("s3_error", &[]),
     ("metrics", &["session"]),
     ("listener", &[]),
+    ("history", &["error", "session"]),
     (
         "api",
         &[
@@ -51,6 +52,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
             "duckdb",
             "error",
             "diagnostics",
+            "history",
             "metrics",
             "session",
             "settings",
@@ -63,6 +65,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
             "door",
             "duckdb",
             "error",
+            "history",
             "metrics",
             "runtime",
             "session",
@@ -79,6 +82,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
             "duckdb",
             "error",
             "diagnostics",
+            "history",
             "metrics",
             "service",
             "session",
@@ -111,6 +115,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
             "credentials",
             "discord",
             "diagnostics",
+            "history",
             "metrics",
             "reaper",
             "reconciler",

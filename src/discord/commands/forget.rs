@@ -1,4 +1,4 @@
-//! `/duck forget`: asks for confirmation, and deletes the stored credentials.
+//! `/duck forget`: asks for confirmation, and deletes the stored credentials and past queries.
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -15,7 +15,7 @@ use crate::{
 
 const SPEC: CommandSpec = CommandSpec {
     name: "forget",
-    summary: "Delete your saved S3 credentials",
+    summary: "Delete your saved S3 credentials and past queries",
     details: "The bot asks for confirmation first, and shows which sessions use the credentials. \
         Running sessions keep using them until they are stopped; sessions that are still starting \
         are stopped.",
@@ -48,6 +48,7 @@ pub(crate) async fn ask(call: &Call<'_>) -> Answered {
             let sessions = service.sessions_with_stored_credentials(call.who.id);
             replies::confirm_forget(&about, &sessions)
         }
+        None if service.has_past_queries(call.who.id).await? => replies::only_queries(),
         None => replies::no_credentials(),
     };
     Ok(reply.into())

@@ -4,10 +4,12 @@
 //! A command is one file: its spec, its options, its handler, and the reactions to its buttons.
 //! docs/development.md lists the steps to add one.
 
+mod again;
 mod describe;
 pub(super) mod extend;
 pub(super) mod forget;
 mod help;
+pub(super) mod history;
 mod list;
 pub(super) mod open;
 pub mod options;
@@ -35,6 +37,7 @@ static COMMANDS: &[&dyn Command] = &[
     &start::Start,
     &open::Open,
     &sql::Sql,
+    &history::History,
     &tables::Tables,
     &describe::Describe,
     &list::List,

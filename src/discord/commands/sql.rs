@@ -11,12 +11,14 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    again::{keep_buttons, offer_again},
     options::{OWN_SESSION, Options},
     spec::{CommandSpec, OptionKind, OptionSpec},
 };
 use crate::{
     discord::{
-        call::{Answer, Answered, Call, CallOutcome, Command, log_error},
+        buttons::Button,
+        call::{Answer, Answered, Call, CallOutcome, Command, explain, log_error},
         comments::ends_in_comment,
         errors::{code, count, discord_error, is_final},
         forms::{Draft, Form, SqlOptions},
@@ -24,8 +26,10 @@ use crate::{
         query_file,
         replies::{self, File, QueryContext, Reply},
     },
+    history::PastOutcome,
     runtime::QueryResponse,
-    service::{ReplyRoom, ServiceError},
+    service::{QueryRejection, Rejection, ReplyRoom, ServiceError},
+    session::SessionId,
 };
 
 const SPEC: CommandSpec = CommandSpec {
@@ -120,7 +124,21 @@ fn sql_options(options: Options<'_>) -> SqlOptions {
 
 /// Answers a query.
 pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answered {
-    let (mut reply, mut outcome, room) = run_query(call, sql.trim(), how).await?;
+    let sql = sql.trim();
+    let Asked {
+        mut reply,
+        mut outcome,
+        room,
+        session,
+        past,
+    } = match run_query(call, sql, how).await {
+        Ok(asked) => asked,
+        // Nothing was asked.
+        Err(ServiceError::Rejected(Rejection::Query(
+            why @ (QueryRejection::Empty | QueryRejection::Disabled),
+        ))) => return Err(why.into()),
+        Err(problem) => Asked::failed(sql, &problem),
+    };
     if how.share && reply.is_answer() {
         let file = reply.file.take();
         let shared = post_shared(call, &reply.text, file.clone(), &call.request.0);
@@ -128,14 +146,44 @@ pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answe
         // If the result could not be shared, the private reply keeps its file.
         reply.file = file.filter(|_| reply.is_answer());
     }
-    Ok(Answer::QueryResult(reply, outcome, room))
+    Ok(Answer::Query {
+        reply: offer_again(call, reply, sql, how, session.map(Button::Open)),
+        outcome,
+        room,
+        sql: sql.to_owned(),
+        past,
+    })
 }
 
-async fn run_query(
-    call: &Call<'_>,
-    sql: &str,
-    how: &SqlOptions,
-) -> Result<(Reply, CallOutcome, ReplyRoom), ServiceError> {
+/// A query that has ended.
+struct Asked {
+    reply: Reply,
+    outcome: CallOutcome,
+    room: Option<ReplyRoom>,
+    /// Running session that was asked.
+    session: Option<SessionId>,
+    past: PastOutcome,
+}
+
+impl Asked {
+    fn failed(sql: &str, problem: &ServiceError) -> Self {
+        let (reply, outcome) = explain(problem);
+        Self {
+            reply: replies::with_query(sql, reply),
+            outcome,
+            room: None,
+            session: None,
+            past: match problem {
+                ServiceError::Rejected(_) | ServiceError::UnusableCredentials(_) => {
+                    PastOutcome::NotRun
+                }
+                ServiceError::Failed(_) => PastOutcome::Failed,
+            },
+        }
+    }
+}
+
+async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked, ServiceError> {
     let Call { bot, who, .. } = call;
     let seen = bot
         .service
@@ -165,9 +213,16 @@ async fn run_query(
         }
     };
     let (answered, ()) = tokio::join!(answered, shows);
-    let room = permit.end_query();
+    let asked = |reply, outcome, past| Asked {
+        reply,
+        outcome,
+        room: Some(permit.end_query()),
+        session: Some(seen.record.id.clone()),
+        past,
+    };
     let Some(answer) = answered? else {
-        return Ok((replies::cancelled(sql), CallOutcome::Done, room));
+        let reply = replies::cancelled(sql);
+        return Ok(asked(reply, CallOutcome::Done, PastOutcome::Cancelled));
     };
     let outcome = match &answer {
         QueryResponse::Rows(_) | QueryResponse::Done { .. } => CallOutcome::Done,
@@ -183,7 +238,22 @@ async fn run_query(
         catalog: &bot.service.catalog_name(&seen),
         missing: missing.as_ref(),
     };
-    Ok((replies::answer(&question, &answer), outcome, room))
+    let reply = replies::answer(&question, &answer);
+    Ok(asked(reply, outcome, past_outcome(&answer)))
+}
+
+fn past_outcome(answer: &QueryResponse) -> PastOutcome {
+    match answer {
+        QueryResponse::Rows(rows) => PastOutcome::Rows {
+            count: rows.rows.len(),
+            more: rows.more,
+        },
+        QueryResponse::Done { .. } => PastOutcome::Done,
+        QueryResponse::Error(_) => PastOutcome::Error,
+        QueryResponse::TimedOut => PastOutcome::TimedOut,
+        QueryResponse::NoAccess { .. } | QueryResponse::Exited => PastOutcome::Failed,
+        _ => PastOutcome::NotRun,
+    }
 }
 
 /// Interrupts one of the person's queries.
@@ -208,7 +278,7 @@ pub(crate) async fn share(call: &Call<'_>, shown: &Message) -> Answered {
         Ok(file) => post_shared(call, text, file, &request).await,
         Err(FileGone) => (replies::share_without_file(text), CallOutcome::Done),
     };
-    Ok(Answer::Reply(reply, outcome))
+    Ok(Answer::Reply(keep_buttons(reply, shown), outcome))
 }
 
 /// Posts a result in the channel, if the person may post there themselves. Returns the new content

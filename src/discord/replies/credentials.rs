@@ -253,7 +253,10 @@ pub(crate) fn no_longer_usable(troubles: &[PreflightError], catalog: Option<Stri
 
 /// Asks for confirmation before credentials are deleted. `live` are sessions that use them.
 pub(crate) fn confirm_forget(about: &CredentialMetadata, live: &[Observed]) -> Reply {
-    let text = format!("Delete your saved {}?", subject(about).name);
+    let text = format!(
+        "Delete your saved {}, and your past queries?",
+        subject(about).name
+    );
     let reply = match live {
         [] => Reply::new(text).with(Emphasis::Danger, "Delete", Button::Forget { stop: false }),
         live => Reply::new(format!(

@@ -1,7 +1,25 @@
 //! Replies about the text of a query: how it arrived, and how it is run or edited again.
 
-use super::{format::code, reply::Reply};
-use crate::discord::query_file::{MAX_FILE_BYTES, UnreadableFile};
+use super::{
+    format::{code, relative_time},
+    reply::{Emphasis, File, MenuEntry, Reply, shorten},
+    sql::{quote_query, row_count},
+};
+use crate::{
+    discord::{
+        buttons::{Button, PastQueryRef},
+        query_file::{MAX_FILE_BYTES, UnreadableFile},
+        table::clean,
+    },
+    history::{MAX_QUERIES, PastOutcome, PastQuery},
+    session::OwnerId,
+    unicode::isolate,
+};
+
+/// Hint in a menu of queries before a choice.
+pub(crate) const MENU_PLACEHOLDER: &str = "Choose a query";
+/// Maximum length of a query in a menu. Discord allows 100 characters, and [`isolate`] may add two.
+const MAX_ENTRY_CHARS: usize = 98;
 
 /// Refuses a long query whose line breaks Discord has removed.
 pub(crate) fn line_breaks_lost() -> Reply {
@@ -37,4 +55,160 @@ pub(crate) fn unreadable_file(name: &str, why: UnreadableFile) -> Reply {
             "Nothing ran, because `{name}` can't be downloaded from Discord. Attach it again."
         ),
     })
+}
+
+/// Returns the query at the beginning of a reply, which may be shortened or cleaned.
+pub(crate) fn quoted_query(text: &str) -> Option<&str> {
+    let quoted = text.strip_prefix("```sql\n")?;
+    quoted.split_once("\n```").map(|(sql, _)| sql)
+}
+
+/// Adds the query to a reply that does not have it.
+pub(crate) fn with_query(sql: &str, reply: Reply) -> Reply {
+    Reply {
+        text: format!("{}\n{}", quote_query(sql), reply.text),
+        ..reply
+    }
+}
+
+/// Adds the buttons for a query that has ended.
+pub(crate) fn with_query_buttons(
+    reply: Reply,
+    query: Option<PastQueryRef>,
+    open: Option<Button>,
+) -> Reply {
+    let reply = match query {
+        Some(query) => reply
+            .with(
+                Emphasis::Secondary,
+                "Run again",
+                Button::RunAgain(query.clone()),
+            )
+            .with(Emphasis::Secondary, "Edit", Button::Edit(query)),
+        None => reply,
+    };
+    // A custom ID must be unique in a message.
+    let open = open.filter(|open| !reply.buttons.iter().any(|it| it.button == *open));
+    match open {
+        Some(open) => reply.with(Emphasis::Secondary, "Open", open),
+        None => reply,
+    }
+}
+
+/// Tells a person that a query is another person's.
+pub(crate) fn not_your_query(owner: OwnerId) -> Reply {
+    Reply::new(format!(
+        "Only <@{owner}> can run or edit this query with these buttons. Copy it into `/duck sql` to run \
+         it yourself."
+    ))
+}
+
+/// Tells a person that the text of a query is not stored any more.
+pub(crate) fn query_gone() -> Reply {
+    Reply::new(format!(
+        "This query is not stored any more. `/duck history` has your last {MAX_QUERIES} queries."
+    ))
+}
+
+/// Tells a person that a query was not read before Discord's deadline.
+pub(crate) fn query_not_read_in_time() -> Reply {
+    Reply::new("The query could not be read in time. Press **Edit** again.")
+}
+
+/// Gives a person the query that does not fit into a form, as a file.
+pub(crate) fn too_long_to_edit(sql: &str) -> Reply {
+    Reply {
+        file: Some(File {
+            name: "query.sql".into(),
+            text: sql.to_owned(),
+        }),
+        ..Reply::new(
+            "This query is too long for a form. Edit the attached file, and run it with `/duck sql` and \
+             the option `file`.",
+        )
+    }
+}
+
+/// Shows a person's past queries as a menu, and the chosen one with its buttons. `is_kept` says
+/// that new ones are stored.
+pub(crate) fn history(
+    owner: OwnerId,
+    queries: &[PastQuery],
+    chosen: Option<&PastQuery>,
+    is_kept: bool,
+) -> Reply {
+    let off = match is_kept {
+        true => "",
+        false => " New queries are not stored, because an admin turned that off.",
+    };
+    if queries.is_empty() {
+        return Reply::new(format!(
+            "You have no past queries.{off} Ask something with `/duck sql`."
+        ));
+    }
+    let reply = match chosen {
+        None => Reply::new(format!(
+            "Choose one of your past queries to see it, and to run or edit it again. The newest comes \
+             first.{off}"
+        )),
+        Some(query) => {
+            let text = format!(
+                "{}\n{}, {}.",
+                quote_query(&query.sql),
+                past_outcome(query.outcome),
+                relative_time(query.at)
+            );
+            let is_shown = quoted_query(&text) == Some(&query.sql);
+            let buttons = PastQueryRef {
+                owner,
+                stored: (!is_shown).then(|| query.id()),
+                session: None,
+            };
+            with_query_buttons(Reply::new(text), Some(buttons), None)
+        }
+    };
+    let entry = |query: &PastQuery| MenuEntry {
+        button: Button::ShowPastQuery(query.id()),
+        label: isolate(shorten(&clean(&one_line(&query.sql)), MAX_ENTRY_CHARS)),
+        description: format!(
+            "{}, {}",
+            past_outcome(query.outcome),
+            query.at.format("%Y-%m-%d %H:%M UTC")
+        ),
+    };
+    Reply {
+        menu: queries.iter().take(MAX_QUERIES).map(entry).collect(),
+        ..reply.with(Emphasis::Danger, "Delete all", Button::DeleteHistory)
+    }
+}
+
+/// Confirms that a person's past queries were deleted.
+pub(crate) fn history_deleted() -> Reply {
+    Reply::new("Your past queries are deleted.")
+}
+
+/// Offers to delete past queries to a person who has no credentials to delete.
+pub(crate) fn only_queries() -> Reply {
+    Reply::new("You have no saved S3 credentials, but past queries. Delete them?").with(
+        Emphasis::Danger,
+        "Delete all",
+        Button::DeleteHistory,
+    )
+}
+
+fn one_line(sql: &str) -> String {
+    sql.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn past_outcome(outcome: PastOutcome) -> String {
+    match outcome {
+        PastOutcome::Rows { count, more: false } => row_count(count),
+        PastOutcome::Rows { count, more: true } => format!("More than {}", row_count(count)),
+        PastOutcome::Done => "Done".to_owned(),
+        PastOutcome::Cancelled => "Cancelled".to_owned(),
+        PastOutcome::TimedOut => "Time limit reached".to_owned(),
+        PastOutcome::NotRun => "Did not run".to_owned(),
+        PastOutcome::Error => "Error".to_owned(),
+        PastOutcome::Failed => "Failed".to_owned(),
+    }
 }

@@ -29,8 +29,10 @@ pub(crate) fn shorten(text: &str, max: usize) -> String {
 pub struct Reply {
     /// Discord markdown.
     pub text: String,
-    /// Buttons under the text, at most five.
+    /// Buttons under the text, at most ten.
     pub buttons: Vec<LabelledButton>,
+    /// Menu above the buttons, at most 25 entries.
+    pub menu: Vec<MenuEntry>,
     /// Attached file.
     pub file: Option<File>,
 }
@@ -40,6 +42,15 @@ pub struct Reply {
 pub struct File {
     pub name: String,
     pub text: String,
+}
+
+/// An entry of a menu. Choosing it is the same as pressing its button.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MenuEntry {
+    pub button: Button,
+    /// At most 100 characters, as the description.
+    pub label: String,
+    pub description: String,
 }
 
 /// A button with its label and style.
@@ -67,6 +78,7 @@ impl Reply {
         Self {
             text: text.into(),
             buttons: Vec::new(),
+            menu: Vec::new(),
             file: None,
         }
     }

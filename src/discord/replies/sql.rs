@@ -346,7 +346,7 @@ fn formula_note(rows: &Rows) -> &'static str {
     }
 }
 
-fn row_count(count: usize) -> String {
+pub(super) fn row_count(count: usize) -> String {
     match count {
         1 => "1 row".to_owned(),
         _ => format!("{count} rows"),
@@ -395,7 +395,7 @@ fn is_like(name: &str, pattern: Option<&str>) -> bool {
 }
 
 /// Formats a query as a code block, shortened.
-fn quote_query(sql: &str) -> String {
+pub(super) fn quote_query(sql: &str) -> String {
     let lines: Vec<_> = sql.trim().lines().map(clean).collect();
     format!(
         "```sql\n{}\n```",

@@ -4,6 +4,7 @@
 pub mod build;
 mod connect;
 mod exec;
+mod history;
 mod image;
 mod ledger;
 mod memory;
@@ -35,6 +36,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{debug, warn};
 
 pub use connect::{Clients, connect, diagnose};
+pub use history::HistorySecrets;
 pub use ledger::LedgerConfigMap;
 pub use permissions::{PermissionRule, REQUIRED, REQUIRED_IN_OWN_NAMESPACE};
 use readiness::Readiness;

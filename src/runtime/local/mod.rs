@@ -7,6 +7,7 @@
 //! | `credentials/<owner>` | a person's credentials |
 //! | `credentials/session-<session>` | a session's own credentials |
 //! | `replies/<session>` | a session's reply token |
+//! | `history/<owner>` | a person's past queries |
 //! | `ledger` | the ledger |
 //! | `sessions/<session>/` | DuckDB's home and temporary files; removed with its process |
 //!
@@ -17,6 +18,7 @@
 mod credentials;
 mod duckdb;
 mod files;
+mod history;
 mod ledger;
 mod process;
 
@@ -45,6 +47,7 @@ pub use credentials::{CredentialFiles, ReplyFiles};
 pub use duckdb::{DuckDb, UnusableDuckDb};
 pub use files::lock_folder;
 use files::{Folder, disk_error};
+pub use history::HistoryFiles;
 use ledger::LedgerFile;
 use process::{Launch, Process, ReservedPort, Variables};
 
@@ -83,6 +86,7 @@ pub struct Local {
     homes: PathBuf,
     credentials: Arc<CredentialFiles>,
     replies: Arc<ReplyFiles>,
+    history: Arc<HistoryFiles>,
     ledger: Arc<LedgerStore>,
     key: SigningKey,
     program: PathBuf,
@@ -183,11 +187,14 @@ impl Local {
             find(&all, host?)
         }));
         let (credentials, replies) = (folder("credentials")?, folder("replies")?);
+        let history = folder("history")?;
         credentials.tidy()?;
         replies.tidy()?;
+        history.tidy()?;
         Ok(Self {
             credentials: Arc::new(CredentialFiles(credentials)),
             replies: Arc::new(ReplyFiles(replies)),
+            history: Arc::new(HistoryFiles::new(history)),
             ledger: Arc::new(LedgerStore::new(LedgerFile(Folder::open(
                 local_settings.folder.clone(),
             )?))),
@@ -213,6 +220,11 @@ impl Local {
     /// Returns the storage of reply tokens.
     pub fn replies(&self) -> Arc<ReplyFiles> {
         self.replies.clone()
+    }
+
+    /// Returns the storage of past queries.
+    pub fn history(&self) -> Arc<HistoryFiles> {
+        self.history.clone()
     }
 
     pub fn ledger(&self) -> Arc<LedgerStore> {

@@ -52,6 +52,11 @@ pub fn secret_name(owner: OwnerId) -> String {
     format!("{SECRET_PREFIX}{owner}")
 }
 
+/// Name of the Secret with a person's past queries.
+pub fn history_name(owner: OwnerId) -> String {
+    format!("duckbot-history-{owner}")
+}
+
 /// Name of the Secret with a session's own credentials.
 pub fn own_secret_name(id: &SessionId) -> String {
     format!("{SECRET_PREFIX}session-{id}")

@@ -1,0 +1,52 @@
+//! The buttons that run a query again, edit it, and open its session.
+
+use serenity::all::{ActionRowComponent, ButtonKind, Message};
+
+use crate::{
+    discord::{
+        buttons::{Button, PastQueryRef},
+        call::Call,
+        forms::SqlOptions,
+        replies::{self, Reply},
+    },
+    history::QueryId,
+};
+
+/// Adds the buttons that run and edit the query again, and open its session. Leaves the first two out
+/// if the text is neither in the reply nor in its owner's history.
+pub(super) fn offer_again(
+    call: &Call<'_>,
+    reply: Reply,
+    sql: &str,
+    how: &SqlOptions,
+    open: Option<Button>,
+) -> Reply {
+    let is_shown = replies::quoted_query(&reply.text) == Some(sql);
+    let query = (is_shown || call.bot.service.keeps_history()).then(|| PastQueryRef {
+        owner: call.who.id,
+        stored: (!is_shown).then(|| QueryId::of(sql)),
+        session: how.session.as_ref().and_then(|id| id.trim().parse().ok()),
+    });
+    replies::with_query_buttons(reply, query, open)
+}
+
+/// Adds the buttons of a message for running, editing and opening that its new version lacks.
+pub(super) fn keep_buttons(reply: Reply, shown: &Message) -> Reply {
+    let rows = shown.components.iter().flat_map(|row| &row.components);
+    let ids = rows.filter_map(|component| match component {
+        ActionRowComponent::Button(button) => match &button.data {
+            ButtonKind::NonLink { custom_id, .. } => Button::from_custom_id(custom_id),
+            _ => None,
+        },
+        _ => None,
+    });
+    let (mut query, mut open) = (None, None);
+    for button in ids {
+        match button {
+            Button::RunAgain(found) => query = Some(found),
+            Button::Open(_) => open = Some(button),
+            _ => {}
+        }
+    }
+    replies::with_query_buttons(reply, query, open)
+}
