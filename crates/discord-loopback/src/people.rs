@@ -62,7 +62,7 @@ impl Person {
         self.shared.change(|state| {
             let data = command_line::parse(state, self.member(state)?, line, Purpose::Send)?;
             let channel = channel_id(state, channel)?;
-            let words = format!("types {line}");
+            let words = format!("types {}", with_file_names(state, line));
             Ok(self.interact(state, InteractionKind::Command, channel, None, data, words))
         })
     }
@@ -338,6 +338,14 @@ impl Person {
             id: state.create_interaction(new),
         }
     }
+}
+
+/// Replaces the IDs of uploads in a line by the names of their files, as Discord shows them.
+fn with_file_names(state: &State, line: &str) -> String {
+    let uploads = state.uploads.iter();
+    uploads.fold(line.to_owned(), |line, (id, upload)| {
+        line.replace(&id.to_string(), &upload.name)
+    })
 }
 
 fn channel_id(state: &State, channel: &str) -> Result<Snowflake, String> {

@@ -137,9 +137,10 @@ pub(crate) fn history(
     chosen: Option<&PastQuery>,
     is_kept: bool,
 ) -> Reply {
-    let off = match is_kept {
-        true => "",
-        false => " New queries are not stored, because an admin turned that off.",
+    let off = if is_kept {
+        ""
+    } else {
+        " New queries are not stored, because an admin turned that off."
     };
     if queries.is_empty() {
         return Reply::new(format!(
