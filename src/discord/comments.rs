@@ -5,7 +5,7 @@
 
 /// Returns true if a `--` comment with any text reaches to the end of a query, as DuckDB's scanner
 /// (`scan.l`) reads it. The text may have followed on another line.
-pub(super) fn ends_in_comment(sql: &str) -> bool {
+pub fn ends_in_comment(sql: &str) -> bool {
     let mut rest = sql;
     while let Some(first) = rest.chars().next() {
         if let Some(comment) = rest.strip_prefix("--") {

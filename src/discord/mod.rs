@@ -11,7 +11,7 @@ mod call;
 mod check;
 mod client;
 pub mod commands;
-mod comments;
+pub mod comments;
 mod direct;
 mod errors;
 pub mod forms;

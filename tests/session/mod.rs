@@ -2,6 +2,7 @@
 //! signatures.
 
 mod access;
+mod comments;
 mod control;
 mod fence;
 mod iceberg;
