@@ -4,7 +4,7 @@
 use discord_loopback::{MessageView, Person};
 use futures_util::future::join_all;
 use k8s_openapi::ByteString;
-use serde_json::Value;
+use serde_json::{Value, json};
 use test_support::{ApiFault, Cluster, TestEnv, assert_says, wait_until};
 
 /// Query that a message does not show whole.
@@ -231,5 +231,25 @@ async fn without_histories_nothing_is_stored() {
     let secrets = env.cluster.secrets();
     let found = secrets.get_opt(&secret_name(&env.ana)).await.unwrap();
     assert!(found.is_none());
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_person_without_a_role_deletes_past_queries() {
+    let env = TestEnv::start().await;
+    let gil = env.discord.person("gil");
+    let past = json!({
+        "metadata": { "name": secret_name(&gil) },
+        "stringData": { "entry": r#"{"sql":"SELECT 1","at":"2026-11-23T13:00:00Z","outcome":"done"}"# },
+    });
+    let secrets = env.cluster.secrets();
+    let past = serde_json::from_value(past).unwrap();
+    secrets.create(&Default::default(), &past).await.unwrap();
+    gil.write_dm("hello");
+    let told = gil.read_dm().await;
+    assert_says(&told, "Your past queries are still saved.");
+    let pressed = gil.press(&told, "Delete them").await.unwrap();
+    assert_says(&pressed.reply().await, "Your past queries are deleted.");
+    assert!(secrets.get_opt(&secret_name(&gil)).await.unwrap().is_none());
     env.assert_clean().await;
 }

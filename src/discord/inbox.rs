@@ -42,10 +42,14 @@ pub(super) async fn answer(bot: &Bot, message: Message) {
     }
 }
 
-/// Adds a button that deletes the person's credentials to a denial, if they have any.
+/// Adds a button that deletes the person's credentials or past queries to a denial, if they have any.
+/// Deleting credentials deletes past queries, too.
 async fn way_out(bot: &Bot, who: OwnerId, rejection: Reply) -> Reply {
     match bot.service.credentials_info(who).await {
         Ok(Some(_)) => replies::with_forget_button(rejection),
-        _ => rejection,
+        _ => match bot.service.has_past_queries(who).await {
+            Ok(true) => replies::with_delete_button(rejection),
+            _ => rejection,
+        },
     }
 }

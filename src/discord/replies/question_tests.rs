@@ -2,7 +2,7 @@
 
 use super::{tests::gallery, *};
 use crate::{
-    discord::query_file::UnreadableFile,
+    discord::{access::DenialReason, query_file::UnreadableFile},
     history::{PastOutcome, PastQuery},
 };
 
@@ -59,6 +59,10 @@ fn running_and_editing_again() {
         ("cleaned", shown(Some(&queries[2]))),
         ("deleted", history_deleted()),
         ("only queries", only_queries()),
+        (
+            "without a role",
+            with_delete_button(access_denied(&DenialReason::NotAMember)),
+        ),
         ("of another person", not_your_query(99.into())),
         ("gone", query_gone()),
         ("late", query_not_read_in_time()),

@@ -197,6 +197,12 @@ pub(crate) fn only_queries() -> Reply {
     )
 }
 
+/// Adds a button to delete past queries, for a person who may no longer use the bot.
+pub(crate) fn with_delete_button(rejection: Reply) -> Reply {
+    let text = format!("{}\nYour past queries are still saved.", rejection.text);
+    Reply { text, ..rejection }.with(Emphasis::Danger, "Delete them", Button::DeleteHistory)
+}
+
 fn one_line(sql: &str) -> String {
     sql.split_whitespace().collect::<Vec<_>>().join(" ")
 }
