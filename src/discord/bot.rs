@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serenity::{
-    all::{GuildId, Member, Permissions, User, UserId},
+    all::{CreateModal, GuildId, Member, Permissions, User, UserId},
     http::Http,
 };
 
@@ -11,6 +11,7 @@ use super::{
     access::{Caller, DenialReason, admit, missing_to_post},
     direct::DirectMessages,
     errors::{discord_error, status},
+    forms::Form,
     responder::PendingAcks,
 };
 use crate::{
@@ -68,6 +69,11 @@ pub(super) enum AccessDenied {
 }
 
 impl Bot {
+    /// Builds a form as Discord shows it.
+    pub(super) fn modal(&self, form: &Form) -> CreateModal {
+        form.modal(self.service.required_credentials(form.catalog()))
+    }
+
     /// Checks the person's access. Returns them with their rights.
     ///
     /// # Errors

@@ -7,8 +7,7 @@ use std::time::Instant;
 
 use serenity::all::{
     ChannelType, CommandData, CommandInteraction, ComponentInteraction,
-    ComponentInteractionDataKind, CreateModal, Interaction, InteractionId, Member, Message,
-    ModalInteraction,
+    ComponentInteractionDataKind, Interaction, InteractionId, Member, Message, ModalInteraction,
 };
 use tracing::{Instrument, debug, info_span};
 
@@ -96,10 +95,6 @@ fn chosen(data: &CommandData) -> Option<(&'static dyn Command, Options<'_>)> {
     Some((commands::find(options.command())?, options))
 }
 
-fn modal(bot: &Bot, form: &Form) -> CreateModal {
-    form.modal(bot.service.required_credentials(form.catalog()))
-}
-
 async fn command(bot: &Bot, it: CommandInteraction) -> Result<CallOutcome, InteractionClosed> {
     let responder = responder(bot, it.id, &it.token);
     let Some((command, options)) = chosen(&it.data) else {
@@ -107,7 +102,7 @@ async fn command(bot: &Bot, it: CommandInteraction) -> Result<CallOutcome, Inter
     };
     // A form must be the first response, so access is checked when the form is submitted.
     if let Some(form) = command.form(options) {
-        responder.open_form(modal(bot, &form)).await?;
+        responder.open_form(bot.modal(&form)).await?;
         return Ok(CallOutcome::Done);
     }
     responder.acknowledge().await?;
@@ -131,7 +126,7 @@ async fn press(bot: &Bot, it: ComponentInteraction) -> Result<CallOutcome, Inter
         return history::edit(bot, &responder, presser, query, &it.message).await;
     }
     if let Some(form) = button.form() {
-        responder.open_form(modal(bot, &form)).await?;
+        responder.open_form(bot.modal(&form)).await?;
         return Ok(CallOutcome::Done);
     }
     if button.has_separate_reply() {

@@ -109,7 +109,7 @@ pub(crate) async fn edit(
                 share: false,
             };
             responder
-                .open_form(&Form::Sql(how, Draft::Query(sql)))
+                .open_form(bot.modal(&Form::Sql(how, Draft::Query(sql))))
                 .await?;
             return Ok(CallOutcome::Done);
         }
