@@ -55,7 +55,7 @@ enum Command {
         /// Open the page in a browser.
         #[arg(long)]
         open: bool,
-        /// Log at level info. Default: only warnings and errors.
+        /// Log at level info, with the audit log. Default: only warnings and errors.
         #[arg(short, long)]
         verbose: bool,
     },
@@ -102,14 +102,11 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print the URL that adds the bot to a Discord server.
+    /// Print the URL that adds the bot to a Discord server. Needs no settings.
     Invite {
-        /// Application ID from the developer portal. Default: ask Discord for the application
-        /// of the bot token.
-        application: Option<u64>,
-        /// Settings file (TOML), as for serve.
-        #[arg(long, env = "DUCKBOT_CONFIG", value_name = "FILE")]
-        config: Option<PathBuf>,
+        /// Application ID: in the developer portal, under General Information.
+        #[arg(value_name = "APPLICATION_ID")]
+        application: String,
     },
     /// Create a token for the HTTP API.
     ///
@@ -173,10 +170,7 @@ fn main() -> ExitCode {
         Command::Duckdb { control: true, .. } => send_command(),
         Command::Duckdb { attached, .. } => duckdb(attached),
         Command::Check { config, json } => check(config, json),
-        Command::Invite {
-            application,
-            config,
-        } => invite(application, config),
+        Command::Invite { application } => invite(&application),
         Command::Token {
             name,
             owner,
@@ -213,19 +207,16 @@ fn serve(config: Option<PathBuf>) -> ExitCode {
     finish(app::run(|shutdown| app::serve(settings, shutdown)))
 }
 
-fn invite(application: Option<u64>, config: Option<PathBuf>) -> ExitCode {
-    if let Some(application) = application {
-        println!("{}", discord::invitation(application));
-        return ExitCode::SUCCESS;
-    }
-    match Settings::load(config.as_deref(), variables()) {
-        Ok(settings) => finish(app::run(|_| async move {
-            let application = discord::application(&settings.discord).await?;
-            println!("{}", discord::invitation(application));
-            Ok(())
-        })),
-        Err(invalid) => usage_error(&invalid),
-    }
+fn invite(application: &str) -> ExitCode {
+    // The text is not repeated: it may be the bot's token, pasted by mistake.
+    let Some(application) = discord::read_application_id(application) else {
+        return usage_error(
+            &"this is no application ID, which is a number of 17 to 20 digits; copy it from the \
+              developer portal (General Information, Application ID)",
+        );
+    };
+    println!("{}", discord::invitation(application));
+    ExitCode::SUCCESS
 }
 
 fn token(ask: &api::NewToken) -> ExitCode {

@@ -1,5 +1,7 @@
 //! Tests of `duckbot check` and `duckbot invite`.
 
+use std::fmt::Display;
+
 use axum::{Router, extract::Path, http::StatusCode, routing::get};
 use discord_loopback::{Access, RestFault};
 use kube::api::{DeleteParams, PostParams};
@@ -175,7 +177,8 @@ async fn a_token_or_a_guild_that_is_wrong_is_named_alone() {
         .variables
         .insert("DUCKBOT_DISCORD__GUILD".into(), "7".into())
         .unwrap();
-    let says = "WRONG guild: the bot is not in guild 7; `duckbot invite` prints the link to add it";
+    let link = invitation(env.discord.application_id());
+    let says = format!("WRONG guild: the bot is not in guild 7; add it with this link: {link}");
     assert_eq!(failed_checks(&env).await, [says]);
     env.variables.insert("DUCKBOT_DISCORD__GUILD".into(), right);
     let file = env.file("token", "not-a-token");
@@ -187,23 +190,53 @@ async fn a_token_or_a_guild_that_is_wrong_is_named_alone() {
     env.assert_clean().await;
 }
 
-#[tokio::test]
-async fn the_invitation_asks_for_what_the_bot_does_and_no_more() {
-    let env = env().await;
-    let (code, text) = run_bot(&env, &["invite"]).await;
-    assert_eq!(code, 0, "{text}");
-    let application = env.discord.application_id();
+/// Runs `duckbot invite` without settings. Returns the exit code and the output.
+async fn invite(application: &str) -> (i32, String) {
+    let output = command(&["invite", application], &[].into()).output();
+    let output = output.await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap() + &said;
+    (output.status.code().unwrap(), text)
+}
+
+/// Link that asks for what the bot does, and no more.
+fn invitation(application: impl Display) -> String {
     // View channels, send messages, attach files, send messages in threads.
     let bits = (1_u64 << 10) + (1 << 11) + (1 << 15) + (1 << 38);
-    let address = format!(
-        "https://discord.com/oauth2/authorize?client_id={application}&scope=bot+applications.commands&permissions={bits}\n"
-    );
-    assert_eq!(text, address);
-    // The application ID as an argument works without settings.
-    let mut output = command(&["invite", &application.to_string()], &[].into());
-    let output = output.output().await.unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), address);
-    env.assert_clean().await;
+    format!(
+        "https://discord.com/oauth2/authorize?client_id={application}&scope=bot+applications.commands&permissions={bits}"
+    )
+}
+
+#[tokio::test]
+async fn the_invitation_needs_only_the_applications_id_and_asks_for_no_more_than_the_bot_does() {
+    for id in ["81384788765712384", " 1575462837550055428 "] {
+        let link = invitation(id.trim());
+        assert_eq!(invite(id).await, (0, link + "\n"));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_applications_id_is_not_invited_and_not_repeated() {
+    let token = "MTU3NTQ2MjgzNzU1MDA1NTQyOA.GquACk.not-a-real-token-but-as-long-as-one";
+    for wrong in [
+        "42",
+        "0",
+        "",
+        "duckbot",
+        token,
+        "00000000000000000",
+        "18446744073709551615",
+        "99999999999999999999",
+    ] {
+        let (code, text) = invite(wrong).await;
+        assert_eq!(code, 2, "{text}");
+        assert!(
+            text.starts_with("duckbot: this is no application ID"),
+            "{text}"
+        );
+        assert!(!text.contains(token), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Context as _;
+use chrono::{TimeDelta, Utc};
 use serenity::{
-    all::{Channel, ChannelId, GuildId, Permissions},
+    all::{ApplicationId, Channel, ChannelId, GuildId, Permissions},
     http::Http,
 };
 
@@ -26,16 +26,18 @@ pub fn invitation(application: u64) -> String {
     )
 }
 
-/// Looks up the ID of the application that the token belongs to.
-///
-/// # Errors
-/// If Discord can't be reached, or rejects the token.
-pub async fn application(settings: &settings::Discord) -> anyhow::Result<u64> {
-    let asked = http(settings)?.get_current_application_info().await;
-    let found = asked.context(
-        "can't look up the bot at Discord; check the token and the connection to discord.com",
-    )?;
-    Ok(found.id.get())
+/// Reads an application's ID. Returns `None` for a number that is not an ID of Discord's: each
+/// contains the time of its creation.
+pub fn read_application_id(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let id: u64 = text.parse().ok()?;
+    if !digits || text.len() < 17 || id == 0 {
+        return None;
+    }
+    let tomorrow = Utc::now() + TimeDelta::days(1);
+    let created = ApplicationId::new(id).created_at();
+    (created.unix_timestamp() < tomorrow.timestamp()).then_some(id)
 }
 
 /// Checks everything that the bot needs from Discord. Changes nothing.
@@ -70,16 +72,14 @@ pub async fn look(settings: &settings::Settings) -> Vec<Diagnostic> {
         "token",
         format!("belongs to application {application}"),
     )];
+    let link = invitation(application.get());
     let guild = GuildId::new(discord.guild);
     let found = match http.get_guild(guild).await {
         Ok(found) => found,
         Err(error) => {
             let says = match status(&error) {
                 Some(403 | 404) => {
-                    format!(
-                        "the bot is not in guild {guild}; `duckbot invite` prints the link to add \
-                         it"
-                    )
+                    format!("the bot is not in guild {guild}; add it with this link: {link}")
                 }
                 _ => no_answer(&error),
             };
@@ -88,7 +88,7 @@ pub async fn look(settings: &settings::Settings) -> Vec<Diagnostic> {
         }
     };
     diagnostics.push(Diagnostic::ok("guild", format!("{} ({guild})", found.name)));
-    diagnostics.push(registered(&http, guild).await);
+    diagnostics.push(registered(&http, guild, &link).await);
     let member = async {
         let me = http.get_current_user().await?.id;
         http.get_member(guild, me).await
@@ -142,8 +142,8 @@ pub async fn look(settings: &settings::Settings) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// Checks whether the commands of this version are registered.
-async fn registered(http: &Http, guild: GuildId) -> Diagnostic {
+/// Checks whether the commands of this version are registered. `link` adds the bot again.
+async fn registered(http: &Http, guild: GuildId, link: &str) -> Diagnostic {
     let what = "commands";
     match http.get_guild_commands(guild).await {
         Ok(known) => {
@@ -166,9 +166,9 @@ async fn registered(http: &Http, guild: GuildId) -> Diagnostic {
         Err(error) => Diagnostic::failed(
             what,
             match status(&error) {
-                Some(403 | 404) => "the bot can't register commands; invite it again with the \
-                                    scope applications.commands (`duckbot invite` prints the link)"
-                    .to_owned(),
+                Some(403 | 404) => {
+                    format!("the bot can't register commands; add it again with this link: {link}")
+                }
                 _ => no_answer(&error),
             },
         ),

@@ -44,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use bot::Bot;
-pub use check::{application, invitation, look};
+pub use check::{invitation, look, read_application_id};
 use client::http;
 pub use commands::reference;
 use direct::DirectMessages;
@@ -71,8 +71,8 @@ pub struct Discord {
 /// If Discord can't be reached, or rejects the token or the commands. The message says what to do.
 pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
     let http = http(settings)?;
-    match http.get_current_application_info().await {
-        Ok(application) => http.set_application_id(application.id),
+    let application = match http.get_current_application_info().await {
+        Ok(application) => application.id,
         Err(error) if status(&error) == Some(401) => {
             bail!(
                 "Discord does not accept the bot's token; get a new one in the developer portal \
@@ -85,7 +85,8 @@ pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
                  discord.api_proxy)",
             );
         }
-    }
+    };
+    http.set_application_id(application);
     // If this lookup fails later, serenity silently connects to the public gateway instead.
     http.get_gateway()
         .await
@@ -104,8 +105,9 @@ pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
             })
         }
         Err(error) if matches!(status(&error), Some(403 | 404)) => bail!(
-            "Discord does not let the bot register commands in guild {guild}; invite the bot with \
-             the scopes bot and applications.commands (`duckbot invite` prints the link)"
+            "Discord does not let the bot register commands in guild {guild}; add the bot with this \
+             link: {}",
+            invitation(application.get())
         ),
         Err(error) => {
             Err(error).context("the commands could not be registered; try again in a minute")
