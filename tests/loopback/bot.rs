@@ -133,6 +133,25 @@ fn tree() -> CreateCommand {
         .default_member_permissions(Permissions::SEND_MESSAGES)
         .add_option(sub("start").add_sub_option(size).add_sub_option(catalog))
         .add_option(sub("keys"))
+        .add_option(
+            sub("say")
+                .add_sub_option(CreateCommandOption::new(
+                    CommandOptionType::String,
+                    "text",
+                    "What to say",
+                ))
+                .add_sub_option(CreateCommandOption::new(
+                    CommandOptionType::Boolean,
+                    "loud",
+                    "How to say it",
+                )),
+        )
+        .add_option(
+            sub("show").add_sub_option(
+                CreateCommandOption::new(CommandOptionType::String, "table", "What to show")
+                    .required(true),
+            ),
+        )
         .add_option(sub("ping"))
         .add_option(sub("sleep"))
 }
@@ -140,6 +159,20 @@ fn tree() -> CreateCommand {
 async fn command_typed(context: &Context, command: &CommandInteraction) -> serenity::Result<()> {
     match command.data.options[0].name.as_str() {
         "start" => start(context, command).await,
+        "say" | "show" => {
+            let said = command.data.options().into_iter().next().map(|it| it.value);
+            let Some(ResolvedValue::SubCommand(options)) = said else {
+                return Ok(());
+            };
+            let value = |option: &ResolvedOption<'_>| match option.value {
+                ResolvedValue::String(text) => format!("{}={text}", option.name),
+                _ => option.name.to_owned(),
+            };
+            let said: Vec<_> = options.iter().map(value).collect();
+            let message = CreateInteractionResponseMessage::new().content(said.join(" & "));
+            let response = CreateInteractionResponse::Message(message);
+            command.create_response(&context.http, response).await
+        }
         "keys" => {
             let input = CreateInputText::new(InputTextStyle::Short, "Access key ID", "key")
                 .min_length(3)

@@ -5,6 +5,7 @@ mod bot;
 mod client;
 mod commands;
 mod independent;
+mod page;
 mod people;
 mod raw;
 mod rules;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::body::plain;
-use crate::command_line::{self, Purpose};
+use crate::command_line::{self, Purpose, Typed};
 use crate::config::SEND_MESSAGES;
 use crate::interaction::Interaction;
 use crate::interactions::NewInteraction;
@@ -59,10 +59,19 @@ impl Person {
     ///
     /// If Discord's client would not send it.
     pub async fn run_command(&self, channel: &str, line: &str) -> Result<Interaction, String> {
+        self.send_command(channel, line.into())
+    }
+
+    /// Sends a command, as [`Self::run_command`] does.
+    pub(crate) fn send_command(
+        &self,
+        channel: &str,
+        typed: Typed<'_>,
+    ) -> Result<Interaction, String> {
         self.shared.change(|state| {
-            let data = command_line::parse(state, self.member(state)?, line, Purpose::Send)?;
+            let data = command_line::parse(state, self.member(state)?, typed, Purpose::Send)?;
             let channel = channel_id(state, channel)?;
-            let words = format!("types {}", with_file_names(state, line));
+            let words = format!("types {}", with_file_names(state, &typed.to_string()));
             Ok(self.interact(state, InteractionKind::Command, channel, None, data, words))
         })
     }
@@ -88,10 +97,19 @@ impl Person {
         channel: &str,
         line: &str,
     ) -> Result<Vec<(String, String)>, String> {
+        self.request_choices(channel, line.into()).await
+    }
+
+    /// Requests autocomplete for the last option, as [`Self::complete`] does.
+    pub(crate) async fn request_choices(
+        &self,
+        channel: &str,
+        typed: Typed<'_>,
+    ) -> Result<Vec<(String, String)>, String> {
         let interaction = self.shared.change(|state| {
-            let data = command_line::parse(state, self.member(state)?, line, Purpose::Complete)?;
+            let data = command_line::parse(state, self.member(state)?, typed, Purpose::Complete)?;
             let channel = channel_id(state, channel)?;
-            let words = format!("begins to type {line}");
+            let words = format!("begins to type {typed}");
             Ok::<_, String>(self.interact(
                 state,
                 InteractionKind::Autocomplete,

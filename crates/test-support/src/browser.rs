@@ -235,6 +235,13 @@ impl Browser {
         self.call("/window/rect", size).await.unwrap();
     }
 
+    /// Shows pages as on a phone of 375 × 667 pixels. Windows can't be that narrow.
+    pub async fn emulate_phone(&self) {
+        let params = json!({ "width": 375, "height": 667, "deviceScaleFactor": 2, "mobile": true });
+        let command = json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": params });
+        self.call("/goog/cdp/execute", command).await.unwrap();
+    }
+
     /// Types text into the focused element. A newline is the Enter key.
     pub async fn type_text(&self, text: &str) {
         let focused = self.get("/element/active").await;

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::fault_buttons::slow_fault;
-use super::page_state::{is_visible, modal_of};
+use super::page_state::{is_visible, open_modals};
 use crate::faults::RestFault;
 use crate::people::Person;
 use crate::shared::Shared;
@@ -28,10 +28,10 @@ const MAX_UPLOAD_BYTES: usize = 10 << 20;
 const UPLOAD_TYPE: &str = "application/octet-stream";
 
 /// Error response with a sentence for the person.
-type ActionError = (StatusCode, Json<Value>);
-type ActionResult = Result<Json<Value>, ActionError>;
+pub(super) type ActionError = (StatusCode, Json<Value>);
+pub(super) type ActionResult = Result<Json<Value>, ActionError>;
 
-/// Request body of all actions; each uses some of the fields.
+/// Request body of all actions here; each uses some of the fields.
 #[derive(Deserialize)]
 struct ActionBody {
     r#as: String,
@@ -55,8 +55,6 @@ struct ActionBody {
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/chat/type", post(run_command))
-        .route("/chat/complete", post(complete))
         .route(
             "/chat/upload",
             post(upload).layer(DefaultBodyLimit::max(MAX_UPLOAD_BYTES)),
@@ -67,17 +65,6 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/chat/dismiss", post(dismiss))
         .route("/chat/write", post(write))
         .route("/chat/trouble", post(trigger_fault))
-}
-
-async fn run_command(
-    extract::State(shared): extract::State<Arc<Shared>>,
-    Json(body): Json<ActionBody>,
-) -> ActionResult {
-    let (me, channel) = (person(&shared, &body.r#as)?, guild_channel(&shared, &body)?);
-    me.run_command(&channel, body.text.trim())
-        .await
-        .map_err(action_error)?;
-    done()
 }
 
 /// Query of an upload; its body is the file.
@@ -101,20 +88,6 @@ async fn upload(
     Ok(Json(json!({ "id": id.to_string() })))
 }
 
-async fn complete(
-    extract::State(shared): extract::State<Arc<Shared>>,
-    Json(body): Json<ActionBody>,
-) -> ActionResult {
-    let (me, channel) = (person(&shared, &body.r#as)?, guild_channel(&shared, &body)?);
-    let choices = me
-        .complete(&channel, &body.text)
-        .await
-        .map_err(action_error)?;
-    let choice = |(name, value)| json!({ "name": name, "value": value });
-    let choices: Vec<_> = choices.into_iter().map(choice).collect();
-    Ok(Json(json!({ "choices": choices })))
-}
-
 async fn press(
     extract::State(shared): extract::State<Arc<Shared>>,
     Json(body): Json<ActionBody>,
@@ -129,8 +102,8 @@ async fn press(
         pressed.map(|button| (view.clone(), button.label.clone()))
     });
     let (view, label) = label.ok_or_else(|| action_error("This button no longer exists."))?;
-    me.press(&view, &label).await.map_err(action_error)?;
-    done()
+    let pressed = me.press(&view, &label).await;
+    sent(pressed.map_err(action_error)?.id)
 }
 
 async fn select(
@@ -146,9 +119,8 @@ async fn select(
     if !seen {
         return Err(action_error("This menu no longer exists."));
     }
-    me.choose_values(message, &body.custom_id, &body.values)
-        .map_err(action_error)?;
-    done()
+    let chosen = me.choose_values(message, &body.custom_id, &body.values);
+    sent(chosen.map_err(action_error)?)
 }
 
 async fn submit(
@@ -159,8 +131,10 @@ async fn submit(
     let opened_by = parse_id(&body.interaction)?;
     let values: HashMap<String, String> = serde_json::from_value(body.values)
         .map_err(|_| action_error("The values of the form must be texts."))?;
-    let modal = shared.read(|state| modal_of(state, me.id).cloned());
-    let modal = modal.filter(|modal| modal.opened_by == opened_by);
+    let modal = shared.read(|state| {
+        let mut open = open_modals(state, me.id);
+        open.find(|modal| modal.opened_by == opened_by).cloned()
+    });
     let modal = modal.ok_or_else(|| action_error("This form is no longer open. Open it again."))?;
     let fields = modal.inputs.iter().filter_map(|input| {
         let value = values.get(&input.custom_id)?;
@@ -231,7 +205,8 @@ async fn trigger_fault(
     done()
 }
 
-fn person(shared: &Arc<Shared>, id: &str) -> Result<Person, ActionError> {
+/// Returns the person who acts.
+pub(super) fn person(shared: &Arc<Shared>, id: &str) -> Result<Person, ActionError> {
     let id = parse_id(id)?;
     let is_known = shared.read(|state| state.person(id).is_some());
     is_known
@@ -242,24 +217,12 @@ fn person(shared: &Arc<Shared>, id: &str) -> Result<Person, ActionError> {
         .ok_or_else(|| action_error("This person does not exist."))
 }
 
-/// Returns the name of a guild channel; commands work only there.
-fn guild_channel(shared: &Shared, body: &ActionBody) -> Result<String, ActionError> {
-    let id = parse_id(&body.channel)?;
-    let found = shared.read(|state| {
-        let channel = state
-            .channel(id)
-            .filter(|channel| channel.recipient.is_none());
-        channel.map(|channel| channel.name.clone())
-    });
-    found.ok_or_else(|| action_error("Commands work only in the server's channels."))
-}
-
-fn parse_id(text: &str) -> Result<Snowflake, ActionError> {
+pub(super) fn parse_id(text: &str) -> Result<Snowflake, ActionError> {
     text.parse()
         .map_err(|_| action_error("The ID is not a number."))
 }
 
-fn action_error(why: impl Into<String>) -> ActionError {
+pub(super) fn action_error(why: impl Into<String>) -> ActionError {
     let mut why: String = why.into();
     // The methods' error messages start in lower case, for use in other messages.
     if let Some(first) = why.get_mut(..1) {
@@ -270,4 +233,10 @@ fn action_error(why: impl Into<String>) -> ActionError {
 
 fn done() -> ActionResult {
     Ok(Json(json!({})))
+}
+
+/// Response to an action that created an interaction. The page shows the form that the bot opens
+/// for it.
+pub(super) fn sent(interaction: Snowflake) -> ActionResult {
+    Ok(Json(json!({ "interaction": interaction.to_string() })))
 }

@@ -1,5 +1,5 @@
 //! Web page on which a person uses the loopback like Discord. [`page_state`] produces its content,
-//! [`actions`] handles its requests. Serves HTTP.
+//! [`actions`] and [`commands`] handle its requests. Serves HTTP.
 //!
 //! | request | response |
 //! | --- | --- |
@@ -8,6 +8,7 @@
 //! | `POST /chat/<action>` | result of a person's action; 400 with `{"error": "a sentence"}` |
 
 mod actions;
+mod commands;
 mod fault_buttons;
 mod page_state;
 
@@ -40,7 +41,7 @@ macro_rules! page {
 }
 
 /// Files of the page.
-const FILES: [(&str, &str); 16] = page![
+const FILES: [(&str, &str); 17] = page![
     "index.html",
     "page.css",
     "commands.js",
@@ -50,6 +51,7 @@ const FILES: [(&str, &str); 16] = page![
     "markdown.js",
     "messages.js",
     "modal.js",
+    "overflow.js",
     "parts.js",
     "people.js",
     "picker.js",
@@ -69,7 +71,7 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         };
         routes = routes.route(&path, get(move || async move { file(name, text) }));
     }
-    let routes = routes.merge(actions::routes());
+    let routes = routes.merge(actions::routes()).merge(commands::routes());
     routes.layer(middleware::from_fn(reject_foreign_hosts))
 }
 

@@ -36,7 +36,7 @@ pub(super) fn for_person(state: &State, wanted: Option<Snowflake>) -> Value {
         "channels": channels(state, me),
         "commands": state.commands,
         "messages": messages.map(|it| message(state, it)).collect::<Vec<_>>(),
-        "modal": modal_of(state, me).map(modal),
+        "modals": open_modals(state, me).map(modal).collect::<Vec<_>>(),
         "waiting": words(waiting),
         "failed": words(failed),
         "troubles": fault_buttons(state, me),
@@ -54,10 +54,13 @@ pub(super) fn is_visible(state: &State, me: Snowflake, message: &Message) -> boo
     is_for_me && is_in_reach && !message.deleted
 }
 
-/// Returns the modal that is open for a person.
-pub(super) fn modal_of(state: &State, me: Snowflake) -> Option<&ModalView> {
-    let mut mine = state.interactions.values().rev();
-    mine.find_map(|it| it.modal.as_ref().filter(|_| it.person == me))
+/// Returns the modals that are open for a person, oldest first. Each is open in one tab.
+pub(super) fn open_modals(state: &State, me: Snowflake) -> impl Iterator<Item = &ModalView> {
+    let mine = state
+        .interactions
+        .values()
+        .filter(move |it| it.person == me);
+    mine.filter_map(|it| it.modal.as_ref())
 }
 
 fn person(state: &State, person: &PersonState) -> Value {

@@ -1,16 +1,21 @@
-//! Parses a command as typed into Discord's client, with the client's checks. Reads the state, no
-//! I/O.
+//! Parses a command as typed into Discord's client, with the client's checks. [`line`] splits a
+//! line, and nothing else does. Reads the state, no I/O.
 
+pub(crate) mod line;
 mod values;
 
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::body::list;
 use crate::config::ADMINISTRATOR;
 use crate::model::PersonState;
 use crate::state::State;
+use line::{Line, split};
 
-/// Purpose of parsing a line.
+/// Purpose of parsing a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// Send the command.
@@ -19,78 +24,79 @@ pub(crate) enum Purpose {
     Complete,
 }
 
-const SUB_COMMAND_GROUP: u64 = 2;
+/// Command as a person typed it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Typed<'t> {
+    /// Line such as `/duck start size:small`.
+    pub line: &'t str,
+    /// Further options with their texts, from fields of their own.
+    pub fields: &'t [OptionText],
+}
 
-/// Parses a line such as `/duck start size:small` into the `data` of an interaction.
+/// Text of an option that has a field of its own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct OptionText {
+    pub name: String,
+    pub value: String,
+}
+
+impl<'t> From<&'t str> for Typed<'t> {
+    fn from(line: &'t str) -> Self {
+        Self { line, fields: &[] }
+    }
+}
+
+impl fmt::Display for Typed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.line)?;
+        let mut fields = self.fields.iter();
+        fields.try_for_each(|OptionText { name, value }| write!(f, " {name}:{value}"))
+    }
+}
+
+/// Parses a command into the `data` of an interaction.
 ///
 /// # Errors
 ///
-/// A message that says why Discord's client would not send the line.
+/// A message that says why Discord's client would not send the command.
 pub(crate) fn parse(
     state: &State,
     person: &PersonState,
-    line: &str,
+    typed: Typed<'_>,
     purpose: Purpose,
 ) -> Result<Value, String> {
-    let mut words = line.split_whitespace();
-    let name = words.next().and_then(|word| word.strip_prefix('/'));
-    let name = name.ok_or_else(|| format!("{line:?} does not start with a /command"))?;
-    let command = state
-        .commands
-        .iter()
-        .find(|command| command["name"] == name);
-    let command = command.ok_or_else(|| format!("there is no command /{name}"))?;
-    check_permissions(state, person, command)?;
-
-    let path = parse_subcommands(command, &mut words)?;
-    let leaf = path.last().copied().unwrap_or(command);
-    let typed = parse_options(words, leaf)?;
+    let Line {
+        path,
+        mut given,
+        rest,
+    } = split(&state.commands, typed.line)?;
+    if let Some(word) = rest.split_whitespace().next() {
+        return Err(format!("{word:?} is neither a subcommand nor an option"));
+    }
+    for OptionText { name, value } in typed.fields {
+        let option = path.option(name);
+        given.push((
+            option.ok_or_else(|| format!("there is no option {name:?}"))?,
+            value,
+        ));
+    }
+    check_permissions(state, person, path.command)?;
     let mut resolved = json!({});
     let mut options = Vec::new();
-    for (at, (option, text)) in typed.iter().enumerate() {
-        let focused = purpose == Purpose::Complete && at + 1 == typed.len();
+    for (at, (option, text)) in given.iter().enumerate() {
+        let focused = purpose == Purpose::Complete && at + 1 == given.len();
         options.push(option_json(state, option, text, focused, &mut resolved)?);
     }
     if purpose == Purpose::Send {
-        check_required(leaf, &typed)?;
+        check_required(path.leaf(), &given)?;
     } else if !options
         .last()
         .is_some_and(|option| option["focused"] == true)
     {
-        return Err(format!(
-            "{line:?} does not end with an option that has autocomplete"
-        ));
+        return Err("the command does not end with an option that has autocomplete".to_owned());
     }
-    Ok(data(
-        state,
-        command,
-        wrap_in_subcommands(&path, options),
-        resolved,
-    ))
-}
-
-/// Parses the subcommands that come next in the line.
-fn parse_subcommands<'a, 'w>(
-    command: &'a Value,
-    words: &mut impl Iterator<Item = &'w str>,
-) -> Result<Vec<&'a Value>, String> {
-    let mut path = Vec::new();
-    let mut leaf = command;
-    while list(leaf, "options").iter().any(is_subcommand) {
-        let word = words.next().ok_or("a subcommand is missing")?;
-        let found = list(leaf, "options")
-            .iter()
-            .find(|option| option["name"] == word);
-        leaf = found.ok_or_else(|| format!("there is no subcommand {word:?}"))?;
-        path.push(leaf);
-    }
-    Ok(path)
-}
-
-fn is_subcommand(option: &Value) -> bool {
-    option["type"]
-        .as_u64()
-        .is_some_and(|kind| kind <= SUB_COMMAND_GROUP)
+    let options = wrap_in_subcommands(&path.steps, options);
+    Ok(data(state, path.command, options, resolved))
 }
 
 /// Checks that a person sees a command: Discord hides it if its default permissions are missing.
@@ -111,53 +117,12 @@ fn check_permissions(state: &State, person: &PersonState, command: &Value) -> Re
     ))
 }
 
-/// Splits `name:value name:value`. A value extends to the next option and may contain spaces.
-fn parse_options<'a, 'w>(
-    words: impl Iterator<Item = &'w str>,
-    leaf: &'a Value,
-) -> Result<Vec<(&'a Value, String)>, String> {
-    let mut typed: Vec<(&Value, String)> = Vec::new();
-    for word in words {
-        let named = word.split_once(':');
-        let option = named.and_then(|(name, _)| {
-            list(leaf, "options")
-                .iter()
-                .find(|option| option["name"] == name)
-        });
-        match (option, named, typed.last_mut()) {
-            (Some(option), Some((name, value)), _) => {
-                if typed.iter().any(|(other, _)| other["name"] == name) {
-                    return Err(format!("the option {name:?} is given twice"));
-                }
-                typed.push((option, value.to_owned()));
-            }
-            // Words with a colon in URLs and SQL (`day::DATE`) belong to the value; any other was
-            // meant as an option.
-            (None, Some((name, rest)), last) if last.is_none() || is_option_name(name, rest) => {
-                return Err(format!("there is no option {name:?}"));
-            }
-            (_, _, Some((_, value))) => {
-                value.push(' ');
-                value.push_str(word);
-            }
-            _ => return Err(format!("{word:?} is neither a subcommand nor an option")),
-        }
-    }
-    Ok(typed)
-}
-
-/// Returns true if `name:value` looks like an option.
-fn is_option_name(name: &str, value: &str) -> bool {
-    let is_letter = |c: char| c.is_lowercase() || c.is_numeric() || matches!(c, '_' | '-');
-    name.chars().all(is_letter) && !value.starts_with("//") && !value.starts_with(':')
-}
-
-fn check_required(leaf: &Value, typed: &[(&Value, String)]) -> Result<(), String> {
+fn check_required(leaf: &Value, given: &[(&Value, &str)]) -> Result<(), String> {
     let required = list(leaf, "options")
         .iter()
         .filter(|option| option["required"] == true);
     for option in required {
-        if !typed
+        if !given
             .iter()
             .any(|(other, _)| other["name"] == option["name"])
         {
@@ -231,7 +196,7 @@ mod tests {
 
     fn parsed(line: &str, purpose: Purpose) -> Result<Value, String> {
         let state = state();
-        parse(&state, &state.people[0], line, purpose)
+        parse(&state, &state.people[0], line.into(), purpose)
     }
 
     #[test]

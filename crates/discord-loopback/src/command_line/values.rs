@@ -28,6 +28,11 @@ fn value(state: &State, option: &Value, text: &str, resolved: &mut Value) -> Res
         )
     };
     let choices = list(option, "choices");
+    // Only free text may begin or end with white space.
+    let text = match option["type"].as_u64() {
+        Some(3) if choices.is_empty() => text,
+        _ => text.trim(),
+    };
     if !choices.is_empty() {
         let named = |choice: &&Value| choice["name"] == text || plain(&choice["value"]) == text;
         let choice = choices.iter().find(named);

@@ -1,4 +1,4 @@
-// Lists commands, and parses and formats command lines. No DOM.
+// Lists commands. No DOM. The server splits lines into options.
 import { store } from "./state.js";
 
 const GROUP = 2;
@@ -20,24 +20,9 @@ export function matchingCommands(text) {
   return commands().filter(({ name }) => name.slice(1).includes(wanted));
 }
 
-/** Parses a line into its command and the values of its options. Returns null if its name is incomplete. */
-export function parseLine(text) {
-  const command = commands().find(({ name }) => text.startsWith(`${name} `));
-  if (!command) return null;
-  const given = [];
-  let rest = "";
-  for (const word of text.slice(command.name.length + 1).split(" ")) {
-    const option = command.options.find(({ name }) => word.startsWith(`${name}:`));
-    if (option) given.push({ option, value: word.slice(option.name.length + 1) });
-    else if (given.length) given.at(-1).value += ` ${word}`;
-    else rest += word;
-  }
-  return { command, given, rest };
-}
-
-/** Formats a command with its options as the line to send. */
-export function formatLine(command, given) {
-  return [command.name, ...given.map(({ option, value }) => `${option.name}:${value}`)].join(" ");
+/** Command whose name the text begins with, if the name is complete. */
+export function typedCommand(text) {
+  return commands().find(({ name }) => text.startsWith(`${name} `)) ?? null;
 }
 
 /** Fixed choices of an option; null if it takes any value. */

@@ -1,7 +1,7 @@
 // The composer: writes messages, and commands with a pill per option.
 import * as picker from "./picker.js";
-import { choices, formatLine, matchingCommands, parseLine } from "./commands.js";
-import { el } from "./dom.js";
+import { choices, matchingCommands, typedCommand } from "./commands.js";
+import { el, showError } from "./dom.js";
 import { scrollToBottom } from "./messages.js";
 import { avatar } from "./people.js";
 import { post, upload } from "./server.js";
@@ -17,11 +17,15 @@ const refusal = document.querySelector("#refusal");
 const sender = document.querySelector("#send");
 
 let command = null; // command whose options are being filled in
-let pills = []; // {option, input, node, picked}: `picked` is the value of the chosen suggestion
+// {option, input, node, picked, named}: `picked` is the value of the chosen suggestion, `named` is false if the
+// pill appeared by itself.
+let pills = [];
 let rest = null; // field after the pills
 let requestNumber = 0;
 let sending = false;
+let splitting = null; // promise that ends when the options of a pasted line have their pills
 let shownHash = null;
+const drafts = new Map(); // by place
 
 export function startComposer() {
   form.addEventListener("keydown", onKey);
@@ -36,8 +40,7 @@ export function startComposer() {
 
 export function renderComposer() {
   const place = currentPlace();
-  if (place.hash !== shownHash) showRefusal("");
-  shownHash = place.hash;
+  if (place.hash !== shownHash) switchDraft(place.hash);
   text.disabled = sender.disabled = !place.id;
   text.placeholder = place.id ? `Message ${place.direct ? "@" : "#"}${place.name}`
     : `You can reply when ${place.name} writes to you`;
@@ -59,15 +62,15 @@ export function compose(words) {
 function onText() {
   showRefusal("");
   fitHeight();
-  const typed = parseLine(text.value);
-  if (typed) return startCommand(typed);
+  const typed = typedCommand(text.value);
+  if (typed) return startCommand(typed, text.value.slice(typed.name.length + 1));
   if (!text.value.startsWith("/")) return picker.hide();
   const found = matchingCommands(text.value).map((one) => (
     { label: one.name, hint: one.description, icon: avatar(store.state.bot.id), one }
   ));
   if (!found.length) return picker.hide();
   picker.offer(text, store.state.bot.name, found, true,
-    ({ one }) => startCommand({ command: one, given: [], rest: "" }));
+    ({ one }) => startCommand(one));
 }
 
 function fitHeight() {
@@ -75,49 +78,100 @@ function fitHeight() {
   text.style.height = `${text.scrollHeight}px`;
 }
 
-/** Replaces the text by the pills of a command. */
-function startCommand(typed) {
-  command = typed.command;
+/** Replaces the text by the pills of a command. `words` is the text after its name. */
+function startCommand(started, words = "") {
+  command = started;
   text.hidden = true;
   rest = field({ class: "rest", "aria-label": `Options for ${command.name}` });
   rest.addEventListener("input", onOptionsInput);
   rest.addEventListener("focus", onOptionsInput);
   row.append(el("span.command", {}, command.name), rest);
-  typed.given.forEach(({ option, value }) => addPill(option, value));
-  command.options.filter(({ required, name }) => required && !findPill(name)).forEach((option) => addPill(option));
-  rest.value = typed.rest;
+  command.options.filter(({ required }) => required).forEach((option) => addPill(option, { named: false }));
   showOptionalCount();
   focusNextPill();
+  if (words.trim()) splitting = splitWords(words);
+}
+
+/** Puts the options of a pasted line into pills. */
+async function splitWords(words) {
+  const { name, options } = command;
+  try {
+    const line = await post("split", { text: `${name} ${words}` });
+    if (command?.name !== name) return;
+    for (const { name, value } of line.options) {
+      const pill = findPill(name) ?? addPill(options.find((option) => option.name === name));
+      fillPill(pill, value);
+    }
+    rest.value = line.rest;
+    focusNextPill();
+  } catch (error) {
+    if (rest) rest.value = oneLine(words);
+    showError(refusal, error);
+  }
 }
 
 function field(props) {
   return el("input", {
     role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": "picker-list",
-    autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "send", ...props,
+    autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "send", onpaste: pasteOneLine,
+    ...props,
   });
+}
+
+/** Replaces line breaks by spaces, as Discord's client does in options. */
+function oneLine(words) {
+  return words.replace(/\r\n|\r|\n/g, " ");
+}
+
+// By itself, an input drops line breaks, which glues lines together.
+function pasteOneLine(event) {
+  const words = event.clipboardData.getData("text");
+  if (oneLine(words) === words) return;
+  event.preventDefault();
+  document.execCommand("insertText", false, oneLine(words));
 }
 
 function findPill(name) {
   return pills.find(({ option }) => option.name === name);
 }
 
-function addPill(option, value = "") {
+function addPill(option, { named = true } = {}) {
   const needed = option.required ? ", required" : "";
   const label = { "aria-label": `${option.name}${needed}: ${option.description}` };
   const input = isFile({ option }) ? el("input", { type: "file", ...label }) : field(label);
   const node = el("label.pill", {}, el("span.pill-name", {}, option.name), input);
-  const one = { option, input, node, picked: null };
-  if (!isFile(one)) input.value = value; // a page can't choose a file
+  const one = { option, input, node, picked: null, named };
   input.addEventListener("focus", () => suggest(one));
-  input.addEventListener("input", () => {
+  input.addEventListener("input", ({ data }) => {
     one.picked = null;
-    suggest(one);
+    if (data !== ":" || !typedName(one)) suggest(one);
   });
   pills.push(one);
   row.insertBefore(one.node, rest);
   fitWidth(input);
   showOptionalCount();
   return one;
+}
+
+function fillPill(one, value, picked = null) {
+  one.input.value = oneLine(value);
+  one.picked = picked;
+  fitWidth(one.input);
+}
+
+/** Handles the name of an option, typed with its colon: of the pill itself, or of the next one. */
+function typedName(one) {
+  const { option, input } = one;
+  if (!one.named && input.value === `${option.name}:`) {
+    one.named = true;
+    input.value = "";
+    return false;
+  }
+  const next = unusedOptions().find(({ name }) => input.value.endsWith(` ${name}:`));
+  if (!next) return false;
+  fillPill(one, input.value.slice(0, -next.name.length - 1).trimEnd());
+  addPill(next).input.focus();
+  return true;
 }
 
 function fitWidth(input) {
@@ -145,8 +199,11 @@ function onOptionsInput() {
   const typed = rest.value.trim();
   const named = unusedOptions().find(({ name }) => typed.startsWith(`${name}:`));
   if (named) {
+    const words = rest.value;
     rest.value = "";
-    return addPill(named, typed.slice(named.name.length + 1)).input.focus();
+    if (typed === `${named.name}:`) return addPill(named).input.focus();
+    splitting = splitWords(words);
+    return picker.hide();
   }
   const found = unusedOptions().filter(({ name }) => name.includes(typed))
     .map((option) => ({ label: option.name, hint: option.description, option }));
@@ -167,14 +224,13 @@ async function suggest(one) {
   if (!option.autocomplete) return;
   await new Promise((done) => setTimeout(done, COMPLETE_AFTER_MS));
   if (number !== requestNumber) return;
-  const others = pills.filter((other) => other !== one && !isFile(other) && other.input.value.trim())
-    .map(optionValue);
-  const asking = formatLine(command, [...others, { option, value: one.picked ?? input.value }]);
+  const others = filledPills().filter((other) => other !== one && !isFile(other));
+  const options = [...others, one].map(optionText);
   try {
-    const answer = await post("complete", { channel: currentPlace().id, text: asking });
+    const answer = await post("complete", { channel: currentPlace().id, text: command.name, options });
     if (number === requestNumber && document.activeElement === input) offerChoices(one, answer.choices);
-  } catch ({ message }) {
-    if (number === requestNumber) showRefusal(message);
+  } catch (error) {
+    if (number === requestNumber) showError(refusal, error);
   }
 }
 
@@ -190,11 +246,13 @@ function offerChoices(one, offered) {
   const items = done ? [] : offered.map(({ name, value }) => ({ label: name, value }));
   const heading = [el("b", {}, option.name), ` ${option.description}`];
   picker.offer(input, el("span", {}, heading), items, true, ({ label, value }) => {
-    input.value = label;
-    one.picked = String(value);
-    fitWidth(input);
+    fillPill(one, label, String(value));
     focusNextPill();
   });
+}
+
+function filledPills() {
+  return pills.filter(({ input }) => input.value.trim());
 }
 
 function isFile({ option }) {
@@ -206,8 +264,8 @@ async function uploadFiles(filled) {
   for (const one of filled.filter(isFile)) one.picked = await upload(one.input.files[0]);
 }
 
-function optionValue({ option, input, picked }) {
-  return { option, value: picked ?? input.value.trim() };
+function optionText({ option, input, picked }) {
+  return { name: option.name, value: picked ?? input.value };
 }
 
 function onKey(event) {
@@ -251,30 +309,60 @@ function clear() {
   fitHeight();
 }
 
+/** Keeps what is written in the place before, and shows what was written in this one. */
+function switchDraft(hash) {
+  const given = pills.map(({ option, input, picked, named }) => ({ option, value: input.value, picked, named }));
+  if (shownHash) drafts.set(shownHash, { command, given, words: (rest ?? text).value });
+  shownHash = hash;
+  clear();
+  showRefusal("");
+  const draft = drafts.get(hash);
+  if (!draft) return;
+  if (draft.command) {
+    startCommand(draft.command);
+    for (const { option, value, picked, named } of draft.given) {
+      fillPill(findPill(option.name) ?? addPill(option, { named }), value, picked);
+    }
+  }
+  (rest ?? text).value = draft.words;
+  fitHeight();
+}
+
 async function send() {
+  await splitting;
   const missing = pills.find((one) => one.option.required && !one.input.value.trim());
   if (missing) {
     missing.input.focus();
     return showRefusal(`The option ${missing.option.name} is required. Specify a value.`);
   }
-  const filled = pills.filter(({ input }) => input.value.trim());
-  if (sending || !(command || text.value.trim())) return;
+  if (rest?.value.trim()) return showRefusal(strayWords(rest.value.trim()));
+  const words = command?.name ?? text.value.trim();
+  if (!words || sending) return;
+  const { hash, id } = currentPlace();
+  const body = { channel: id, text: words };
   sending = true;
   try {
-    await uploadFiles(filled);
-    const typed = command ? `${formatLine(command, filled.map(optionValue))} ${rest.value}`.trim() : text.value.trim();
-    await post(typed.startsWith("/") ? "type" : "write", { channel: currentPlace().id, text: typed });
+    await uploadFiles(filledPills());
+    if (words.startsWith("/")) await post("type", { ...body, options: filledPills().map(optionText) });
+    else await post("write", body);
+    drafts.delete(hash);
+    if (hash !== shownHash) return;
     clear();
     scrollToBottom();
     text.focus();
-  } catch ({ message }) {
-    showRefusal(message);
+  } catch (error) {
+    if (hash === shownHash) showError(refusal, error);
   } finally {
     sending = false;
   }
 }
 
-function showRefusal(sentence) {
-  refusal.textContent = sentence;
+function strayWords(words) {
+  const names = unusedOptions().map(({ name }) => name).join(", ");
+  if (!names) return `${command.name} takes no more options. Remove “${words}”.`;
+  return `“${words}” belongs to no option. Put it into one of these: ${names}.`;
 }
 
+function showRefusal(sentence) {
+  showError(refusal, { message: sentence });
+}

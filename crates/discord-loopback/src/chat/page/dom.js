@@ -29,6 +29,16 @@ export function link(url, ...children) {
   return el("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, children);
 }
 
+/** Shows an error's sentence. One about the connection disappears with `clearUnreachable`. */
+export function showError(node, { message, unreachable = false }) {
+  node.textContent = message;
+  node.toggleAttribute("data-unreachable", unreachable);
+}
+
+export function clearUnreachable() {
+  for (const node of document.querySelectorAll("[data-unreachable]")) showError(node, { message: "" });
+}
+
 const shown = new WeakMap();
 
 /** Rebuilds the content of `node` only if `data` changed, to keep focus, selection and open details. */

@@ -1,7 +1,7 @@
 // Starts the page. Renders it again when the server's state, the current place or the tab's visibility changes.
 import { compose, focusComposer, renderComposer, startComposer } from "./composer.js";
 import { commands } from "./commands.js";
-import { el, fill, icon } from "./dom.js";
+import { clearUnreachable, el, fill, icon } from "./dom.js";
 import { renderMessages, startMessages } from "./messages.js";
 import { renderModal, startModal } from "./modal.js";
 import { avatar, renderColumns } from "./people.js";
@@ -115,6 +115,7 @@ function start() {
     render();
   }, (linked) => {
     find("#offline").hidden = linked;
+    if (linked) clearUnreachable();
   });
 }
 

@@ -1,5 +1,6 @@
 // Converts Discord's Markdown to DOM nodes.
 import { el, link } from "./dom.js";
+import { wideBlock } from "./overflow.js";
 import { timestamp } from "./times.js";
 import { channelName, nameOf, store } from "./state.js";
 
@@ -15,7 +16,7 @@ export function markdown(text) {
   let from = 0;
   for (const match of text.matchAll(FENCE)) {
     nodes.push(...blocks(text.slice(from, match.index).replace(/\n$/, "")));
-    nodes.push(el("pre", { tabindex: 0, "data-lang": match[1] }, el("code", {}, match[2])));
+    nodes.push(wideBlock({ "data-lang": match[1] }, match[2]));
     from = match.index + match[0].length;
   }
   return [...nodes, ...blocks(text.slice(from))];

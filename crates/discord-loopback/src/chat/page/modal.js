@@ -1,5 +1,5 @@
 // Modal that the bot opens for a person. Credentials are entered here, so nothing is stored.
-import { el } from "./dom.js";
+import { el, showError } from "./dom.js";
 import { post } from "./server.js";
 import { store } from "./state.js";
 
@@ -18,7 +18,7 @@ export function startModal() {
 }
 
 export function renderModal() {
-  const { modal } = store.state;
+  const modal = store.state.modals.findLast(({ interaction }) => store.mine.has(interaction));
   if (!modal && openInteraction) {
     closedInteraction = openInteraction;
     dialog.close();
@@ -45,8 +45,8 @@ function form({ title, inputs, interaction }) {
       await post("submit", { interaction, values });
       closedInteraction = interaction;
       dialog.close();
-    } catch ({ message }) {
-      error.textContent = message;
+    } catch (failure) {
+      showError(error, failure);
     } finally {
       go.disabled = false;
     }

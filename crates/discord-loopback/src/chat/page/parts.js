@@ -1,6 +1,7 @@
 // Renders the parts of a message besides its text: embeds, files, buttons and select menus.
-import { el, icon, link } from "./dom.js";
+import { el, icon, link, showError } from "./dom.js";
 import { markdown } from "./markdown.js";
+import { wideBlock } from "./overflow.js";
 import { post } from "./server.js";
 import { formatDateTime } from "./times.js";
 
@@ -35,7 +36,7 @@ export function files(all) {
     return el("details.file", { open: lines <= MAX_OPEN_LINES },
       el("summary", {}, icon("file"), el("b", {}, name),
         el("span.note", {}, `${formatSize(blob.size)}, ${lines} ${lines === 1 ? "line" : "lines"}`)),
-      el("pre", { tabindex: 0, "aria-label": name }, el("code", {}, content)),
+      wideBlock({ "aria-label": name }, content),
       el("a.download", { href: URL.createObjectURL(blob), download: name }, `Download ${name}`));
   });
 }
@@ -72,8 +73,8 @@ async function postAction(node, what, body) {
   error.textContent = "";
   try {
     await post(what, body);
-  } catch ({ message }) {
-    error.textContent = message;
+  } catch (failure) {
+    showError(error, failure);
   }
 }
 

@@ -1,8 +1,11 @@
 // Connection to the server: receives states and sends actions.
 import { store } from "./state.js";
 
+let changed = null;
+
 /** Calls `onState` with each state, and `onLink` with true or false when the connection opens or fails. */
 export function listen(onState, onLink) {
+  changed = () => onState(store.state);
   open(null);
 
   function open(person) {
@@ -45,9 +48,14 @@ async function send(path, type, body) {
   try {
     answer = await fetch(path, { method: "POST", headers: { "content-type": type }, body });
   } catch {
-    throw new Error("Could not reach the sandbox. Check that it is still running.");
+    const error = new Error("Could not reach the sandbox. Check that it is still running.");
+    throw Object.assign(error, { unreachable: true });
   }
   const json = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(json.error ?? `The sandbox responded with HTTP status ${answer.status}. Try again.`);
+  if (json.interaction) {
+    store.mine.add(json.interaction);
+    changed();
+  }
   return json;
 }

@@ -1,6 +1,7 @@
 // State of the page: the server's state, the places, and what the person has seen in them.
 
-export const store = { state: null };
+// `mine` has the interactions that this tab created.
+export const store = { state: null, mine: new Set() };
 
 /** Places in order: the guild's channels, then the direct messages, whose ID is null until they exist. */
 export function places() {

@@ -1,5 +1,5 @@
 // Panel of faults that a person can inject.
-import { el, fill, icon } from "./dom.js";
+import { el, fill, icon, showError } from "./dom.js";
 import { post } from "./server.js";
 import { store } from "./state.js";
 
@@ -35,7 +35,7 @@ async function triggerFault(id, on) {
   error.textContent = "";
   try {
     await post("trouble", { id, on });
-  } catch ({ message }) {
-    error.textContent = message;
+  } catch (failure) {
+    showError(error, failure);
   }
 }
