@@ -15,16 +15,26 @@ use tracing_subscriber::{
 
 use crate::{settings::Log, unicode::is_layout_control};
 
-/// Target of the audit log's lines. They are written whatever the filter says.
+/// Target of the audit log's lines. [`start`] writes them whatever the filter says.
 pub const AUDIT: &str = "audit";
 
 /// Starts logging to standard error.
 pub fn start(log: &Log) {
+    start_with(log, LevelFilter::INFO);
+}
+
+/// Starts logging to standard error, without the audit log.
+#[cfg(feature = "sandbox")]
+pub fn start_without_audit(log: &Log) {
+    start_with(log, LevelFilter::WARN);
+}
+
+fn start_with(log: &Log, audit: LevelFilter) {
     let wanted: Targets = log
         .filter
         .parse()
         .expect("a filter that the settings have checked");
-    let wanted = wanted.with_target(AUDIT, LevelFilter::INFO);
+    let wanted = wanted.with_target(AUDIT, audit);
     let output = tracing_subscriber::fmt::layer();
     let output = if log.json {
         output.json().with_writer(io::stderr).boxed()

@@ -1,9 +1,15 @@
 //! Tests of `duckbot sandbox`, as used right after its installation.
 
 mod queries;
+mod start;
 
 use tempfile::TempDir;
-use test_support::{Browser, Sandbox, WAIT_TIMEOUT, signal, tools};
+use test_support::{Browser, Sandbox, WAIT_TIMEOUT, query_processes, signal, wait_until};
+
+/// Script that presses the page's restart button, even while a form is open.
+const PRESS: &str = "await (await import('/server.js')).post('trouble', { id: 'restart' });";
+/// Line in the terminal after each restart of the bot.
+const RESTARTED: &str = "The bot was restarted.";
 
 /// Returns a script that sends SQL to DuckDB as its own pages do, and returns status and text.
 fn duckdb_request(sql: &str) -> String {
@@ -173,7 +179,11 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
         .wait(WAIT_TIMEOUT)
         .await
         .expect("the sandbox ended in time");
-    assert_eq!(ended.code(), Some(0), "{}", sandbox.bot.log());
+    let log = sandbox.bot.log();
+    assert_eq!(ended.code(), Some(0), "{log}");
+    for noise in ["audit", "ERROR"] {
+        assert!(!log.contains(noise), "the terminal has {noise}:\n{log}");
+    }
 }
 
 #[tokio::test]
@@ -209,59 +219,109 @@ async fn trouble_can_be_made_and_is_survived() {
     browser.save_screenshot("sandbox-survived").await;
 }
 
-#[tokio::test]
-async fn a_second_one_in_the_same_folder_is_told_so() {
-    let folder = TempDir::new().unwrap();
-    let _first = Sandbox::start_in(&folder).await;
-    let second = Sandbox::command(&folder, &[]).output().await.unwrap();
-    let said = String::from_utf8(second.stderr).unwrap();
-    assert_eq!(second.status.code(), Some(1));
-    assert!(
-        said.starts_with("duckbot: another duckbot uses the folder "),
-        "{said}"
-    );
-}
-
-#[tokio::test]
-async fn a_port_that_is_taken_is_named() {
-    let folder = TempDir::new().unwrap();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
-    for (argument, advice) in [
-        ("--port", "choose another with --port"),
-        ("--sessions-port", "local.port"),
-    ] {
-        let mut command = Sandbox::command(&folder, &[argument, &port]);
-        let failed = command.output().await.unwrap();
-        let said = String::from_utf8(failed.stderr).unwrap();
-        assert_eq!(failed.status.code(), Some(1), "{said}");
-        assert!(said.contains(&port) && said.contains(advice), "{said}");
+/// Restarts the bot ten times in a row with the page's button.
+async fn restart_ten_times(sandbox: &mut Sandbox, browser: &Browser) {
+    for _ in 0..10 {
+        let before = sandbox.bot.log().matches(RESTARTED).count();
+        browser.run_script(PRESS).await;
+        sandbox.bot.wait_for_log_times(RESTARTED, before + 1).await;
     }
 }
 
-#[tokio::test]
-async fn a_folder_that_cannot_be_made_is_named() {
-    let failed = Sandbox::command_in("/dev/null/sandbox", &[]).output();
-    let failed = failed.await.unwrap();
-    let said = String::from_utf8(failed.stderr).unwrap();
-    assert_eq!(failed.status.code(), Some(1), "{said}");
-    let why = "duckbot: can't create the folder /dev/null/sandbox: Not a directory";
-    assert!(said.starts_with(why), "{said}");
+async fn run(browser: &Browser, command: &str) {
+    browser.click("//*[@id='text']").await;
+    browser.type_text(&format!("{command}\n")).await;
 }
 
 #[tokio::test]
-async fn a_duckdb_without_its_extensions_is_named_with_what_to_do() {
-    let (folder, home) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let duckdb = tools::duckdb().join("duckdb");
-    let mut command = Sandbox::command(&folder, &["--duckdb", duckdb.to_str().unwrap()]);
-    let failed = command.env("HOME", home.path()).output().await.unwrap();
-    let said = String::from_utf8(failed.stderr).unwrap();
-    assert_eq!(failed.status.code(), Some(1), "{said}");
-    for part in [
-        "can't be used as DuckDB: it can't load its extensions: IO Error: Extension \"",
-        "/ui.duckdb_extension\" not found",
-        "or omit --duckdb to download DuckDB",
-    ] {
-        assert!(said.contains(part), "{part:?} in\n{said}");
+async fn the_bot_restarts_in_every_state_ten_times_in_a_row() {
+    let folder = TempDir::new().unwrap();
+    let mut sandbox = Sandbox::start_in(&folder).await;
+    let browser = Browser::start_local().await;
+    browser.open(&sandbox.url).await;
+    browser.wait_for_text("Simulate problems").await;
+
+    // Nothing runs.
+    restart_ten_times(&mut sandbox, &browser).await;
+    // The button is pressed again and again, without waiting.
+    browser.run_script(&PRESS.repeat(10)).await;
+    restart_ten_times(&mut sandbox, &browser).await;
+
+    // A form is open. The bot after the restarts receives it.
+    browser.press_button("Simulate problems").await;
+    toggle_fault(&browser, "Close my direct messages").await;
+    browser.click("//*[@id='hide-trouble']").await;
+    run(&browser, "/duck setup\n").await;
+    browser.press_button("Enter credentials").await;
+    browser.wait_for_text("Access key ID").await;
+    restart_ten_times(&mut sandbox, &browser).await;
+    browser.type_text(sandbox.credentials_line()).await;
+    browser.press_button("Submit").await;
+    browser.wait_for_text("were checked and saved").await;
+
+    // A start is in progress. The bot after the restarts completes it.
+    run(&browser, "/duck start\n").await;
+    let records = async || {
+        let listed = std::fs::read_dir(folder.path().join("team/records"));
+        let names = listed
+            .into_iter()
+            .flatten()
+            .map(|it| it.unwrap().file_name());
+        // A record that is being written has another name first.
+        names
+            .filter(|name| !name.to_str().unwrap().ends_with(".new"))
+            .collect::<Vec<_>>()
+    };
+    let session = wait_until(&records, |records| !records.is_empty()).await;
+    restart_ten_times(&mut sandbox, &browser).await;
+    browser.wait_for_text("Your DuckDB is ready").await;
+
+    // A session runs, and is the same after each restart.
+    restart_ten_times(&mut sandbox, &browser).await;
+    assert_eq!(records().await, session);
+
+    // A query runs. It ends with the bot.
+    let long = "SELECT sum(a.range) FROM range(1000000) a, range(1000000) b";
+    // Until the session has started again, queries are refused.
+    let refusal = "You have no running session for queries.";
+    for refused in 0.. {
+        run(&browser, &format!("/duck sql query:{long}")).await;
+        let answered = |page: &String| {
+            page.contains("Running, started") || page.matches(refusal).count() > refused
+        };
+        let page = wait_until(async || browser.page().await, answered).await;
+        if page.contains("Running, started") {
+            break;
+        }
     }
+    restart_ten_times(&mut sandbox, &browser).await;
+    let home = folder.path().to_str().unwrap();
+    let left = async || {
+        let all = query_processes().into_iter();
+        all.filter(|(_, text)| text.contains(home)).count()
+    };
+    wait_until(left, |left| *left == 0).await;
+
+    signal("INT", sandbox.bot.pid()).await;
+    let ended = sandbox.bot.wait(WAIT_TIMEOUT).await;
+    let ended = ended.expect("the sandbox ended in time");
+    assert_eq!(ended.code(), Some(0), "{}", sandbox.bot.log());
+}
+
+#[tokio::test]
+async fn the_bot_restarts_while_discord_is_down() {
+    let folder = TempDir::new().unwrap();
+    let mut sandbox = Sandbox::start_in(&folder).await;
+    let browser = Browser::start_local().await;
+    browser.resize(1300, 850).await;
+    browser.open(&sandbox.url).await;
+    browser.press_button("Simulate problems").await;
+    toggle_fault(&browser, "Discord is down").await;
+    toggle_fault(&browser, "Restart the bot").await;
+    let failed = "The bot failed: Discord can't be reached";
+    sandbox.bot.wait_for_log(failed).await;
+    toggle_fault(&browser, "Discord is down").await;
+    sandbox.bot.wait_for_log(RESTARTED).await;
+    let log = sandbox.bot.log();
+    assert_eq!(log.matches(failed).count(), 1, "told each second:\n{log}");
 }

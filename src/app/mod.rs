@@ -49,20 +49,43 @@ pub fn run<T: Default, F: Future<Output = anyhow::Result<T>>>(
     rlimit::Resource::CORE
         .set(1, 1)
         .context("can't turn off core dumps")?;
-    let runtime = tokio::runtime::Runtime::new().context("can't start the async runtime")?;
-    let outcome = runtime.block_on(async {
-        let shutdown = CancellationToken::new();
+    let shutdown = CancellationToken::new();
+    block_on(&shutdown, async {
         let mut terminate = signal(SignalKind::terminate()).context("can't handle signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("can't handle signals")?;
-        let body = body(shutdown.clone());
+        let signalled = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            info!("received a signal; shutting down");
+            shutdown.cancel();
+            std::future::pending().await
+        };
+        tokio::select! {
+            // A child, so that a body that ends itself has no time limit.
+            outcome = body(shutdown.child_token()) => outcome,
+            never = signalled => never,
+        }
+    })
+}
+
+/// Runs `body` in an async runtime of its own until it ends, or until `SHUTDOWN_TIMEOUT` after
+/// `shutdown`. Then drops everything that still runs, including the tasks that it spawned.
+///
+/// # Errors
+/// If `body` fails, or the runtime can't be started.
+fn block_on<T: Default>(
+    shutdown: &CancellationToken,
+    body: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Runtime::new().context("can't start the async runtime")?;
+    let outcome = runtime.block_on(async {
         let mut body = std::pin::pin!(body);
         tokio::select! {
             outcome = &mut body => return outcome,
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            () = shutdown.cancelled() => {}
         }
-        info!("received a signal; shutting down");
-        shutdown.cancel();
         // Work that does not end in time is dropped. The next start continues from the records.
         tokio::time::timeout(SHUTDOWN_TIMEOUT, body)
             .await

@@ -2,30 +2,29 @@
 //! on one machine.
 
 mod duckdb;
+mod supervisor;
 
 use std::{
     collections::HashMap,
     fs, io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    sync::{Arc, Weak},
+    sync::Arc,
     time::Instant,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use demo_lake::{BUCKET, Lake};
 use discord_loopback::{ADMINISTRATOR, Discord, DiscordConfig, FaultButton};
-use parking_lot::Mutex;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::serve_with;
 use crate::{
-    runtime::local::{DuckDb, Local, lock_folder},
+    runtime::local::{DuckDb, lock_folder},
     session::OwnerId,
     settings::Settings,
     telemetry,
 };
+use supervisor::Supervisor;
 
 /// Credentials for the demo lake. They are valid nowhere else, so they are no secret.
 const KEY_ID: &str = "AKIAQUACKQUACKQUACK7";
@@ -44,7 +43,7 @@ pub struct Options {
     pub duckdb: Option<PathBuf>,
     /// True if the page is opened in a browser.
     pub open: bool,
-    /// True if the bot logs at level info, otherwise warn.
+    /// True if the bot logs at level info, with the audit log. Otherwise at level warn.
     pub verbose: bool,
 }
 
@@ -72,20 +71,18 @@ struct Sandbox {
 impl Sandbox {
     async fn prepare(options: &Options) -> anyhow::Result<Self> {
         let began = Instant::now();
-        let folder = match &options.folder {
-            Some(folder) => folder.clone(),
-            None => cache_dir()?.join("sandbox"),
-        };
-        let made = fs::create_dir_all(&folder);
-        made.with_context(|| format!("can't create the folder {}", folder.display()))?;
-        let taken = lock_folder(&folder)?;
+        let (folder, taken) = open_folder(options)?;
+        // Ports come first: finding DuckDB and creating the tables takes much longer.
+        let discord = start_discord(options.port).await?;
+        check_sessions_port(options.sessions_port)?;
+        eprintln!("Looking for DuckDB…");
         let duckdb = duckdb::find(options.duckdb.as_deref()).await?;
         let lake = Lake::serve(&folder.join("lake"), &[(KEY_ID, SECRET)]).await?;
         if !lake.is_filled() {
             eprintln!("Creating the demo tables (first run only, takes a few seconds)…");
             lake.fill(&duckdb.program, Some(&duckdb.extensions)).await?;
         }
-        let discord = start_discord(options.port).await?;
+        eprintln!("Starting the bot…");
         // Each start has new people, so sessions and credentials of the last one are removed.
         let team = folder.join("team");
         match fs::remove_dir_all(&team) {
@@ -105,52 +102,36 @@ impl Sandbox {
         })
     }
 
-    /// Runs the bot, and starts it again after each press of its restart button.
     async fn serve(self, options: &Options, shutdown: CancellationToken) -> anyhow::Result<()> {
-        telemetry::start(&self.settings.log);
-        let restart = Arc::new(Notify::new());
-        let current = Arc::new(Mutex::new(Weak::<Local>::new()));
-        self.add_fault_buttons(&restart, &current);
-        let mut is_first = true;
-        loop {
-            let stop = shutdown.child_token();
-            let tell = |local: Option<&Arc<Local>>| {
-                *current.lock() = local.map(Arc::downgrade).unwrap_or_default();
-            };
-            let bot = serve_with(self.settings.clone(), stop.clone(), tell);
-            let mut bot = std::pin::pin!(bot);
-            tokio::select! {
-                ended = &mut bot => return ended,
-                () = self.print_welcome(options), if is_first => {}
-            }
-            is_first = false;
-            tokio::select! {
-                ended = &mut bot => return ended,
-                () = restart.notified() => {}
-            }
-            stop.cancel();
-            bot.await?;
+        if options.verbose {
+            telemetry::start(&self.settings.log);
+        } else {
+            telemetry::start_without_audit(&self.settings.log);
         }
+        let supervisor = Supervisor::default();
+        self.add_fault_buttons(&supervisor);
+        let welcome = self.print_welcome(options);
+        supervisor.run(&self.settings, welcome, shutdown).await
     }
 
-    fn add_fault_buttons(&self, restart: &Arc<Notify>, current: &Arc<Mutex<Weak<Local>>>) {
-        let current = current.clone();
+    fn add_fault_buttons(&self, supervisor: &Supervisor) {
+        let supervised = supervisor.clone();
         self.discord.add_fault_button(FaultButton {
             id: "kill",
             label: "Kill my DuckDB",
             help: "Kills DuckDB, as the system might do. Your sessions start again.",
             on_press: Arc::new(move |person| {
-                if let Some(local) = current.lock().upgrade() {
+                if let Some(local) = supervised.runtime() {
                     local.kill(OwnerId::from(person));
                 }
             }),
         });
-        let restart = restart.clone();
+        let supervised = supervisor.clone();
         self.discord.add_fault_button(FaultButton {
             id: "restart",
             label: "Restart the bot",
             help: "Stops the bot and all sessions. The bot then continues from its records.",
-            on_press: Arc::new(move |_| restart.notify_one()),
+            on_press: Arc::new(move |_| supervised.restart()),
         });
     }
 
@@ -175,6 +156,35 @@ impl Sandbox {
     }
 }
 
+/// Creates the folder for all data, and locks it until the returned file is dropped.
+fn open_folder(options: &Options) -> anyhow::Result<(PathBuf, fs::File)> {
+    let (folder, advice) = match &options.folder {
+        Some(folder) => (folder.clone(), "Choose another folder with --folder"),
+        None => (
+            cache_dir()?.join("sandbox"),
+            "Set XDG_CACHE_HOME to a folder that you can write to",
+        ),
+    };
+    let locked = fs::create_dir_all(&folder)
+        .with_context(|| format!("can't create the folder {}", folder.display()))
+        .and_then(|()| lock_folder(&folder));
+    match locked {
+        Ok(taken) => Ok((folder, taken)),
+        Err(why) if why.root_cause().is::<io::Error>() => Err(anyhow!("{why:#}. {advice}")),
+        Err(why) => Err(why),
+    }
+}
+
+/// Checks that the bot can listen on the port of the sessions, which it does much later.
+fn check_sessions_port(port: u16) -> anyhow::Result<()> {
+    let listened = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop);
+    listened.with_context(|| {
+        format!(
+            "can't listen on port {port}, for the sessions; choose another with --sessions-port"
+        )
+    })
+}
+
 async fn start_discord(port: u16) -> anyhow::Result<Discord> {
     let config = DiscordConfig::default()
         .guild("The Pond")
@@ -189,7 +199,9 @@ async fn start_discord(port: u16) -> anyhow::Result<Discord> {
         .person("ada", &["admin"])
         .listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let started = Discord::start(config).await;
-    started.with_context(|| format!("can't listen on port {port}; choose another with --port"))
+    started.with_context(|| {
+        format!("can't listen on port {port}, for the page; choose another with --port")
+    })
 }
 
 /// Settings for a bot with this Discord and this lake.
@@ -201,7 +213,12 @@ fn settings(
     options: &Options,
 ) -> anyhow::Result<Settings> {
     let path = |path: &Path| path.to_string_lossy().into_owned();
-    let log = if options.verbose { "info" } else { "warn" };
+    // The lake's S3 server logs each wrong key as an error. The bot tells the person instead.
+    let log = if options.verbose {
+        "info"
+    } else {
+        "warn,s3s=off"
+    };
     let variables = [
         ("DUCKBOT_DISCORD_TOKEN", discord.token()),
         ("DUCKBOT_DISCORD__API_PROXY", discord.url()),
@@ -254,7 +271,9 @@ fn cache_dir() -> anyhow::Result<PathBuf> {
     match (set("XDG_CACHE_HOME"), set("HOME")) {
         (Some(cache), _) => Ok(cache.join("duckbot")),
         (None, Some(home)) => Ok(home.join(".cache/duckbot")),
-        (None, None) => bail!("HOME is not set; name a folder with --folder"),
+        (None, None) => {
+            bail!("HOME is not set; set it, or XDG_CACHE_HOME, to a folder for downloads")
+        }
     }
 }
 

@@ -31,6 +31,9 @@ pub enum UnusableDuckDb {
     /// The program can't be run.
     #[error("it can't be run: {0}")]
     Program(io::Error),
+    /// The temporary folder that it needs can't be created.
+    #[error("the folder {0} can't be created; set TMPDIR to one that can be written to: {1}")]
+    Folder(PathBuf, io::Error),
     /// Its version, which is not among the supported ones.
     #[error("it is DuckDB {0}, and duckbot needs 1.5")]
     Version(String),
@@ -60,7 +63,8 @@ impl DuckDb {
         );
         let home = std::env::temp_dir().join(format!("duckbot-check-{}", Uuid::new_v4()));
         // The extension `ui` requires this folder.
-        fs::create_dir_all(home.join(".duckdb")).map_err(UnusableDuckDb::Program)?;
+        let made = fs::create_dir_all(home.join(".duckdb"));
+        made.map_err(|why| UnusableDuckDb::Folder(home.clone(), why))?;
         let loaded = load(program, &extensions, &home, further).await;
         let _ = fs::remove_dir_all(&home);
         loaded.map(|()| Self {

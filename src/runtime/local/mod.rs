@@ -656,6 +656,7 @@ async fn find_duckdb(
     found.map_err(|unusable| {
         let program = program.display();
         match unusable {
+            UnusableDuckDb::Folder(..) => anyhow::anyhow!("{program} can't be tried: {unusable}"),
             UnusableDuckDb::Program(why) => anyhow::anyhow!(
                 "can't run {program}; install DuckDB's command line, or correct local.duckdb: {why}"
             ),

@@ -120,7 +120,7 @@ async fn select(
         return Err(action_error("This menu no longer exists."));
     }
     let chosen = me.choose_values(message, &body.custom_id, &body.values);
-    sent(chosen.map_err(action_error)?)
+    sent(chosen.map_err(action_error)?.id())
 }
 
 async fn submit(
