@@ -106,6 +106,9 @@ const ADMIN_LIMITS: Limits = Limits {
 const MAX_CONCURRENT_REDEMPTIONS: usize = 16;
 /// Maximum time to receive a ticket.
 const TICKET_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum time for DuckDB to fetch the first page of its UI. Without an answer, DuckDB itself tries
+/// for half a minute, and the person would see nothing.
+const FIRST_PAGE_TIMEOUT: Duration = Duration::from_secs(8);
 /// Start of the body that DuckDB sends with status 500 if it can't fetch the UI's pages.
 const ASSETS_ERROR: &[u8] = b"Could not fetch";
 /// Maximum size of an answer that is searched for [`ASSETS_ERROR`].
@@ -353,7 +356,16 @@ impl Door {
 
     async fn forward(&self, request: Request<Incoming>) -> Response<Body> {
         let headers = request.headers().clone();
-        let forwarded = self.flow.forward(request).await;
+        let is_first_page = request.method() == Method::GET && request.uri().path() == "/";
+        let forwarding = self.flow.forward(request);
+        let forwarded = if is_first_page {
+            match tokio::time::timeout(FIRST_PAGE_TIMEOUT, forwarding).await {
+                Ok(forwarded) => forwarded,
+                Err(_) => return Page::assets_unreachable().respond(&headers),
+            }
+        } else {
+            forwarding.await
+        };
         self.has_answered.fetch_or(forwarded.is_ok(), Relaxed);
         let page = match forwarded {
             Ok(answer) if answer.status() == StatusCode::INTERNAL_SERVER_ERROR => {

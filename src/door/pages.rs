@@ -120,14 +120,24 @@ impl Page {
         }
     }
 
-    /// Page that replaces DuckDB's error if DuckDB can't fetch the UI's pages.
+    /// Page if DuckDB can't fetch the UI's pages.
     pub(super) fn assets_unreachable() -> Self {
         let why = "Your DuckDB is running, but it can't fetch the pages of its UI from \
-                   <code>https://ui.duckdb.org</code>. Tell an admin.";
-        let admin = "<small>For admins: allow the sessions to reach ui.duckdb.org on port 443, or \
-                     set a proxy with the setting <code>duckdb.http_proxy</code>.</small>";
-        let title = "The pages of DuckDB's UI can't be loaded";
-        Self::new(StatusCode::BAD_GATEWAY, title, &[why, admin])
+                   <code>https://ui.duckdb.org</code>. This page tries again by itself.";
+        let instead = "Queries work without these pages. In Discord, <code>/duck sql</code> runs a \
+                       query, <code>/duck tables</code> lists the team's tables, and \
+                       <code>/duck describe</code> shows the columns of one.";
+        let admin = "<small>If this does not change, tell an admin: allow the sessions to reach \
+                     ui.duckdb.org on port 443, or set a proxy with the setting \
+                     <code>duckdb.http_proxy</code>.</small>";
+        Self {
+            refresh_seconds: Some(10),
+            ..Self::new(
+                StatusCode::BAD_GATEWAY,
+                "The pages of DuckDB's UI can't be loaded",
+                &[why, instead, admin],
+            )
+        }
     }
 
     /// Page for requests with a body of more than `most` bytes.

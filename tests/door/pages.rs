@@ -1,6 +1,6 @@
 //! Pages of DuckDB's UI, which DuckDB fetches from elsewhere.
 
-use test_support::{Door, HOSTS, PAGE, Session, UiAssets, lake};
+use test_support::{Door, HOSTS, PAGE, Session, UiAssets, lake, wait_until};
 
 #[tokio::test]
 async fn nothing_private_reaches_the_makers_of_the_pages() {
@@ -78,4 +78,39 @@ async fn nor_without_a_proxy_by_the_name_of_the_real_ones() {
     for private in ["canary", "cookie", "__host-duckbot", "duckui-977a26"] {
         assert!(!received.contains(private), "{private} in {received}");
     }
+}
+
+#[tokio::test]
+async fn a_network_that_answers_nothing_is_explained_until_it_answers() {
+    lake().s3.add_key("AKIASILENT", "a-secret-for-pages");
+    // The kernel accepts connections, and nobody reads from them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let certificates = UiAssets::certificates();
+    let proxy = silent.local_addr().unwrap().to_string();
+    let authority = certificates.file("ca.pem");
+    let more = [
+        ("DUCKDB_HTTP_PROXY", proxy.as_str()),
+        ("SSL_CERT_FILE", authority.to_str().unwrap()),
+    ];
+    let mut session = Session::start_with("AKIASILENT", "a-secret-for-pages", &more);
+    session.wait_until_prepared().await;
+    let door = Door::start(session.port()).await;
+    let cookie = door.admit().await;
+    let page = async || {
+        let asked = door.get("/").header("cookie", &cookie);
+        let page = asked.header("accept", "text/html").send().await.unwrap();
+        let again = page.headers().contains_key("refresh");
+        (page.status().as_u16(), again, page.text().await.unwrap())
+    };
+    // Each attempt holds a thread of DuckDB for longer than the page waits for it.
+    for _ in 0..3 {
+        let (status, again, text) = page().await;
+        assert_eq!((status, again), (502, true), "{text}");
+        assert!(text.contains("This page tries again by itself."), "{text}");
+    }
+    let rows = door.ui(&cookie).rows("SELECT 42").await.unwrap();
+    assert!(rows.to_string().contains("42"), "{rows}");
+    let _pages = UiAssets::start_on(silent, certificates);
+    let (_, again, text) = wait_until(page, |(status, ..)| *status == 200).await;
+    assert_eq!((again, text.as_str()), (false, PAGE));
 }

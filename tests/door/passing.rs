@@ -224,12 +224,17 @@ async fn pages_that_duckdb_can_not_fetch_are_explained() {
     let page = door.get("/").header("cookie", door.admit().await);
     let page = page.header("accept", "text/html").send().await.unwrap();
     assert_eq!(page.status(), 502);
+    assert_eq!(page.headers()["refresh"], "10", "it does not try again");
     let page = page.text().await.unwrap();
-    assert!(
-        page.contains("it can't fetch the pages of its UI from"),
-        "{page}"
-    );
-    assert!(page.contains("duckdb.http_proxy"));
+    for part in [
+        "it can't fetch the pages of its UI from",
+        "<code>/duck sql</code>",
+        "<code>/duck tables</code>",
+        "<code>/duck describe</code>",
+        "duckdb.http_proxy",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
 }
 
 #[tokio::test]

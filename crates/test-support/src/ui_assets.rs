@@ -36,14 +36,25 @@ pub struct UiAssets {
 impl UiAssets {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self::at(listener, true).await
+        Self::at(listener, Self::certificates(), true)
+    }
+
+    /// Starts the proxy on a listener, for processes that know it already.
+    pub fn start_on(listener: std::net::TcpListener, certificates: Certificates) -> Self {
+        listener.set_nonblocking(true).unwrap();
+        Self::at(TcpListener::from_std(listener).unwrap(), certificates, true)
+    }
+
+    /// Creates certificates for the server.
+    pub fn certificates() -> Certificates {
+        Certificates::of("ui.duckdb.org")
     }
 
     /// Starts the server without a proxy: on port 443, for processes whose `/etc/hosts` is
     /// [`UiAssets::hosts`]. Returns `None` if the port is not available.
     pub async fn start_direct() -> Option<Self> {
         let listener = TcpListener::bind((ADDRESS, 443)).await.ok()?;
-        Some(Self::at(listener, false).await)
+        Some(Self::at(listener, Self::certificates(), false))
     }
 
     /// Content for `/etc/hosts`.
@@ -51,8 +62,7 @@ impl UiAssets {
         format!("127.0.0.1 localhost\n{ADDRESS} ui.duckdb.org\n")
     }
 
-    async fn at(listener: TcpListener, is_proxy: bool) -> Self {
-        let certificates = Certificates::of("ui.duckdb.org");
+    fn at(listener: TcpListener, certificates: Certificates, is_proxy: bool) -> Self {
         let chain = CertificateDer::from_pem_file(certificates.file("leaf.pem")).unwrap();
         let key = PrivateKeyDer::from_pem_file(certificates.file("leaf.key")).unwrap();
         let ring = tokio_rustls::rustls::crypto::ring::default_provider();
