@@ -256,6 +256,30 @@ async fn an_error_about_the_connection_goes_away_with_its_cause() {
 }
 
 #[tokio::test]
+async fn the_last_message_stays_visible_when_the_window_becomes_narrow() {
+    let fixture = Fixture::start().await;
+    let browser = &fixture.browser;
+    let ana = fixture.discord.person("ana");
+    for number in 0..40 {
+        let text = format!(
+            "{number}: {}",
+            "a line that wraps in a narrow window ".repeat(4)
+        );
+        ana.write("#data", &text).unwrap();
+    }
+    browser.wait_for_text("39: a line").await;
+    let below = async || {
+        let script = "const all = document.querySelector('#scroller');
+            return innerWidth + ' ' + (all.scrollHeight - all.scrollTop - all.clientHeight < 2)";
+        let below = browser.run_script(script).await;
+        below.as_str().unwrap().to_owned()
+    };
+    wait_until(below, |below| below.ends_with(" true")).await;
+    browser.emulate_phone().await;
+    wait_until(below, |below| below == "375 true").await;
+}
+
+#[tokio::test]
 async fn on_a_phone_names_stay_whole_and_a_wide_table_shows_that_it_goes_on() {
     let fixture = Fixture::start().await;
     let browser = &fixture.browser;

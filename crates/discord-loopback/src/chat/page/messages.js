@@ -13,16 +13,25 @@ const scroller = document.querySelector("#scroller");
 const log = document.querySelector("#log");
 const news = document.querySelector("#news");
 let isAtBottom = true;
+let shownSize = "";
 let shownHash = null;
 
 export function startMessages() {
   scroller.addEventListener("scroll", () => {
+    if (shownSize !== size()) return; // the window has changed, and nobody scrolled
     isAtBottom = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < BOTTOM_TOLERANCE_PX;
     if (isAtBottom) news.hidden = true;
   });
   new ResizeObserver(() => isAtBottom && scrollToBottom()).observe(log);
-  new ResizeObserver(() => isAtBottom && scrollToBottom()).observe(scroller);
+  new ResizeObserver(() => {
+    shownSize = size();
+    if (isAtBottom) scrollToBottom();
+  }).observe(scroller);
   news.addEventListener("click", scrollToBottom);
+}
+
+function size() {
+  return `${scroller.clientWidth} ${scroller.clientHeight}`;
 }
 
 export function scrollToBottom() {
