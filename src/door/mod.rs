@@ -57,7 +57,7 @@ use activity::{Activity, ActivityCounter};
 use body::{Body, ProxyError, full_body};
 use browser_sessions::BrowserSessions;
 use flow::Flow;
-use pages::Page;
+use pages::{FIRST_PAGE_TIMEOUT, Page};
 use policy::{Decision, Origin, evaluate};
 use proxy::DuckDbClient;
 use ticket::TicketVerifier;
@@ -106,9 +106,6 @@ const ADMIN_LIMITS: Limits = Limits {
 const MAX_CONCURRENT_REDEMPTIONS: usize = 16;
 /// Maximum time to receive a ticket.
 const TICKET_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum time for DuckDB to fetch the first page of its UI. Without an answer, DuckDB itself tries
-/// for half a minute, and the person would see nothing.
-const FIRST_PAGE_TIMEOUT: Duration = Duration::from_secs(8);
 /// Start of the body that DuckDB sends with status 500 if it can't fetch the UI's pages.
 const ASSETS_ERROR: &[u8] = b"Could not fetch";
 /// Maximum size of an answer that is searched for [`ASSETS_ERROR`].
@@ -356,15 +353,13 @@ impl Door {
 
     async fn forward(&self, request: Request<Incoming>) -> Response<Body> {
         let headers = request.headers().clone();
-        let is_first_page = request.method() == Method::GET && request.uri().path() == "/";
-        let forwarding = self.flow.forward(request);
-        let forwarded = if is_first_page {
-            match tokio::time::timeout(FIRST_PAGE_TIMEOUT, forwarding).await {
-                Ok(forwarded) => forwarded,
-                Err(_) => return Page::assets_unreachable().respond(&headers),
-            }
-        } else {
-            forwarding.await
+        let limit = match (request.method(), request.uri().path()) {
+            (&Method::GET, "/") => FIRST_PAGE_TIMEOUT,
+            _ => Duration::MAX,
+        };
+        let forwarding = tokio::time::timeout(limit, self.flow.forward(request));
+        let Ok(forwarded) = forwarding.await else {
+            return Page::assets_unreachable().respond(&headers);
         };
         self.has_answered.fetch_or(forwarded.is_ok(), Relaxed);
         let page = match forwarded {

@@ -1,6 +1,6 @@
 //! The door's own answers: short pages, or plain text for clients that show no pages.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hyper::{
@@ -17,6 +17,10 @@ use super::{
     ticket::{self, TicketError},
 };
 use crate::unicode::{is_invisible, is_layout_control};
+
+/// Maximum time for DuckDB to fetch the first page of its UI. Without an answer, DuckDB itself tries
+/// for half a minute, and the person would see nothing.
+pub(super) const FIRST_PAGE_TIMEOUT: Duration = Duration::from_secs(8);
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("enter.js");
