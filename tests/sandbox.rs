@@ -80,7 +80,7 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
     let ben = Browser::start_local().await;
     ben.open(&format!("{}?as=ben", sandbox.url)).await;
     ben.press_button("Open").await;
-    ben.wait_for_text("can open that session").await;
+    ben.wait_for_text("can open session").await;
     ben.save_screenshot("sandbox-6-ben").await;
 
     // Ana opens the session and runs a query.
