@@ -9,8 +9,7 @@ use tokio_util::sync::CancellationToken;
 use duckbot::{
     api, app,
     diagnostics::Diagnostic,
-    discord, door,
-    duckdb::{self, query::QueryRequest},
+    discord, door, duckdb,
     settings::{self, Settings},
     telemetry,
 };
@@ -166,7 +165,7 @@ fn main() -> ExitCode {
             door::Door::read(|name| std::env::var(name).ok(), duckdb)
                 .and_then(|door| app::run(|shutdown| door::serve(door, listen, admin, shutdown))),
         ),
-        Command::Duckdb { ask: true, .. } => answer_query(),
+        Command::Duckdb { ask: true, .. } => answer_queries(),
         Command::Duckdb { control: true, .. } => send_command(),
         Command::Duckdb { attached, .. } => duckdb(attached),
         Command::Check { config, json } => check(config, json),
@@ -313,30 +312,27 @@ fn send_command() -> ExitCode {
     print_response(sent)
 }
 
-fn answer_query() -> ExitCode {
+fn answer_queries() -> ExitCode {
     let mut variables = variables();
-    let mut line = String::new();
-    let read = std::io::stdin().read_line(&mut line);
-    let asked = read.map(|_| serde_json::from_str::<QueryRequest>(&line));
-    let Ok(Ok(question)) = asked else {
-        // serde's error is not printed: it may quote the query.
-        eprintln!("duckbot: standard input is not a query request (one line of JSON)");
-        return ExitCode::from(2);
+    let Some(request) = duckdb::query_loop::read_request() else {
+        return usage_error(&"standard input is not a query request (one line of JSON)");
     };
-    variables.extend(question.variables.clone());
+    variables.extend(request.variables.clone());
     // Before any thread is started, because only this one and its descendants are confined.
     if let Err(error) = duckdb::confine::confine(&variables) {
         return finish(Err(error));
     }
     let answered = app::run(|shutdown| async move {
-        end_with_input(shutdown.clone());
-        if question.variables.is_empty() {
+        if request.variables.is_empty() {
             variables = duckdb::present_variables(variables).await;
         }
-        let answer = shutdown.run_until_cancelled(duckdb::query_worker::run(&question, &variables));
-        answer.await.transpose()
+        duckdb::query_loop::serve(request, variables, shutdown).await
     });
-    print_response(answered)
+    match answered {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => finish(Err(error)),
+    }
 }
 
 /// Prints a response as a line of JSON, if there is one.

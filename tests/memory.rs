@@ -63,7 +63,7 @@ async fn large_results_of_several_people_at_once_fit_into_the_bot() {
     let answers = join_all(twice.map(|person| answer(person, &large))).await;
     for answer in answers {
         assert!(
-            answer.content.contains("The attached file"),
+            answer.content.contains("The file has"),
             "{}",
             answer.content
         );

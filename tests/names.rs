@@ -65,7 +65,7 @@ async fn a_table_of_any_name_goes_from_the_list_to_an_answer() {
     let env = Env::start(&catalog).await;
     let list = env.answer("/duck tables").await;
     assert_says(&list, "7 tables in `lake`");
-    assert_says(&list, "a.b.places  in SQL: lake.\"a.b\".places\n");
+    assert_says(&list, "\"a.b\".places\n");
     assert_says(&list, "pond.species\n");
     for name in ["a.b.places", "a.dotted.species", "deep.er.st ill.x.y"] {
         let columns = env.answer(&format!("/duck describe table:{name}")).await;
@@ -123,7 +123,7 @@ async fn a_generated_name_goes_from_the_list_to_an_answer() {
     for (levels, name) in &generated {
         let table = TableName::new(levels.join("."), name.clone());
         let printed = table.in_catalog("lake");
-        assert_says(&list, &table.to_string());
+        assert_says(&list, &table.sql());
         let typed = format!("/duck describe table:{table}");
         let choices = env.0.ana.complete("#data", &typed).await.unwrap();
         let (_, value) = choices
@@ -177,7 +177,7 @@ async fn a_large_catalog_is_listed_whole() {
     catalog.set_page(1000);
     let env = Env::start(&catalog).await;
     let list = env.answer("/duck tables").await;
-    assert_says(&list, "12000 tables in `lake`");
+    assert_says(&list, "12,000 tables in `lake`");
     assert!(!list.content.contains("not complete"), "{}", list.content);
     let found = async || {
         let typed = "/duck describe table:t11999";

@@ -201,7 +201,10 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(env: impl RuntimeEnv) {
         .unwrap();
     sent.until(|it| it.content.contains("Shared in this channel."))
         .await;
-    assert_says(&ben.read("#data").await, "    2 │    1430");
+    assert_says(
+        &ben.read("#data").await,
+        "ducks │ BIGINT  │ 2\ngrams │ HUGEINT │ 1430",
+    );
 
     // The available tables and columns.
     assert_says(
@@ -255,7 +258,7 @@ async fn what_is_wrong_is_marked_and_something_better_is_offered(env: impl Runti
     );
     contains(
         told("DROP TABLE lake.zoo.ducks").await,
-        "The query did not run, because `/duck sql` only accepts statements that DuckDB treats as a `SELECT`.",
+        "The statement did not run, because it may change something",
     );
     contains(
         told("SELECT 1; SELECT 2").await,
@@ -265,7 +268,7 @@ async fn what_is_wrong_is_marked_and_something_better_is_offered(env: impl Runti
     // Local files, environment variables and credentials are out of reach.
     contains(
         told("FROM read_text('/etc/passwd')").await,
-        "File system LocalFileSystem has been disabled",
+        "file system operations are disabled by configuration",
     );
     contains(told("SELECT getenv('HOME')").await, "getenv is disabled");
     contains(
@@ -277,11 +280,11 @@ async fn what_is_wrong_is_marked_and_something_better_is_offered(env: impl Runti
     contains(told(hidden).await, "true");
     contains(
         told("SELECT list(range) FROM range(300_000_000)").await,
-        "has little memory",
+        "The query needs more memory and disk than `/duck sql` has.",
     );
     // Values can't break out of the code block.
     let quiet = told("SELECT '```@everyone' AS \"<@1>\", 1/0 AS n").await;
-    contains(quiet.clone(), "ˋˋˋ@everyone │    inf");
+    contains(quiet.clone(), "<@1> │ VARCHAR │ ˋˋˋ@everyone\n");
     assert_eq!(quiet.matches("```").count(), 4, "{quiet}");
 
     // Credentials that are no longer valid.
@@ -311,6 +314,9 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut env: impl Runt
         &answer(&ana, "/duck sql query:SELECT 1").await,
         "You already have 2 queries running, and the limit is 2.",
     );
+    // They block neither the tables nor their columns.
+    assert_says(&answer(&ana, "/duck tables").await, "zoo.ducks\n");
+    assert_says(&answer(&ana, "/duck describe table:ducks").await, "grams");
 
     // Neither the query nor the credentials are visible in the process list.
     for (_, seen) in query_processes() {
@@ -358,19 +364,22 @@ fn busy_queries() -> Vec<u32> {
 async fn what_is_too_much_for_a_message_comes_as_a_file(mut env: impl RuntimeEnv) {
     env.restart_bot_with(&[("DUCKBOT_SQL__ROWS", "1000")]).await;
     let ana = env.discord().person("ana");
-    let id = ready_session(&env, &ana, "AKIAASKSMUCH", "a-secret-of-one-who-asks-much").await;
+    ready_session(&env, &ana, "AKIAASKSMUCH", "a-secret-of-one-who-asks-much").await;
     let told = answer(
         &ana,
         "/duck sql query:SELECT range AS n, 'a, b' AS t FROM range(5000)",
     )
     .await;
-    assert_says(&told, "First 1000 rows (there are more) in ");
+    assert_says(&told, "The first 1,000 rows in ");
     assert_says(
         &told,
-        " of 1000 rows. The attached file has these rows in full.",
+        " of 1,000 rows. The file has these rows in full; the result has more.",
     );
     let file = &told.files[0];
-    assert_eq!(file.name, format!("answer-{id}.csv"));
+    assert_eq!(
+        file.name,
+        "select-range-as-n-a-b-as-t-from-range-5000-first-1000-rows.csv"
+    );
     assert!(
         file.content.starts_with("n,t\r\n0,\"a, b\"\r\n"),
         "{:.40}",
@@ -412,6 +421,40 @@ async fn a_question_is_use_of_the_session(env: impl RuntimeEnv) {
 }
 
 #[tokio::test]
+async fn a_second_question_is_answered_by_the_same_duckdb() {
+    let mut env = LocalLakeEnv::start().await;
+    env.restart_bot_with(&[("DUCKBOT_SQL__LINGER", "4s")]).await;
+    let ana = env.0.ana.clone();
+    let id = ready_session(
+        &env,
+        &ana,
+        "AKIAASKSTWICE",
+        "a-secret-of-one-who-asks-twice",
+    )
+    .await;
+    let bot = std::path::Path::new(&env.0.variables["DUCKBOT_LOCAL__FOLDER"]);
+    let folder = bot.join(format!("sessions/{id}/.duckdb"));
+    let duckdbs = async || {
+        let names = std::fs::read_dir(&folder).unwrap();
+        let names = names.map(|it| it.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|it| it.starts_with("query-")).collect();
+        names.sort();
+        names
+    };
+    let sql = "/duck sql query:SELECT sum(grams) AS grams FROM ducks";
+    assert_says(&answer(&ana, sql).await, "1430");
+    let started = duckdbs().await;
+    assert_eq!(started.len(), 1, "it waits for the next query");
+    assert_says(&answer(&ana, sql).await, "1430");
+    assert_says(&answer(&ana, "/duck describe table:ducks").await, "grams");
+    assert_eq!(duckdbs().await, started);
+    // Later it ends.
+    wait_until(duckdbs, Vec::is_empty).await;
+    stop_session(&ana).await;
+    env.assert_clean().await;
+}
+
+#[tokio::test]
 async fn the_api_servers_log_has_that_somebody_asked_and_not_what() {
     let Some(env) = LakeEnv::start().await else {
         return;
@@ -444,11 +487,11 @@ async fn whoever_has_the_role_runs_other_statements_too() {
     env.restart_bot_with(&settings).await;
     let ana = env.discord().person("ana");
     let id = ready_session(&env, &ana, "AKIAASKSWRITE", "a-secret-of-one-who-writes").await;
-    let told = answer(&ana, "/duck sql query:CREATE TABLE t AS SELECT 1 AS n").await;
+    let told = answer(&ana, "/duck sql query:CREATE TEMP TABLE t AS SELECT 1 AS n").await;
     assert_says(&told, "Done in ");
     let told = answer(
         &ana,
-        "/duck sql query:BEGIN; CREATE TABLE t AS SELECT 1 AS n",
+        "/duck sql query:BEGIN; CREATE TEMP TABLE t AS SELECT 1 AS n",
     )
     .await;
     assert_says(&told, "The query did not run, because it has 2 statements.");
@@ -456,17 +499,17 @@ async fn whoever_has_the_role_runs_other_statements_too() {
     assert_says(&told, "Nothing was saved, because the query only began");
     let told = answer(&ana, "/duck sql query:SET threads = 4").await;
     assert_says(&told, "the configuration has been locked");
-    let disguised = "/duck sql query:/* /* */\n.quit\n*/ CREATE TABLE t AS SELECT 1";
+    let disguised = "/duck sql query:/* /* */\n.quit\n*/ CREATE TEMP TABLE t AS SELECT 1";
     let told = answer(&ana, disguised).await;
-    assert_says(&told, "`/duck sql` might read its lines in another way");
+    assert_says(&told, "Done in ");
     let log = env.log();
     assert!(
-        log.contains("CREATE TABLE t AS SELECT 1"),
+        log.contains("CREATE TEMP TABLE t AS SELECT 1"),
         "with `sql.log_queries` the log must contain the statement"
     );
     assert_eq!(
         log.matches(&format!("asked {id}: refused")).count(),
-        2,
+        1,
         "{log}"
     );
     env.assert_clean().await;

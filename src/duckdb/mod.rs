@@ -9,29 +9,32 @@
 //!
 //! [`control_socket`] takes the bot's commands, which [`control`] defines.
 //!
-//! [`query_worker`] runs one [`query`] from the chat in a second DuckDB beside that one.
+//! [`query_worker`] answers each [`query`] from the chat in a second DuckDB beside that one.
 //! [`request_failure`] tells which server failed, if DuckDB reports a failed request.
 //!
 //! [`confine`] restricts this process and DuckDB with Landlock, in the local runtime.
 //!
 //! Credentials reach the session's DuckDB through its environment, as `getenv('…')` in SQL, or through
-//! its input if they are renewed. A DuckDB for one query gets them only through its input. They are
+//! its input if they are renewed. A DuckDB for queries from the chat gets them only through its input. They are
 //! removed from DuckDB's output before it is printed or stored.
 
 mod access;
+mod answer;
 pub mod confine;
 pub mod control;
 pub mod control_socket;
+mod decision;
 pub mod environment;
 pub mod names;
 pub mod query;
+pub mod query_loop;
 mod query_tree;
 pub mod query_worker;
 pub mod request_failure;
 pub mod script;
 mod secrets;
 pub mod shell;
-mod statement;
+mod statement_text;
 mod steps;
 
 use std::{

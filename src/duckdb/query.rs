@@ -34,6 +34,9 @@ pub struct QueryRequest {
     /// the same result, for workers that don't know this field and for other errors.
     #[serde(default)]
     pub list_tables: bool,
+    /// True if the worker is to wait for another request afterwards.
+    #[serde(default)]
+    pub keep: bool,
     /// Variables of the session, if the worker does not have them in its own environment.
     #[serde(default)]
     pub variables: HashMap<String, String>,
@@ -43,9 +46,9 @@ pub struct QueryRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueryResponse {
-    /// The query returned rows.
+    /// The statement returned rows.
     Rows(Rows),
-    /// A statement other than SELECT was run.
+    /// A statement was run that returns no rows.
     Done {
         /// Duration of the statement.
         milliseconds: u64,
@@ -57,8 +60,11 @@ pub enum QueryResponse {
     /// The text contains this number of statements; only one is allowed.
     #[serde(rename = "several")]
     MultipleStatements(usize),
-    /// DuckDB's command line may read the text in another way than DuckDB's parser, so it was not run.
-    Ambiguous,
+    /// The text has only comments.
+    Empty,
+    /// The statement is not a SELECT, and has a line break within quotes. It was not run, because DuckDB's
+    /// command line ends such a statement only at the end of its input, which must be one line.
+    LineBreak,
     /// DuckDB rejected the query.
     #[serde(rename = "wrong")]
     Error(QueryError),
@@ -96,7 +102,7 @@ pub struct Rows {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     pub name: String,
-    /// DuckDB's name of the column's type.
+    /// DuckDB's name of the column's type. Empty if it is not known, as for `INSERT … RETURNING`.
     pub kind: String,
 }
 
@@ -166,15 +172,55 @@ impl QueryError {
                 ..Self::default()
             };
         };
+        let message = match &*said.exception_type {
+            // Everything below is advice.
+            "Out of Memory" => said
+                .exception_message
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .into(),
+            _ => without_advice(&said.exception_message),
+        };
         Self {
+            message,
             kind: said.exception_type,
-            message: said.exception_message,
             position: said.position.and_then(|text| text.parse().ok()),
             name: said.name,
             missing: said.kind,
             ..Self::default()
         }
     }
+}
+
+/// Beginnings of advice that can't be followed in the chat, where settings are locked and nothing can
+/// be loaded.
+const ADVICE: [&str; 5] = [
+    "possible solutions:",
+    "please try installing",
+    "set ",
+    "pragma ",
+    "install ",
+];
+
+/// Removes the paragraphs after the first that advise to change a setting or to load an extension.
+fn without_advice(message: &str) -> String {
+    let is_advice = |part: &str| {
+        let part = part.to_ascii_lowercase();
+        let is_word = |advice: &&str| {
+            part.match_indices(*advice)
+                .any(|(at, _)| !part[..at].ends_with(|c: char| c.is_alphanumeric()))
+        };
+        ADVICE.iter().any(is_word)
+    };
+    let mut paragraphs = message.split("\n\n");
+    let first = paragraphs.next().unwrap_or_default();
+    let others = paragraphs
+        .filter(|part| !is_advice(part) && !part.starts_with("See also https://duckdb.org"));
+    std::iter::once(first)
+        .chain(others)
+        .collect::<Vec<_>>()
+        .join("\n\n")
 }
 
 #[cfg(test)]
@@ -194,5 +240,25 @@ mod tests {
         assert_eq!(wrong.name.as_deref(), Some("ordrs"));
         assert_eq!(wrong.missing.as_deref(), Some("Table"));
         assert_eq!(QueryError::parse("Killed").to_string(), "Killed");
+    }
+
+    #[test]
+    fn advice_that_can_not_be_followed_is_removed() {
+        // Output of DuckDB 1.5.5.
+        let full = r#"{"exception_type":"Out of Memory","exception_message":"failed to offload data block of size 256.0 KiB (800.0 KiB/1.0 MiB used).\nThis limit was set by the 'max_temp_directory_size' setting.\n\nPossible solutions:\n* Reducing the number of threads (SET threads=X)"}"#;
+        assert_eq!(
+            QueryError::parse(full).message,
+            "failed to offload data block of size 256.0 KiB (800.0 KiB/1.0 MiB used)."
+        );
+        let extension = "Table Function with name \"st_read\" is not in the catalog, but it exists in the \
+            spatial extension.\n\nPlease try installing and loading the spatial extension:\n\
+            INSTALL spatial;\nLOAD spatial;\n\n";
+        assert!(
+            without_advice(extension)
+                .trim()
+                .ends_with("spatial extension.")
+        );
+        let kept = "Table with name t does not exist!\n\nLINE 1: FROM t\n\nA dataset is needed";
+        assert_eq!(without_advice(kept), kept);
     }
 }

@@ -1,86 +1,316 @@
-//! Runs one query from the chat in a DuckDB of its own (`duckbot duckdb --ask`). That DuckDB has
+//! Answers queries from the chat in a DuckDB of its own (`duckbot duckdb --ask`). That DuckDB has
 //! an in-memory database, an environment without secrets, and no access to this machine's files.
 //!
-//! The request is one line of JSON on standard input, and the response one on standard output.
-//! Closing the input before that interrupts the query.
+//! A request is one line of JSON on standard input, and its response one on standard output. Closing
+//! the input interrupts the query. A DuckDB answers several queries one after the other if none
+//! of them can have left anything behind.
 
 use std::{
     collections::HashMap,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use serde_json::Value;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
-    access,
+    access, answer,
+    decision::{Decision, Reading, decide},
     environment::{self, SessionConfig},
     names::literal,
     query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
-    query_tree::{Statement, classify, find_place, has_dotted_name, lists_tables},
-    script::{self, ScriptStep, tables},
+    query_tree::{ShortNames, has_dotted_name, lists_tables, only_reads, short_names},
+    script::{Access, ScriptStep, query, tables},
     secrets::Secrets,
     shell::{Answer, Exited, Shell},
-    statement,
 };
 use crate::catalog::{client::ListingError, listing::Listing};
-
-/// Table that holds the rows until they are read as text.
-const RESULT_TABLE: &str = "temp.main.duckbot_answer";
-/// Text before the query. Its length is the position that DuckDB reports for an error of `query()`.
-const CREATE_PREFIX: &str = "CREATE TEMP TABLE duckbot_answer AS FROM ";
 
 /// Maximum time to list the tables of a catalog.
 const LISTING_TIME: Duration = Duration::from_secs(20);
 
-/// Runs a query in a session with these variables.
-///
-/// # Errors
-/// If DuckDB can't be started, the session's variables are not valid, or the disk is full.
-pub async fn run(
-    request: &QueryRequest,
-    variables: &HashMap<String, String>,
-) -> anyhow::Result<QueryResponse> {
-    let limit = Duration::from_secs(request.timeout_seconds.into());
-    match timeout(limit, answer(request, variables)).await {
-        Ok(answer) => answer,
-        // DuckDB was killed instead of asked to end, because a long query may be running.
-        Err(_) => Ok(QueryResponse::TimedOut),
+/// Answers queries in a session with these variables.
+pub struct QueryWorker {
+    config: SessionConfig,
+    variables: HashMap<String, String>,
+    /// DuckDB for the next query.
+    kept: Option<Prepared>,
+}
+
+/// DuckDB's knowledge of the catalog's namespaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Namespaces {
+    /// DuckDB knows none. It takes a dot in a schema's name for the end of a level.
+    Unknown,
+    /// DuckDB has listed them.
+    Listed,
+}
+
+/// A DuckDB, and what was prepared in it.
+struct Prepared {
+    shell: Shell,
+    /// `None` before the catalog is attached.
+    access: Option<Access>,
+    namespaces: Namespaces,
+    /// The first two schemas, if they were listed.
+    schemas: Option<Vec<String>>,
+    /// Removed after DuckDB has ended, so this comes last.
+    _folder: WorkFolder,
+}
+
+/// Reasons why a query was not run.
+enum Stopped {
+    Exited,
+    Answered(QueryResponse),
+    Failed(anyhow::Error),
+}
+
+impl From<Exited> for Stopped {
+    fn from(_: Exited) -> Self {
+        Self::Exited
     }
 }
 
-async fn answer(
-    request: &QueryRequest,
-    variables: &HashMap<String, String>,
-) -> anyhow::Result<QueryResponse> {
-    let mut config = environment::read(variables)?;
-    if request.list_tables {
-        match access::list_tables(&config, variables, LISTING_TIME).await {
-            Ok(listing) => {
-                let secrets = Secrets::from_variables(variables);
-                return Ok(QueryResponse::Rows(listed(&listing, request, &secrets)));
-            }
-            Err(error @ ListingError::Moved(_)) => {
-                return Ok(QueryResponse::NoAccess {
-                    what: tables::list_tables(&config.catalog.name).what,
-                    error: error.to_string(),
-                    failure: None,
-                });
-            }
-            // DuckDB has the exact error.
-            Err(_) => {}
+impl From<anyhow::Error> for Stopped {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl QueryWorker {
+    /// # Errors
+    /// If the session's variables are not valid.
+    pub fn new(variables: HashMap<String, String>) -> anyhow::Result<Self> {
+        Ok(Self {
+            config: environment::read(&variables)?,
+            variables,
+            kept: None,
+        })
+    }
+
+    /// Runs a query.
+    ///
+    /// # Errors
+    /// If DuckDB can't be started, or the disk is full.
+    pub async fn answer(&mut self, request: &QueryRequest) -> anyhow::Result<QueryResponse> {
+        let limit = Duration::from_secs(request.timeout_seconds.into());
+        match timeout(limit, self.list_or_run(request)).await {
+            Ok(answer) => answer,
+            // DuckDB was killed instead of asked to end, because a long query may be running.
+            Err(_) => Ok(QueryResponse::TimedOut),
         }
     }
-    if let Some(answer) = attempt(request, &config, variables, Namespaces::Unknown).await? {
-        return Ok(answer);
+
+    async fn list_or_run(&mut self, request: &QueryRequest) -> anyhow::Result<QueryResponse> {
+        if request.list_tables {
+            match access::list_tables(&self.config, &self.variables, LISTING_TIME).await {
+                Ok(listing) => {
+                    let secrets = Secrets::from_variables(&self.variables);
+                    return Ok(QueryResponse::Rows(listed(&listing, request, &secrets)));
+                }
+                Err(error @ ListingError::Moved(_)) => {
+                    return Ok(QueryResponse::NoAccess {
+                        what: tables::list_tables(&self.config.catalog.name).what,
+                        error: error.to_string(),
+                        failure: None,
+                    });
+                }
+                // DuckDB has the exact error.
+                Err(_) => {}
+            }
+        }
+        match self.run(request).await {
+            Ok(response) | Err(Stopped::Answered(response)) => Ok(response),
+            Err(Stopped::Exited) => Ok(QueryResponse::Exited),
+            Err(Stopped::Failed(error)) => Err(error),
+        }
     }
-    let listing = access::list_tables(&config, variables, LISTING_TIME).await;
-    config.catalog.nested |= listing.is_ok_and(|listing| listing.nests);
-    let answer = attempt(request, &config, variables, Namespaces::Listed).await?;
-    Ok(answer.unwrap_or(QueryResponse::Exited))
+
+    async fn run(&mut self, request: &QueryRequest) -> Result<QueryResponse, Stopped> {
+        // Dropping this future ends DuckDB, which may be busy.
+        let (prepared, decision) = match self.kept.take() {
+            Some(mut kept) => match decide(&mut kept.shell, &request.sql).await {
+                Ok(decision) => (kept, decision),
+                // It ended since the last query.
+                Err(Exited) => self.start_and_decide(&request.sql).await?,
+            },
+            None => self.start_and_decide(&request.sql).await?,
+        };
+        match decision {
+            Decision::Answered(response) => {
+                self.kept = Some(prepared);
+                Ok(response)
+            }
+            Decision::Statement {
+                only_reads: false, ..
+            } if !request.allow_writes => {
+                self.kept = Some(prepared);
+                Ok(QueryResponse::NotSelect)
+            }
+            Decision::Statement { line, only_reads } => {
+                let access = access_for(only_reads, request);
+                let mut prepared = self.attach(prepared, access).await?;
+                self.set_default(&mut prepared, ShortNames::Table).await?;
+                let Prepared { shell, _folder, .. } = prepared;
+                Ok(answer::run_last(shell, &line, request, &self.config).await?)
+            }
+            Decision::Read(reading) => {
+                let only_reads = only_reads(&reading.tree);
+                let access = access_for(only_reads, request);
+                let prepared = self.attach(prepared, access).await?;
+                let (prepared, response) = self.read(prepared, &reading, request).await?;
+                if only_reads {
+                    self.kept = Some(prepared);
+                }
+                Ok(response)
+            }
+        }
+    }
+
+    async fn read(
+        &mut self,
+        mut prepared: Prepared,
+        reading: &Reading,
+        request: &QueryRequest,
+    ) -> Result<(Prepared, QueryResponse), Stopped> {
+        let is_unknown = |prepared: &Prepared| prepared.namespaces == Namespaces::Unknown;
+        if is_unknown(&prepared) && lists_tables(&reading.tree) {
+            prepared = self.learn_namespaces(prepared).await?;
+        }
+        let names = short_names(&reading.tree);
+        loop {
+            let uses_default = self.set_default(&mut prepared, names).await?;
+            let shell = &mut prepared.shell;
+            let response =
+                answer::read(shell, reading, uses_default, request, &self.config).await?;
+            let is_missing =
+                matches!(&response, QueryResponse::Error(wrong) if wrong.kind == "Catalog");
+            if !is_missing || !is_unknown(&prepared) || !has_dotted_name(&request.sql) {
+                return Ok((prepared, response));
+            }
+            prepared = self.learn_namespaces(prepared).await?;
+        }
+    }
+
+    async fn start_and_decide(&self, sql: &str) -> Result<(Prepared, Decision), Stopped> {
+        let mut prepared = self.start().await?;
+        let decision = decide(&mut prepared.shell, sql).await?;
+        Ok((prepared, decision))
+    }
+
+    /// Starts a DuckDB, which does not know the catalog yet.
+    async fn start(&self) -> Result<Prepared, Stopped> {
+        let folder = WorkFolder::create_in(&self.config.home)?;
+        let secrets = Secrets::from_variables(&self.variables);
+        let program = &self.config.program;
+        let shell = Shell::start_isolated(program, &folder.0, &self.variables, secrets)
+            .map_err(anyhow::Error::from)?;
+        let limits = query::set_limits(&self.config, &folder.0.join(SPILL));
+        let mut prepared = Prepared {
+            shell,
+            access: None,
+            namespaces: Namespaces::Unknown,
+            schemas: None,
+            _folder: folder,
+        };
+        self.take_step(&mut prepared, &limits).await?;
+        Ok(prepared)
+    }
+
+    /// Attaches the catalog, in another DuckDB if this one has attached it in another way.
+    async fn attach(&self, prepared: Prepared, access: Access) -> Result<Prepared, Stopped> {
+        let mut prepared = match prepared.access {
+            Some(present) if present == access => return Ok(prepared),
+            Some(_) => self.start().await?,
+            None => prepared,
+        };
+        let value = |name: &str| literal(self.variables.get(name).map_or("", String::as_str));
+        for step in query::attach(&self.config, access, &value) {
+            self.take_step(&mut prepared, &step).await?;
+        }
+        prepared.access = Some(access);
+        Ok(prepared)
+    }
+
+    async fn take_step(&self, prepared: &mut Prepared, step: &ScriptStep) -> Result<(), Stopped> {
+        for statement in &step.statements {
+            if let Answer::Failed(error) = prepared.shell.query(statement).await? {
+                let error = QueryError::read(&error, &self.config);
+                return Err(Stopped::Answered(QueryResponse::NoAccess {
+                    what: step.what.clone(),
+                    error: error.to_string(),
+                    failure: error.failure,
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes DuckDB list the namespaces. It does so in another DuckDB if they turn out to be nested,
+    /// which must be known when the catalog is attached.
+    async fn learn_namespaces(&mut self, prepared: Prepared) -> Result<Prepared, Stopped> {
+        let listing = access::list_tables(&self.config, &self.variables, LISTING_TIME).await;
+        let mut prepared = prepared;
+        if listing.is_ok_and(|listing| listing.nests) && !self.config.catalog.nested {
+            self.config.catalog.nested = true;
+            let access = prepared.access.unwrap_or(Access::ReadOnly);
+            prepared = self.attach(self.start().await?, access).await?;
+        }
+        let name = &self.config.catalog.name;
+        let step = ScriptStep::new(
+            format!("Listing the namespaces of {name}"),
+            vec![tables::list_namespaces(name)],
+        );
+        self.take_step(&mut prepared, &step).await?;
+        prepared.namespaces = Namespaces::Listed;
+        Ok(prepared)
+    }
+
+    /// Makes the catalog the default for names without it, and its schema, if there is only one.
+    /// Returns true if the default was changed.
+    async fn set_default(
+        &self,
+        prepared: &mut Prepared,
+        names: ShortNames,
+    ) -> Result<bool, Stopped> {
+        if names == ShortNames::None {
+            return Ok(false);
+        }
+        let catalog = &self.config.catalog.name;
+        if prepared.schemas.is_none() {
+            let list = query::first_schemas(catalog);
+            prepared.schemas = Some(match prepared.shell.query(&list).await? {
+                Answer::Done(lines) => lines.iter().filter_map(|it| only_value(it)).collect(),
+                // The query itself tells the failure, if it matters.
+                Answer::Failed(_) => Vec::new(),
+            });
+        }
+        let schema = match (prepared.schemas.as_deref().unwrap_or_default(), names) {
+            ([only], _) => only,
+            // DuckDB has no default of a catalog alone. Names of tables alone are not meant.
+            ([first, ..], ShortNames::Schema) => first,
+            _ => return Ok(false),
+        };
+        let default = query::set_default(catalog, schema);
+        let done = prepared.shell.execute(&default).await?;
+        Ok(done == Answer::Done(()))
+    }
+}
+
+/// Returns the access of a statement to the team's tables. Only what may change something can write.
+fn access_for(only_reads: bool, request: &QueryRequest) -> Access {
+    if request.allow_writes && !only_reads {
+        Access::ReadWrite
+    } else {
+        Access::ReadOnly
+    }
+}
+
+fn only_value(line: &str) -> Option<String> {
+    let [value] = serde_json::from_str(line).ok()?;
+    Some(value)
 }
 
 /// Returns a listing as rows, without secret values.
@@ -111,222 +341,25 @@ fn text_column(name: &str) -> Column {
     }
 }
 
-/// DuckDB's knowledge of the catalog's namespaces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Namespaces {
-    /// DuckDB knows none. It takes a dot in a schema's name for the end of a level.
-    Unknown,
-    /// DuckDB has listed them.
-    Listed,
-}
+/// Name of the folder for what does not fit into memory.
+const SPILL: &str = "spill";
 
-/// Runs the request in a new DuckDB. Returns `None` if it may succeed once DuckDB knows the
-/// namespaces. Then nothing was changed.
-async fn attempt(
-    request: &QueryRequest,
-    config: &SessionConfig,
-    variables: &HashMap<String, String>,
-    namespaces: Namespaces,
-) -> anyhow::Result<Option<QueryResponse>> {
-    let secrets = Secrets::from_variables(variables);
-    let folder = EmptyFolder::create_in(&config.home)?;
-    let mut shell = Shell::start_isolated(&config.program, &folder.0, variables, secrets)?;
-    let executed = execute(&mut shell, request, config, variables, namespaces).await;
-    Ok(executed.unwrap_or(Some(QueryResponse::Exited)))
-}
+/// Working folder of a DuckDB, removed on drop. Without HOME, DuckDB looks for files of its own in the
+/// working folder.
+struct WorkFolder(PathBuf);
 
-/// Working folder of a DuckDB for one query; removed on drop. Without HOME, DuckDB looks for files
-/// of its own in the working folder.
-struct EmptyFolder(PathBuf);
-
-impl EmptyFolder {
-    fn create_in(home: &Path) -> io::Result<Self> {
+impl WorkFolder {
+    fn create_in(home: &Path) -> anyhow::Result<Self> {
         let path = home.join(format!(".duckdb/query-{}", Uuid::new_v4()));
         fs::create_dir_all(&path)?;
         Ok(Self(path))
     }
 }
 
-impl Drop for EmptyFolder {
+impl Drop for WorkFolder {
     fn drop(&mut self) {
+        let _ = fs::remove_dir_all(self.0.join(SPILL));
         // A file that the owner put there meanwhile stays, and is removed with the session.
         let _ = fs::remove_dir(&self.0);
     }
-}
-
-async fn execute(
-    shell: &mut Shell,
-    request: &QueryRequest,
-    config: &SessionConfig,
-    variables: &HashMap<String, String>,
-    namespaces: Namespaces,
-) -> Result<Option<QueryResponse>, Exited> {
-    let value = |name: &str| literal(variables.get(name).map_or("", String::as_str));
-    let [limits, secret, attach, close] = script::query_steps(config, &value);
-    let mut steps = vec![limits, secret, attach];
-    if namespaces == Namespaces::Listed {
-        steps.push(list_namespaces(config));
-    }
-    steps.push(close);
-    for step in steps {
-        for statement in &step.statements {
-            if let Answer::Failed(error) = shell.query(statement).await? {
-                let error = QueryError::read(&error, config);
-                return Ok(Some(QueryResponse::NoAccess {
-                    what: step.what,
-                    error: error.to_string(),
-                    failure: error.failure,
-                }));
-            }
-        }
-    }
-    // DuckDB's own parser. It answers with a tree as JSON.
-    let parse = format!("SELECT json_serialize_sql({});", literal(&request.sql));
-    let tree = match shell.query(&parse).await? {
-        Answer::Done(lines) => serde_json::from_str(&lines.concat()).unwrap_or_default(),
-        Answer::Failed(error) => return Ok(Some(failed(&error, config))),
-    };
-    let is_unknown = namespaces == Namespaces::Unknown;
-    let answer = match classify(&tree) {
-        Statement::Select if is_unknown && lists_tables(&tree) => return Ok(None),
-        Statement::Select => run_select(shell, request, config, &tree).await?,
-        Statement::Other if request.allow_writes => {
-            run_statement(shell, &request.sql, config).await?
-        }
-        Statement::Other => QueryResponse::NotSelect,
-        Statement::Multiple(count) => QueryResponse::MultipleStatements(count),
-        Statement::Invalid(wrong) => QueryResponse::Error(wrong),
-    };
-    let is_missing = matches!(&answer, QueryResponse::Error(wrong) if wrong.kind == "Catalog");
-    if is_unknown && is_missing && has_dotted_name(&request.sql) {
-        return Ok(None);
-    }
-    Ok(Some(answer))
-}
-
-fn failed(error: &str, config: &SessionConfig) -> QueryResponse {
-    QueryResponse::Error(QueryError::read(error, config))
-}
-
-fn list_namespaces(config: &SessionConfig) -> ScriptStep {
-    let name = &config.catalog.name;
-    ScriptStep::new(
-        format!("Listing the namespaces of {name}"),
-        vec![tables::list_namespaces(name)],
-    )
-}
-
-/// Runs a SELECT with `query()`, which accepts one SELECT and nothing else, so the text can't
-/// escape from its literal.
-async fn run_select(
-    shell: &mut Shell,
-    request: &QueryRequest,
-    config: &SessionConfig,
-    tree: &Value,
-) -> Result<QueryResponse, Exited> {
-    let sql = literal(&request.sql);
-    let begin = Instant::now();
-    let most = request.max_rows;
-    let create = format!("{CREATE_PREFIX}query({sql}) LIMIT {};", u64::from(most) + 1);
-    if let Answer::Failed(error) = shell.query(&create).await? {
-        let error = QueryError::read(&error, config);
-        return Ok(QueryResponse::Error(with_place(error, tree)));
-    }
-    let milliseconds = begin.elapsed().as_millis() as u64;
-    let describe =
-        format!("SELECT json_array(column_name, column_type) FROM (DESCRIBE {RESULT_TABLE});");
-    let columns: Vec<_> = match shell.query(&describe).await? {
-        Answer::Done(lines) => lines.iter().filter_map(|line| parse_column(line)).collect(),
-        Answer::Failed(_) => Vec::new(),
-    };
-    // The command line can't read every name that a column can have.
-    let names: Vec<_> = (1..=columns.len()).map(|it| format!("c{it}")).collect();
-    let values: Vec<_> = names.iter().map(|it| format!("{it}::VARCHAR")).collect();
-    let [values, names] = [values, names].map(|all| all.join(", "));
-    let select = format!("SELECT json_array({values}) FROM {RESULT_TABLE} AS answer ({names});");
-    let lines = match shell.query(&select).await? {
-        Answer::Done(lines) => lines,
-        Answer::Failed(error) => return Ok(failed(&error, config)),
-    };
-    let mut answer = Rows {
-        columns,
-        more: lines.len() > most as usize,
-        milliseconds,
-        rows: Vec::new(),
-    };
-    let mut room = request.max_bytes as usize;
-    let mut cells = request.max_cells as usize;
-    for line in lines.iter().take(most as usize) {
-        let (fits, cells_fit) = (
-            room.checked_sub(line.len()),
-            cells.checked_sub(answer.columns.len()),
-        );
-        let Some((left, cells_left)) = fits.zip(cells_fit) else {
-            answer.more = true;
-            break;
-        };
-        (room, cells) = (left, cells_left);
-        // A row that was cut off is not valid JSON.
-        let Ok(row) = serde_json::from_str(line) else {
-            answer.more = true;
-            break;
-        };
-        answer.rows.push(row);
-    }
-    Ok(QueryResponse::Rows(answer))
-}
-
-fn parse_column(line: &str) -> Option<Column> {
-    let (name, kind) = serde_json::from_str(line).ok()?;
-    Some(Column { name, kind })
-}
-
-/// Corrects the position of an error, and adds the schema of a missing table. For an unknown name,
-/// DuckDB reports the position of `query()`, but the parse tree has the position of the name.
-fn with_place(wrong: QueryError, tree: &Value) -> QueryError {
-    if wrong.position != Some(CREATE_PREFIX.len()) {
-        return wrong;
-    }
-    let name = wrong.name.as_deref();
-    let place = name.and_then(|name| find_place(tree, name));
-    QueryError {
-        position: place.as_ref().map(|(position, _)| *position),
-        schema: place.and_then(|(_, schema)| schema),
-        ..wrong
-    }
-}
-
-/// Runs a text that is exactly one statement, other than SELECT. DuckDB has parsed it, so no quote
-/// is open at its end.
-async fn run_statement(
-    shell: &mut Shell,
-    sql: &str,
-    config: &SessionConfig,
-) -> Result<QueryResponse, Exited> {
-    // The command line drops the first character of such a line break.
-    let sql = sql.replace("\r\n", "\n");
-    let sql = statement::trim(&sql);
-    if let Some(count) = statement::count_statements(sql) {
-        match shell.query(&count).await? {
-            Answer::Done(lines) => match lines.concat().trim().parse() {
-                Ok(1) => {}
-                count => return Ok(QueryResponse::MultipleStatements(count.unwrap_or(2))),
-            },
-            Answer::Failed(error) => return Ok(failed(&error, config)),
-        }
-    }
-    if !statement::is_read_as_one(sql) {
-        return Ok(QueryResponse::Ambiguous);
-    }
-    let begin = Instant::now();
-    let done = shell.query(&format!("{sql}\n;")).await?;
-    let milliseconds = begin.elapsed().as_millis() as u64;
-    if let Answer::Failed(error) = done {
-        return Ok(failed(&error, config));
-    }
-    // It succeeds only if a transaction is open.
-    Ok(match shell.execute("ROLLBACK;").await? {
-        Answer::Done(()) => QueryResponse::NotCommitted,
-        Answer::Failed(_) => QueryResponse::Done { milliseconds },
-    })
 }

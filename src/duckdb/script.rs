@@ -1,6 +1,7 @@
 //! Translates a session's configuration into SQL. Pure.
 
 pub mod fence;
+pub mod query;
 pub mod renewal;
 pub mod tables;
 
@@ -10,7 +11,7 @@ use super::{
     environment::{Catalog, CatalogAuth, OwnKeys, S3, SessionConfig, secret},
     names::{identifier, literal},
 };
-use fence::{IGNORE_STORED_SECRETS, LOCK_SETTINGS, REMOTE_PREFIXES, allow_folders};
+use fence::{IGNORE_STORED_SECRETS, LOCK_SETTINGS, allow_folders};
 
 /// Table that lists failed steps for the owner. The UI shows it first.
 pub const PROBLEMS_TABLE: &str = "memory.main.problems";
@@ -20,9 +21,6 @@ pub const PROBLEMS_TABLE: &str = "memory.main.problems";
 pub(super) const SHORT_TIMEOUTS: &str =
     "SET SESSION http_timeout = 5; SET SESSION http_retries = 1;";
 const DEFAULT_TIMEOUTS: &str = "RESET SESSION http_timeout; RESET SESSION http_retries;";
-
-/// Default memory for a query from the chat.
-const DEFAULT_QUERY_MEMORY_MIB: u32 = 256;
 
 /// A named list of statements.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,59 +92,7 @@ fn from_environment(name: &str) -> String {
 pub fn access_steps(config: &SessionConfig) -> [ScriptStep; 2] {
     [
         create_s3_secret(&config.s3, &from_environment),
-        attach_catalog(&config.catalog, &from_environment),
-    ]
-}
-
-/// Returns the steps that prepare a DuckDB for one query from the chat. Afterwards it can read
-/// remote data, but no file of this machine, and no setting can be changed.
-pub fn query_steps(config: &SessionConfig, value: Value<'_>) -> [ScriptStep; 4] {
-    let SessionConfig { s3, catalog, .. } = config;
-    let slice = config
-        .query_memory
-        .map_or(DEFAULT_QUERY_MEMORY_MIB, NonZeroU32::get);
-    let room = (slice / 4).max(128).min(slice / 2);
-    let limits = [
-        format!("SET memory_limit = '{}MiB';", slice - room),
-        format!("SET threads = {};", config.threads),
-        // The Pod's disk belongs to the session's own DuckDB.
-        "SET temp_directory = '';".into(),
-        "SET autoinstall_known_extensions = false;".into(),
-        "SET errors_as_json = true;".into(),
-        // Otherwise DuckDB lists a hundred namespaces to suggest a name, as the bot does.
-        "SET catalog_error_max_schemas = 0;".into(),
-        ".mode list".into(),
-        ".headers off".into(),
-    ];
-    let [allowed, closed] = allow_folders(&match &config.folders {
-        Some(folders) => literals(folders.iter().map(String::as_str)),
-        None => literals(REMOTE_PREFIXES.split(',')),
-    });
-    let close = [
-        DEFAULT_TIMEOUTS.to_owned(),
-        allowed,
-        closed,
-        // Otherwise a SELECT could call a function that writes a log file.
-        "SET disabled_filesystems = 'LocalFileSystem';".into(),
-        "SET autoload_known_extensions = false;".into(),
-        // It also locks the configuration, from DuckDB 1.5 on.
-        ".safe_mode".into(),
-        "SELECT error('the configuration is not locked') \
-         WHERE NOT current_setting('lock_configuration');"
-            .into(),
-    ];
-    [
-        ScriptStep::new(
-            "Setting DuckDB's limits",
-            [IGNORE_STORED_SECRETS.to_owned()]
-                .into_iter()
-                .chain(set_extension_folder(config))
-                .chain(limits)
-                .collect(),
-        ),
-        create_s3_secret(s3, value),
-        attach_catalog(catalog, value),
-        ScriptStep::new("Blocking access to this machine", close.into()),
+        attach_catalog(&config.catalog, Access::ReadWrite, &from_environment),
     ]
 }
 
@@ -199,8 +145,9 @@ fn set_limits(config: &SessionConfig) -> ScriptStep {
     let all = config.memory.get();
     let questions = config.query_memory.map_or(0, NonZeroU32::get) * 2;
     let memory = memory_limit(all.saturating_sub(questions).max(all / 2));
-    // The UI keeps its notebooks on the same disk, and a Pod that fills its disk is evicted.
-    let spill = u64::from(config.disk.get()) * 9 / 10;
+    // The UI keeps its notebooks on the same disk, and a Pod that fills its disk is evicted. Queries
+    // from the chat get a tenth.
+    let spill = u64::from(config.disk.get()) * 8 / 10;
     let folder = config.home.join("spill");
     let folder = literal(&folder.to_string_lossy());
     ScriptStep::new(
@@ -306,9 +253,9 @@ fn s3_secret(s3: &S3, value: Value<'_>) -> Option<String> {
     Some(format!("CREATE OR REPLACE SECRET s3 ({options});"))
 }
 
-fn attach_catalog(catalog: &Catalog, value: Value<'_>) -> ScriptStep {
+fn attach_catalog(catalog: &Catalog, access: Access, value: Value<'_>) -> ScriptStep {
     let auth = catalog_secret(catalog, "catalog", value);
-    let attach = attach_statement(catalog, &catalog.name, "catalog");
+    let attach = attach_statement(catalog, &catalog.name, "catalog", access);
     let again: Vec<_> = auth.into_iter().chain([attach]).collect();
     // Load avro first, because iceberg would try to download it.
     let before = [
@@ -337,8 +284,15 @@ fn catalog_secret(catalog: &Catalog, name: &str, value: Value<'_>) -> Option<Str
     ))
 }
 
+/// Access to the tables of an attached catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    ReadOnly,
+    ReadWrite,
+}
+
 /// Returns the statement that attaches the catalog as `name`, with the secret of this name.
-fn attach_statement(catalog: &Catalog, name: &str, secret: &str) -> String {
+fn attach_statement(catalog: &Catalog, name: &str, secret: &str, access: Access) -> String {
     let authorization = match &catalog.auth {
         CatalogAuth::None => "AUTHORIZATION_TYPE 'none'".to_owned(),
         CatalogAuth::Token | CatalogAuth::OAuth2 { .. } => format!("SECRET {secret}"),
@@ -353,6 +307,7 @@ fn attach_statement(catalog: &Catalog, name: &str, secret: &str) -> String {
     } else {
         ""
     };
+    let is_read_only = access == Access::ReadOnly;
     // Without delegation, DuckDB uses the owner's keys only. DuckDB takes `main` for
     // the default schema, and would not find a namespace of this name. It takes a warehouse like `s3://…`
     // for a remote file, which it would attach as read-only.
@@ -363,7 +318,7 @@ fn attach_statement(catalog: &Catalog, name: &str, secret: &str) -> String {
     };
     format!(
         "ATTACH {} AS {} (TYPE iceberg, ENDPOINT {}, {authorization}, \
-         ACCESS_DELEGATION_MODE '{delegation}', DEFAULT_SCHEMA 'main', READ_ONLY false{nested});",
+         ACCESS_DELEGATION_MODE '{delegation}', DEFAULT_SCHEMA 'main', READ_ONLY {is_read_only}{nested});",
         literal(&catalog.warehouse),
         identifier(name),
         literal(&catalog.endpoint),

@@ -44,6 +44,9 @@ pub enum Answer<T> {
     Failed(String),
 }
 
+/// Rows of values; `None` for NULL.
+pub type Table = Vec<Vec<Option<String>>>;
+
 /// DuckDB has ended, so no more statements can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exited;
@@ -180,6 +183,55 @@ impl Shell {
         })
     }
 
+    /// Runs a line as the last statement, and ends DuckDB. Returns its result: rows of values as
+    /// DuckDB writes them, of which the first has the names of the columns. Rows beyond
+    /// `MAX_OUTPUT_BYTES` are missing, which the second value tells.
+    ///
+    /// DuckDB's command line reads the line until the end of its input. So it passes on the whole line
+    /// to DuckDB's parser, and can't take a part of it for a command of its own.
+    ///
+    /// # Errors
+    /// Returns [`Exited`] if DuckDB ends with neither a result nor an error.
+    pub async fn finish(mut self, line: &str) -> Result<Answer<(Table, bool)>, Exited> {
+        // The text is in no statement, so that no value can contain it.
+        let [column, row, null] = ["c", "r", "n"].map(|kind| format!("{kind}{}", self.end));
+        // A space, because the command line takes a line that begins with a dot for a command.
+        let text = format!(
+            ".headers on\n.separator {column} {row}\n.nullvalue {null}\n.print {row}\n {line}"
+        );
+        let mut input = self.input.take().ok_or(Exited)?;
+        let (mut output, mut errors) = (Vec::new(), std::mem::take(&mut self.line));
+        let ((), is_whole, _) = tokio::join!(
+            async {
+                // If the socket is closed, DuckDB's last output must still be read.
+                let _ = input.write_all(text.as_bytes()).await;
+                // End the input.
+                let _ = input.shutdown().await;
+            },
+            read_to_end(self.output.as_mut(), &mut output),
+            read_to_end(Some(&mut self.errors), &mut errors),
+        );
+        let ended = self.child.wait().await.map_err(|_| Exited)?;
+        let said = String::from_utf8_lossy(&errors);
+        if !said.trim().is_empty() {
+            return Ok(Answer::Failed(self.secrets.redact_values(said.trim())));
+        }
+        // Its exit code tells whether any statement failed, as the marks before did.
+        if ended.code().is_none() {
+            return Err(Exited);
+        }
+        let output = String::from_utf8_lossy(&output);
+        // Other output comes before, such as the result of the preparation.
+        let (_, result) = output.split_once(&row).ok_or(Exited)?;
+        let rows = result.strip_prefix('\n').unwrap_or(result);
+        // The last part was cut off, or is empty.
+        let rows = rows.rsplit_once(&row).map_or("", |(rows, _)| rows);
+        let value = |value: &str| (value != null).then(|| self.secrets.redact_values(value));
+        let rows = rows.split(&row).filter(|_| !rows.is_empty());
+        let rows = rows.map(|row| row.split(&column).map(value).collect());
+        Ok(Answer::Done((rows.collect(), is_whole)))
+    }
+
     /// Also removes these secret values, by variable, from DuckDB's output from now on.
     pub fn add_secrets(&mut self, variables: &HashMap<String, String>) {
         self.secrets.add(variables);
@@ -223,6 +275,24 @@ fn socket() -> std::io::Result<(UnixStream, OwnedFd)> {
     let (ours, theirs) = unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     Ok((UnixStream::from_std(ours)?, theirs.into()))
+}
+
+/// Reads all output. Returns false if only the first [`MAX_OUTPUT_BYTES`] are kept.
+async fn read_to_end(from: Option<&mut (impl AsyncBufRead + Unpin)>, kept: &mut Vec<u8>) -> bool {
+    let Some(from) = from else {
+        return true;
+    };
+    let mut is_whole = true;
+    while let Ok(heard) = from.fill_buf().await
+        && !heard.is_empty()
+    {
+        let room = MAX_OUTPUT_BYTES.saturating_sub(kept.len());
+        is_whole &= heard.len() <= room;
+        kept.extend_from_slice(&heard[..heard.len().min(room)]);
+        let taken = heard.len();
+        from.consume(taken);
+    }
+    is_whole
 }
 
 /// Reads lines up to the one with `end`. Returns them, and true if that line came. Without `from`

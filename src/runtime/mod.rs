@@ -9,6 +9,7 @@ mod environment;
 pub mod kubernetes;
 mod ledger_store;
 pub mod local;
+mod query_pool;
 mod query_rpc;
 
 use std::{sync::Arc, time::Duration};
@@ -126,7 +127,8 @@ pub trait Runtime: Send + Sync {
     /// Returns the last lines of DuckDB's log, unredacted.
     async fn recent_log(&self, seen: &Observed) -> Result<String, Error>;
 
-    /// Runs `question` in a separate DuckDB beside the session's. It counts as use of the session.
+    /// Runs `question` in a separate DuckDB beside the session's, which may wait for another one
+    /// afterwards. It counts as use of the session.
     /// Dropping the future interrupts the query. Returns `None` if the answer is large and there is no
     /// room for it.
     async fn ask(

@@ -1,4 +1,4 @@
-//! Sends one query to `duckbot duckdb --ask` and reads its result. The protocol is the same over a
+//! Sends queries to `duckbot duckdb --ask` and reads their results. The protocol is the same over a
 //! child process's pipes and over `exec` into a container.
 //!
 //! A hostile session can answer anything. So the limits that the request names are enforced again
@@ -7,7 +7,7 @@
 use std::{io, time::Duration};
 
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     time::timeout,
 };
 
@@ -22,51 +22,94 @@ const MAX_OVERHEAD_BYTES: u64 = 1 << 20;
 /// Maximum time to receive a large response. It is complete when its first byte is sent.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Writes `question` to `input` and reads the response from `output` into `room`. Keeps `input` open
-/// until then, because closing it interrupts the query. Returns `None` if the response is large and
-/// there is no room for it.
-///
-/// # Errors
-/// Returns [`Error::Session`] after the query's own limit plus `QUERY_TIMEOUT_MARGIN`, if the
-/// connection breaks, or if the response is invalid or larger than the request allows.
-pub(super) async fn call(
-    question: &QueryRequest,
-    mut input: impl AsyncWrite + Unpin,
-    output: impl AsyncRead + Unpin,
-    room: &mut AnswerRoom,
-) -> Result<Option<QueryResponse>, Error> {
-    let mut line = serde_json::to_vec(question).expect("a query request serializes to JSON");
-    line.push(b'\n');
-    let most = u64::from(question.max_bytes) * 2 + MAX_OVERHEAD_BYTES;
-    let mut output = output.take(AnswerRoom::SMALL_BYTES);
-    let mut answer = Vec::new();
-    let begun = async {
-        input.write_all(&line).await?;
-        input.flush().await?;
-        output.read_to_end(&mut answer).await
-    };
-    let limit = Duration::from_secs(question.timeout_seconds.into()) + QUERY_TIMEOUT_MARGIN;
-    within(limit, begun).await?;
-    if answer.len() as u64 == AnswerRoom::SMALL_BYTES {
-        if !room.enlarge().await {
-            return Ok(None);
+/// Maximum time to learn that a waiting process can still be reached.
+const REACH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A process that answers queries, one after the other. It ends when it is dropped, because that closes
+/// its input.
+pub(super) struct QueryProcess {
+    input: Box<dyn AsyncWrite + Send + Sync + Unpin>,
+    output: BufReader<Box<dyn AsyncRead + Send + Sync + Unpin>>,
+    /// Whatever must live as long as the process.
+    _guard: Option<Box<dyn Send + Sync>>,
+}
+
+impl QueryProcess {
+    pub(super) fn new(
+        input: impl AsyncWrite + Send + Sync + Unpin + 'static,
+        output: impl AsyncRead + Send + Sync + Unpin + 'static,
+    ) -> Self {
+        Self {
+            input: Box::new(input),
+            output: BufReader::new(Box::new(output)),
+            _guard: None,
         }
-        // One byte more shows that the response is too large.
-        output.set_limit(most + 1 - AnswerRoom::SMALL_BYTES);
-        within(TRANSFER_TIMEOUT, output.read_to_end(&mut answer)).await?;
     }
-    drop(input);
-    if answer.is_empty() {
-        // The process was killed, or the session image is too old to support queries.
-        return Ok(Some(QueryResponse::Exited));
+
+    /// Keeps `guard` as long as the process.
+    pub(super) fn with(self, guard: impl Send + Sync + 'static) -> Self {
+        Self {
+            _guard: Some(Box::new(guard)),
+            ..self
+        }
     }
-    if answer.len() as u64 > most || !Elements::count(&answer).fit(question) {
-        return Err(failed("the response is larger than the query allows"));
+
+    /// Returns true if the process answers. A connection that was idle may be dead without notice.
+    pub(super) async fn is_reachable(&mut self) -> bool {
+        let answered = async {
+            self.input.write_all(b"\n").await?;
+            self.input.flush().await?;
+            self.output.read_u8().await
+        };
+        matches!(timeout(REACH_TIMEOUT, answered).await, Ok(Ok(b'\n')))
     }
-    // Don't report the response, because it may quote the query.
-    let answer = serde_json::from_slice(&answer);
-    let answer = answer.map_err(|_| failed("the response is not valid JSON"))?;
-    Ok(Some(answer))
+
+    /// Sends `question` and reads the response into `room`. Dropping the process interrupts the query.
+    /// Returns `None` if the response is large and there is no room for it. Then, and after an error,
+    /// the process can't be used again.
+    ///
+    /// # Errors
+    /// Returns [`Error::Session`] after the query's own limit plus `QUERY_TIMEOUT_MARGIN`, if the
+    /// connection breaks, or if the response is invalid or larger than the request allows.
+    pub(super) async fn ask(
+        &mut self,
+        question: &QueryRequest,
+        room: &mut AnswerRoom,
+    ) -> Result<Option<QueryResponse>, Error> {
+        let mut line = serde_json::to_vec(question).expect("a query request serializes to JSON");
+        line.push(b'\n');
+        let most = u64::from(question.max_bytes) * 2 + MAX_OVERHEAD_BYTES;
+        let (input, output) = (&mut self.input, &mut self.output);
+        let mut answer = Vec::new();
+        let begun = async {
+            input.write_all(&line).await?;
+            input.flush().await?;
+            let small = &mut output.take(AnswerRoom::SMALL_BYTES);
+            small.read_until(b'\n', &mut answer).await
+        };
+        let limit = Duration::from_secs(question.timeout_seconds.into()) + QUERY_TIMEOUT_MARGIN;
+        within(limit, begun).await?;
+        if answer.len() as u64 == AnswerRoom::SMALL_BYTES && !answer.ends_with(b"\n") {
+            if !room.enlarge().await {
+                return Ok(None);
+            }
+            // One byte more shows that the response is too large.
+            let output = &mut self.output;
+            let rest = &mut output.take(most + 1 - AnswerRoom::SMALL_BYTES);
+            within(TRANSFER_TIMEOUT, rest.read_until(b'\n', &mut answer)).await?;
+        }
+        if answer.is_empty() {
+            // The process was killed, or the session image is too old to support queries.
+            return Ok(Some(QueryResponse::Exited));
+        }
+        if answer.len() as u64 > most || !Elements::count(&answer).fit(question) {
+            return Err(failed("the response is larger than the query allows"));
+        }
+        // Don't report the response, because it may quote the query.
+        let answer = serde_json::from_slice(&answer);
+        let answer = answer.map_err(|_| failed("the response is not valid JSON"))?;
+        Ok(Some(answer))
+    }
 }
 
 /// Waits for input or output, up to `limit`.
@@ -143,6 +186,7 @@ mod tests {
             timeout_seconds: 60,
             allow_writes: false,
             list_tables: false,
+            keep: true,
             variables: HashMap::new(),
         }
     }
@@ -152,12 +196,20 @@ mod tests {
         format!(r#"{{"rows":{{"columns":[],"rows":[{rows}],"more":false,"milliseconds":1}}}}"#)
     }
 
+    fn many(count: usize) -> io::Cursor<Vec<u8>> {
+        io::Cursor::new(rows(r#"["a"]"#, count).into_bytes())
+    }
+
     /// Result of a call that is answered with `text`.
     async fn answered(text: String) -> Result<Option<QueryResponse>, Error> {
         let (mut session, bot) = duplex(1 << 10);
         tokio::spawn(async move { session.write_all(text.as_bytes()).await });
         let mut room = AnswerMemory::default().room();
-        call(&question(), sink(), bot, &mut room).await
+        process(bot).ask(&question(), &mut room).await
+    }
+
+    fn process(output: impl AsyncRead + Send + Sync + Unpin + 'static) -> QueryProcess {
+        QueryProcess::new(sink(), output)
     }
 
     fn is_refused(answered: Result<Option<QueryResponse>, Error>) -> bool {
@@ -176,11 +228,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_process_answers_one_query_after_the_other() {
+        let mut room = AnswerMemory::default().room();
+        let two = format!("{}\n{}\n\n", rows("[]", 1), rows("[]", 6_000));
+        let mut process = process(io::Cursor::new(two.into_bytes()));
+        for count in [1, 6_000] {
+            let answered = process.ask(&question(), &mut room).await;
+            let Ok(Some(QueryResponse::Rows(rows))) = answered else {
+                panic!("{answered:?}");
+            };
+            assert_eq!(rows.rows.len(), count);
+        }
+        assert!(process.is_reachable().await);
+        assert!(!process.is_reachable().await);
+    }
+
+    #[tokio::test]
     async fn a_session_that_sends_more_than_agreed_is_cut_off() {
         let mut room = AnswerMemory::default().room();
         let endless = tokio::io::repeat(b'[');
         assert!(is_refused(
-            call(&question(), sink(), endless, &mut room).await
+            process(endless).ask(&question(), &mut room).await
         ));
         // Short on the wire, and large in memory.
         assert!(is_refused(answered(rows("[]", 100_000)).await));
@@ -193,19 +261,19 @@ mod tests {
     #[tokio::test]
     async fn large_answers_wait_for_each_other_and_small_ones_for_nobody() {
         let memory = AnswerMemory::default();
-        let large = rows(r#"["a"]"#, 5_000);
-        let (question, small) = (question(), rows(r#"["a"]"#, 2));
+        let (question, large, small) = (question(), || many(5_000), || many(2));
         let mut held = [memory.room(), memory.room(), memory.room()];
         for room in &mut held {
-            let answered = call(&question, sink(), large.as_bytes(), room).await;
+            let answered = process(large()).ask(&question, room).await;
             assert!(answered.is_ok_and(|it| it.is_some()));
         }
         let mut room = memory.room();
-        let mut waits = Box::pin(call(&question, sink(), large.as_bytes(), &mut room));
+        let mut waiting = process(large());
+        let mut waits = Box::pin(waiting.ask(&question, &mut room));
         assert!(waits.as_mut().now_or_never().is_none());
         let mut other = memory.room();
-        let answered = call(&question, sink(), small.as_bytes(), &mut other);
-        assert!(answered.await.is_ok_and(|it| it.is_some()));
+        let answered = process(small()).ask(&question, &mut other).await;
+        assert!(answered.is_ok_and(|it| it.is_some()));
         drop(held);
         assert!(waits.await.is_ok_and(|it| it.is_some()));
     }

@@ -5,6 +5,7 @@
 
 mod appearance;
 mod audit;
+mod catalog_tables;
 mod credentials;
 mod history;
 mod options;
@@ -32,6 +33,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 pub use appearance::Appearance;
 pub use audit::audit_replacement;
+pub use catalog_tables::MissingTable;
 pub use credentials::SetupOutcome;
 pub use queries::{QueryPermit, ReplyRoom, TableList};
 pub use reaping::{ExtendedSession, ReapOutcome, ReapResult, usage};
@@ -42,7 +44,6 @@ pub use rejection::{
 pub(crate) use renewal::renew;
 pub use report::ReportClaim;
 pub use sessions::{OpenedSession, displayable_name};
-pub use sql::MissingTable;
 pub use status::Status;
 pub use summary::summarize;
 

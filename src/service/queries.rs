@@ -57,8 +57,23 @@ impl TableCache {
     }
 }
 
-/// Running queries by ID, each with its owner and the token that cancels it.
-pub(super) type RunningQueries = HashMap<String, (OwnerId, CancellationToken)>;
+/// Running queries by ID.
+pub(super) type RunningQueries = HashMap<String, Running>;
+
+/// A running query.
+pub(super) struct Running {
+    pub(super) owner: OwnerId,
+    pub(super) purpose: Purpose,
+    pub(super) cancelled: CancellationToken,
+}
+
+/// The party that needs a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Person,
+    /// The bot itself, for a list of tables or columns.
+    Bot,
+}
 
 /// List of tables that is cached.
 pub(super) struct CachedTables {

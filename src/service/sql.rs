@@ -1,26 +1,18 @@
 //! The use cases of queries from the chat.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Instant};
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
     LookupRejection, QueryRejection, Rejection, Requester, Service, ServiceError, SessionAction,
-    TablesError,
     audit::{QueryAudit, audit_query},
-    queries::{CachedTables, QueryPermit, ReplyRoom, RunningQuery, TableList},
+    queries::{Purpose, QueryPermit, ReplyRoom, Running, RunningQuery},
     sessions::not_yours,
-    tables::{find_table, nearest, parse_table},
 };
 use crate::{
-    runtime::{
-        AskError, QueryError, QueryRequest, QueryResponse, Rows, TableName, all_tables, identifier,
-    },
+    runtime::{AskError, QueryRequest, QueryResponse},
     session::{Failure, Observed, OwnerId, PodState, Stage},
     settings::Sql,
 };
@@ -33,13 +25,6 @@ const MAX_RESULT_BYTES: u32 = 4 << 20;
 /// Maximum number of values in a result. Each takes about 60 bytes of the bot's memory, however
 /// short it is.
 const MAX_RESULT_CELLS: u32 = 200_000;
-/// Time for which the list of tables is cached.
-const TABLES_TTL: Duration = Duration::from_secs(60);
-/// Maximum number of tables to list, and of columns to describe.
-const MAX_TABLES: u32 = 20_000;
-/// Maximum size of their names and types in bytes.
-const MAX_TABLES_BYTES: u32 = 1 << 20;
-
 impl Service {
     fn sql(&self) -> Result<&Sql, QueryRejection> {
         self.settings.sql.as_ref().ok_or(QueryRejection::Disabled)
@@ -85,9 +70,28 @@ impl Service {
     /// # Errors
     /// Returns [`QueryRejection::TooMany`] if the maximum number of queries is running.
     pub fn acquire_query_permit(&self, who: OwnerId) -> Result<QueryPermit, QueryRejection> {
+        self.acquire_permit(who, Purpose::Person)
+    }
+
+    /// Reserves one of the concurrent queries that the bot itself runs for a person. Theirs don't count.
+    ///
+    /// # Errors
+    /// Returns [`QueryRejection::TooMany`] if the maximum number of queries is running.
+    pub(super) fn acquire_internal_permit(
+        &self,
+        who: OwnerId,
+    ) -> Result<QueryPermit, QueryRejection> {
+        self.acquire_permit(who, Purpose::Bot)
+    }
+
+    fn acquire_permit(
+        &self,
+        owner: OwnerId,
+        purpose: Purpose,
+    ) -> Result<QueryPermit, QueryRejection> {
         let mut running = self.queries.running.lock();
-        let theirs = running.values().filter(|(owner, _)| *owner == who);
-        let count = theirs.count();
+        let is_alike = |it: &&Running| it.owner == owner && it.purpose == purpose;
+        let count = running.values().filter(is_alike).count();
         if count >= MAX_CONCURRENT_QUERIES {
             return Err(QueryRejection::TooMany(count));
         }
@@ -99,15 +103,21 @@ impl Service {
             cancelled: CancellationToken::new(),
             room: self.queries.answers.room(),
         };
-        running.insert(permit.query.id.clone(), (who, permit.cancelled.clone()));
+        let cancelled = permit.cancelled.clone();
+        let entry = Running {
+            owner,
+            purpose,
+            cancelled,
+        };
+        running.insert(permit.query.id.clone(), entry);
         Ok(permit)
     }
 
     /// Cancels a running query of the caller. Returns false if there is none with this ID.
     pub fn cancel_query(&self, who: &Requester, question: &str) -> bool {
         let running = self.queries.running.lock();
-        let theirs = running.get(question).filter(|(owner, _)| *owner == who.id);
-        theirs.map(|(_, cancelled)| cancelled.cancel()).is_some()
+        let theirs = running.get(question).filter(|it| it.owner == who.id);
+        theirs.map(|it| it.cancelled.cancel()).is_some()
     }
 
     /// Makes room for a large answer that is not a query's result.
@@ -145,6 +155,7 @@ impl Service {
             timeout_seconds: u32::try_from(settings.timeout.as_secs()).unwrap_or(u32::MAX),
             allow_writes: writes,
             list_tables: false,
+            keep: false,
             variables: HashMap::new(),
         };
         let begin = Instant::now();
@@ -165,189 +176,15 @@ impl Service {
             Err(error) => Err(ask_error(seen, error)),
         }
     }
-
-    /// Lists the tables of a session's catalog. The list may be up to a minute old.
-    ///
-    /// # Errors
-    /// If the list can't be read.
-    pub async fn tables(&self, seen: &Observed) -> Result<Arc<TableList>, ServiceError> {
-        let known = {
-            let mut all = self.queries.tables.lists.lock();
-            all.retain(|id, known| is_in_use(known) && self.runtime.session(id).is_some());
-            all.entry(seen.record.id.clone()).or_default().clone()
-        };
-        // Autocompletion calls this on each key press. Concurrent calls share one lookup.
-        let mut known = known.lock().await;
-        if let Some(known) = &*known
-            && is_fresh(known)
-        {
-            return Ok(known.list.clone());
-        }
-        *known = None;
-        let catalog = self.catalog_name(seen);
-        let listed = self.run_internal_query(seen, all_tables(&catalog), true);
-        let (Rows { rows, more, .. }, _room) = listed.await?;
-        let name = |row: Vec<Option<String>>| match <[_; 2]>::try_from(row) {
-            Ok([Some(schema), Some(table)]) => Some(TableName::new(schema, table)),
-            _ => None,
-        };
-        let mut names: Vec<_> = rows.into_iter().filter_map(name).collect();
-        names.shrink_to_fit();
-        let list = Arc::new(TableList { names, more });
-        let memory = self.queries.tables.reserve(&list);
-        *known = memory.map(|memory| CachedTables {
-            read_at: Instant::now(),
-            list: list.clone(),
-            _memory: memory,
-        });
-        Ok(list)
-    }
-
-    /// Describes a table: its name, and its columns with their types and nullability. The room
-    /// must be held until the answer is sent.
-    ///
-    /// # Errors
-    /// Returns [`QueryRejection::UnknownTable`] with suggestions if the table does not exist, or
-    /// another error if the tables can't be read.
-    pub async fn describe(
-        &self,
-        seen: &Observed,
-        given: &str,
-    ) -> Result<(TableName, Rows, ReplyRoom), ServiceError> {
-        let tables = self.tables(seen).await;
-        let catalog = self.catalog_name(seen);
-        let known = tables.as_ref().ok();
-        let known = known.and_then(|tables| find_table(&tables.names, &catalog, given));
-        let known = known.cloned();
-        let unknown = |tables: Result<Arc<TableList>, ServiceError>| {
-            let nearest = nearest(&tables?.names, given);
-            let given = given.to_owned();
-            Err(QueryRejection::UnknownTable { given, nearest }.into())
-        };
-        // A table may exist without being listed, because the list is incomplete or denied.
-        let Some(table) = known.clone().or_else(|| parse_table(&catalog, given)) else {
-            return unknown(tables);
-        };
-        let parts = [&*catalog, &table.schema, &table.table].map(identifier);
-        let sql = format!(
-            "SELECT column_name AS \"column\", column_type AS \"type\", \"null\" \
-             FROM (DESCRIBE {})",
-            parts.join(".")
-        );
-        let (mut rows, room) = match (self.run_internal_query(seen, sql, false).await, known) {
-            (Ok(found), _) => found,
-            (Err(error), _) if !is_missing(&error) => return Err(error),
-            (Err(_), Some(table)) => {
-                return Err(QueryRejection::UnreadableTable(table.to_string()).into());
-            }
-            (Err(_), None) => return unknown(tables),
-        };
-        // Drop the column types: these rows describe the table and are not its values.
-        rows.columns.iter_mut().for_each(|it| it.kind.clear());
-        Ok((table, rows, room))
-    }
-
-    /// Looks up a table that DuckDB did not find.
-    pub async fn look_up_table(&self, seen: &Observed, error: &QueryError) -> Option<MissingTable> {
-        let name = error.missing_table()?;
-        let tables = self.tables(seen).await;
-        let names = tables.as_ref().map_or(&[][..], |tables| &tables.names);
-        let is_it = |it: &&TableName| {
-            let schema = error.schema.as_ref();
-            schema.is_some_and(|schema| it.schema.eq_ignore_ascii_case(schema))
-                && it.table.eq_ignore_ascii_case(name)
-        };
-        Some(match names.iter().find(is_it) {
-            Some(listed) => MissingTable::Listed(listed.sql()),
-            None => MissingTable::Unknown(nearest(names, name)),
-        })
-    }
-
-    /// Returns the name under which the session's catalog is attached in DuckDB.
-    pub fn catalog_name(&self, seen: &Observed) -> String {
-        let said = &seen.record.catalog;
-        let catalog = self.settings.catalog(said);
-        catalog.map_or_else(|| said.clone(), |catalog| catalog.name.clone())
-    }
-
-    /// Runs a query that the bot itself needs. It is not in the audit log. Returns the rows with the
-    /// room for them.
-    async fn run_internal_query(
-        &self,
-        seen: &Observed,
-        sql: String,
-        list_tables: bool,
-    ) -> Result<(Rows, ReplyRoom), ServiceError> {
-        let question = QueryRequest {
-            sql,
-            max_rows: MAX_TABLES,
-            max_bytes: MAX_TABLES_BYTES,
-            max_cells: MAX_TABLES * 3,
-            timeout_seconds: 60,
-            allow_writes: false,
-            list_tables,
-            variables: HashMap::new(),
-        };
-        // Counts as a query of the owner, because it uses as much memory.
-        let mut permit = self.acquire_query_permit(seen.record.owner)?;
-        let answer = self.runtime.ask(seen, &question, &mut permit.room).await;
-        let answer = answer.map_err(|error| ask_error(seen, error))?;
-        let why = match answer.ok_or(QueryRejection::NoRoom)? {
-            QueryResponse::Rows(rows) => return Ok((rows, permit.end_query())),
-            QueryResponse::NoAccess {
-                what,
-                error,
-                failure,
-            } => TablesError::NoAccess {
-                what,
-                error,
-                failure,
-            },
-            QueryResponse::Error(error) => TablesError::Query(error),
-            QueryResponse::TimedOut => TablesError::TimedOut,
-            _ => TablesError::Exited,
-        };
-        Err(QueryRejection::TablesUnavailable(Box::new(why)).into())
-    }
-}
-
-fn is_fresh(known: &CachedTables) -> bool {
-    known.read_at.elapsed() < TABLES_TTL
-}
-
-/// Returns true if a list of tables is up to date, or is being read.
-fn is_in_use(known: &Arc<tokio::sync::Mutex<Option<CachedTables>>>) -> bool {
-    Arc::strong_count(known) > 1
-        || known
-            .try_lock()
-            .is_ok_and(|known| known.as_ref().is_some_and(is_fresh))
-}
-
-/// A table that DuckDB did not find. Names are as in SQL, without the catalog.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MissingTable {
-    /// The catalog lists the table under this name, but does not find it when it is read.
-    Listed(String),
-    /// The catalog does not list it. Holds tables with similar names, most similar first.
-    Unknown(Vec<String>),
 }
 
 /// Turns a failure that a person can do something about into a rejection.
-fn ask_error(seen: &Observed, error: AskError) -> ServiceError {
+pub(super) fn ask_error(seen: &Observed, error: AskError) -> ServiceError {
     match error {
         AskError::CredentialsGone => QueryRejection::CredentialsGone.into(),
         AskError::NotRunning => LookupRejection::NotReady(seen.record.id.clone()).into(),
         AskError::Failed(error) => error.into(),
     }
-}
-
-/// Returns true if DuckDB did not find what a query names.
-fn is_missing(error: &ServiceError) -> bool {
-    let ServiceError::Rejected(Rejection::Query(QueryRejection::TablesUnavailable(error))) = error
-    else {
-        return false;
-    };
-    matches!(&**error, TablesError::Query(error) if error.kind == "Catalog")
 }
 
 fn is_queryable(seen: &Observed) -> bool {
@@ -390,7 +227,8 @@ fn outcome_label(
         QueryResponse::Done { .. } => ("done", 0),
         QueryResponse::NotSelect
         | QueryResponse::MultipleStatements(_)
-        | QueryResponse::Ambiguous => ("refused", 0),
+        | QueryResponse::Empty
+        | QueryResponse::LineBreak => ("refused", 0),
         QueryResponse::NotCommitted => ("not committed", 0),
         QueryResponse::Error(_) => ("wrong", 0),
         QueryResponse::NoAccess { .. } => ("no access", 0),

@@ -256,8 +256,13 @@ fn read_sql(reader: &mut SettingsReader) -> Result<Option<Sql>, Invalid> {
         let timeout = duration(text).filter(|it| it.num_seconds() <= 600);
         timeout?.to_std().ok()
     };
+    let short = |text: &str| {
+        let linger = duration(text).filter(|it| it.num_seconds() <= 3600);
+        linger?.to_std().ok()
+    };
     let enabled = reader.required("sql.enabled", "true or false", parse::<bool>);
     let timeout = reader.required("sql.timeout", "a duration up to 10m", within);
+    let linger = reader.required("sql.linger", "a duration up to 1h", short);
     let rows = reader.required("sql.rows", "a number from 1 to 100000", |text| {
         text.parse()
             .ok()
@@ -270,6 +275,7 @@ fn read_sql(reader: &mut SettingsReader) -> Result<Option<Sql>, Invalid> {
     let history = reader.required("sql.history", "true or false", parse);
     let sql = Sql {
         timeout: timeout?,
+        linger: linger?,
         rows: rows?,
         memory: memory?,
         write_roles: write_roles?,

@@ -219,6 +219,8 @@ pub struct Sql {
     pub timeout: std::time::Duration,
     /// Maximum number of rows per result.
     pub rows: u32,
+    /// Time for which the DuckDB that answered a query waits for the next one. Zero: it does not.
+    pub linger: std::time::Duration,
     /// Memory of each query. The runtime caps it at an eighth of the session's memory.
     pub memory: Mebibytes,
     /// IDs of the roles that may run statements other than SELECT.
@@ -310,6 +312,11 @@ impl Settings {
         let had = amount(self.size(name)?)?;
         let has_more = |size: &&Size| amount(size).is_some_and(|amount| amount > had);
         Some(&self.sizes.iter().find(has_more)?.name)
+    }
+
+    /// Time for which the DuckDB that answered a query from the chat waits for the next one.
+    pub fn linger(&self) -> std::time::Duration {
+        self.sql.as_ref().map(|sql| sql.linger).unwrap_or_default()
     }
 
     /// Size with this name.

@@ -46,7 +46,7 @@ async fn ana_opens_her_session_and_nobody_else_does() {
         let pressed = other.press(announced, "Open").await.unwrap();
         let refused = pressed.reply().await;
         assert!(refused.ephemeral);
-        assert_says(&refused, "can open that session.");
+        assert_says(&refused, "can open session");
     }
     let pressed = env.ana.press(announced, "Open").await.unwrap();
     let reply = pressed.reply().await;
@@ -122,6 +122,6 @@ async fn a_session_is_opened_by_command_too() {
     )));
     let line = format!("/duck open session:{id}");
     let refused = env.reply_to(&env.ben, &line).await;
-    assert_says(&refused, "can open that session.");
+    assert_says(&refused, "can open session");
     lake_env.env.assert_clean().await;
 }

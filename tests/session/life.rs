@@ -20,7 +20,7 @@ async fn a_query_that_needs_too_much_memory_fails_alone() {
     let settings = session.rows(settings).await.unwrap();
     assert_eq!(settings[0]["memory"], "640.0 MiB");
     assert_eq!(settings[0]["threads"], 2);
-    assert_eq!(settings[0]["disk"], "90.0 MiB");
+    assert_eq!(settings[0]["disk"], "80.0 MiB");
     let hungry = "SELECT len(list(repeat('x', 1000) || range)) AS n FROM range(3_000_000)";
     let error = session.rows(hungry).await.unwrap_err();
     assert!(error.contains("Out of Memory Error"), "{error}");

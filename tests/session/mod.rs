@@ -2,6 +2,9 @@
 //! signatures.
 
 mod access;
+mod answers;
+mod asked_texts;
+mod asking;
 mod comments;
 mod control;
 mod fence;

@@ -33,6 +33,8 @@ async fn a_renewed_session_answers_with_the_new_credentials_and_shows_its_log(
     lake().s3.add_key(&new, secrets[1]);
     enter_credentials(&ana, &old, secrets[0]).await;
     let id = start_session(&ana).await;
+    // The DuckDB that answers has the old credentials, and waits for the next query.
+    assert_says(&answer(&ana, DUCKS).await, "mallard");
     let told = replace_credentials(&ana, &new, secrets[1]).await;
     assert_says(&told, &format!("Session `{id}` now uses them."));
     lake().s3.forget(&old);

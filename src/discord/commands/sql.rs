@@ -41,10 +41,11 @@ const SPEC: CommandSpec = CommandSpec {
         next to your session, with your credentials. It does not see the session's own tables and \
         settings, and does not slow it down. Only you see the result until you press **Share**. \
         To share it, you need the permission to post here yourself. Results that are too \
-        long for a message come as a CSV file. In it, an apostrophe begins each text that a \
+        long or wide for a message come as a CSV file. In it, an apostrophe begins each text that a \
         spreadsheet would take for a formula. Send one statement at a time. \
-        It must be one that DuckDB treats as a `SELECT`, unless this server's admins allow you \
-        more.",
+        It must be one that reads, such as `SELECT`, `DESCRIBE`, `SUMMARIZE` or `EXPLAIN`, unless this \
+        server's admins allow you more. Names of tables need no catalog, and no schema if there is only \
+        one.",
     options: &[QUERY, FILE, SHARE, OWN_SESSION],
 };
 

@@ -15,8 +15,7 @@ const SPEC: CommandSpec = CommandSpec {
     name: "tables",
     summary: "Show the tables that you can query",
     details: "Lists the tables of your session's catalog, by schema and name. A pattern matches \
-        any part of a name; `*` matches any text. A name that needs quotes is followed by its form \
-        in SQL. The list can be up to a minute old. It is not complete if the catalog needs more \
+        any part of a name; `*` matches any text. Names are as in SQL. The list can be up to a minute old. It is not complete if the catalog needs more \
         than 20 seconds; the reply then says so.",
     options: &[PATTERN, OWN_SESSION],
 };

@@ -35,3 +35,22 @@ pub(super) fn code(text: &str, max: usize) -> String {
     }
     isolate(cleaned)
 }
+
+/// Counts things, as in "1 row" and "10,000 rows".
+pub(super) fn count_of(count: usize, thing: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", grouped(count))
+}
+
+/// Formats a number with commas between thousands.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,12 +1,14 @@
 //! Texts of all replies, messages and forms, as pure functions. `tests` and `rejection_tests` have a
 //! snapshot of each reply.
 
+mod answer;
 mod credential_errors;
 mod credentials;
 mod format;
 mod forms;
 mod help;
 mod life;
+mod query_errors;
 mod questions;
 mod reaping;
 mod rejections;
@@ -15,11 +17,14 @@ mod request_failures;
 mod sessions;
 mod sql;
 mod status;
+mod tables;
 
+pub(super) use answer::answer;
 pub(super) use credentials::*;
 pub(super) use forms::*;
 pub(super) use help::*;
 pub(super) use life::*;
+pub(super) use query_errors::QueryContext;
 pub(super) use questions::*;
 pub(super) use reaping::*;
 pub(super) use rejections::*;
@@ -27,6 +32,7 @@ pub(super) use reply::*;
 pub(super) use sessions::*;
 pub(super) use sql::*;
 pub(super) use status::*;
+pub(super) use tables::*;
 
 #[cfg(test)]
 mod name_tests;

@@ -1,9 +1,9 @@
 //! Replies about the text of a query: how it arrived, and how it is run or edited again.
 
 use super::{
-    format::{code, relative_time},
+    answer::quote_query,
+    format::{code, count_of, relative_time},
     reply::{Emphasis, File, MenuEntry, Reply, shorten},
-    sql::{quote_query, row_count},
 };
 use crate::{
     discord::{
@@ -209,8 +209,8 @@ fn one_line(sql: &str) -> String {
 
 fn past_outcome(outcome: PastOutcome) -> String {
     match outcome {
-        PastOutcome::Rows { count, more: false } => row_count(count),
-        PastOutcome::Rows { count, more: true } => format!("More than {}", row_count(count)),
+        PastOutcome::Rows { count, more: false } => count_of(count, "row"),
+        PastOutcome::Rows { count, more: true } => format!("More than {}", count_of(count, "row")),
         PastOutcome::Done => "Done".to_owned(),
         PastOutcome::Cancelled => "Cancelled".to_owned(),
         PastOutcome::TimedOut => "Time limit reached".to_owned(),

@@ -5,9 +5,9 @@ use std::fmt::Display;
 use super::{
     format::{code, relative_time},
     part_name,
+    query_errors::unreadable_table,
     reply::{Emphasis, Reply, shorten},
     request_failures::request_failure,
-    sql::unreadable_table,
 };
 use crate::{
     credentials::CredentialPart,

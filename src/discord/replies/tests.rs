@@ -243,9 +243,10 @@ fn asking_duckdb() {
             "several statements",
             to("SELECT 1; SELECT 2", &QueryResponse::MultipleStatements(2)),
         ),
+        ("only comments", to("-- a", &QueryResponse::Empty)),
         (
-            "ambiguous lines",
-            to("DROP TABLE\n.t", &QueryResponse::Ambiguous),
+            "a line break",
+            to("INSERT INTO t VALUES ('a\nb')", &QueryResponse::LineBreak),
         ),
         ("missing table", to(sql, &QueryResponse::Error(missing))),
         ("access denied", to(sql, &QueryResponse::Error(denied))),

@@ -2,7 +2,8 @@
 
 use proptest::{collection::vec, option, prelude::*};
 
-use super::*;
+use super::{text::*, *};
+use crate::unicode::is_invisible;
 
 fn rows(columns: &[(&str, &str)], rows: &[&[Option<&str>]]) -> Rows {
     let column = |(name, kind): &(&str, &str)| Column {
@@ -22,7 +23,7 @@ fn drawn(all: &Rows) -> String {
 }
 
 #[test]
-fn numbers_are_right_aligned_dates_have_no_time_and_null_is_shown() {
+fn numbers_are_right_aligned_values_are_exact_and_null_is_shown() {
     let all = rows(
         &[
             ("city", "VARCHAR"),
@@ -47,12 +48,12 @@ fn numbers_are_right_aligned_dates_have_no_time_and_null_is_shown() {
         ],
     );
     let expected = "\
-city    │         total │ day        │  share
-VARCHAR │ DECIMAL(10,2) │ TIMESTAMP  │ DOUBLE
-────────┼───────────────┼────────────┼───────
-Zürich  │       1204.50 │ 2026-01-01 │    0.3
-東京    │          NULL │ 2026-01-02 │ 1e-300
-NULL    │          7.00 │ NULL       │  4e-10";
+city    │         total │ day                 │               share
+VARCHAR │ DECIMAL(10,2) │ TIMESTAMP           │              DOUBLE
+────────┼───────────────┼─────────────────────┼────────────────────
+Zürich  │       1204.50 │ 2026-01-01 00:00:00 │ 0.30000000000000004
+東京    │          NULL │ 2026-01-02 00:00:00 │              1e-300
+NULL    │          7.00 │ NULL                │        0.0000000004";
     assert_eq!(drawn(&all), expected);
 }
 
@@ -72,8 +73,54 @@ fn wide_cells_are_shortened_and_columns_that_do_not_fit_are_left_out() {
     let names: Vec<_> = (0..40).map(|at| format!("column_{at}")).collect();
     let many: Vec<_> = names.iter().map(|name| (&**name, "VARCHAR")).collect();
     let values: Vec<_> = names.iter().map(|name| Some(&**name)).collect();
-    let shown = table(&rows(&many, &[&values]), 1500);
-    assert_eq!((shown.rows, shown.columns), (1, 9));
+    let shown = table(&rows(&many, &[&values, &values]), 1500);
+    assert_eq!((shown.rows, shown.columns), (2, 9));
+    assert!(!shown.fits_phone());
+}
+
+#[test]
+fn a_single_row_has_a_line_for_each_value() {
+    let columns = [
+        ("city", "VARCHAR"),
+        ("total", "DECIMAL(10,2)"),
+        ("n", "INTEGER"),
+    ];
+    let one = rows(&columns, &[&[Some("Zürich\nHB"), None, Some("7")]]);
+    let expected = "\
+city  │ VARCHAR       │ Zürich⏎HB
+total │ DECIMAL(10,2) │ NULL
+n     │ INTEGER       │ 7";
+    assert_eq!(drawn(&one), expected);
+    let shown = table(&one, 1500);
+    assert!(shown.is_whole(&one) && shown.fits_phone());
+    // What does not fit is left out.
+    let narrow = table(&one, 65);
+    assert_eq!((narrow.rows, narrow.columns), (1, 2));
+    assert!(!narrow.is_whole(&one));
+    assert!(drawn(&rows(&columns[..1], &[&[Some("Zürich")]])).starts_with("city\n"));
+}
+
+#[test]
+fn a_summary_has_a_line_for_each_value_and_a_plan_its_own() {
+    let names = [
+        "column_name",
+        "column_type",
+        "approx_unique",
+        "null_percentage",
+    ];
+    let columns = names.map(|name| (name, ""));
+    let values = [Some("id"), Some("INTEGER"), Some("41"), Some("0.00")];
+    let summary = rows(&columns, &[&values, &values, &values]);
+    let record = "column_name     │ id\ncolumn_type     │ INTEGER\napprox_unique   │ 41\n\
+                  null_percentage │ 0.00";
+    assert_eq!(drawn(&summary), [record; 3].join("\n\n"));
+    let shown = table(&summary, 200);
+    assert_eq!((shown.rows, shown.columns), (2, 4));
+    let plan = rows(
+        &[("explain_key", "VARCHAR"), ("explain_value", "VARCHAR")],
+        &[&[Some("physical_plan"), Some("┌──┐\n│ `│\n└──┘\n")]],
+    );
+    assert_eq!(drawn(&plan), "┌──┐\n│ ˋ│\n└──┘");
 }
 
 #[test]
@@ -180,7 +227,12 @@ proptest! {
         // Inside the code block, nothing is markdown and nobody is mentioned.
         prop_assert!(!shown.text.contains('`'));
         prop_assert!(!shown.text.chars().any(|c| c != '\n' && c.is_control()));
-        let lines = if names.iter().all(String::is_empty) { 2 } else { 3 };
+        let is_vertical = values.len() == 1 && names.len() > 1;
+        let lines = match names.iter().all(String::is_empty) {
+            _ if is_vertical => shown.columns - 1,
+            true => 2,
+            false => 3,
+        };
         prop_assert_eq!(shown.text.split('\n').count(), lines + shown.rows);
         prop_assert!(shown.rows == 0 || message_len(&shown.text) <= room);
         // Each change of direction ends on its line.
@@ -189,7 +241,8 @@ proptest! {
             let others = line.chars().filter(|c| !matches!(c, '\u{2068}' | '\u{2069}'));
             prop_assert!(!others.into_iter().any(is_invisible));
             let bounds = line.matches(['│', '┼']).count();
-            prop_assert!(bounds >= shown.columns - 1, "{}", line);
+            let least = if is_vertical { 1 } else { shown.columns - 1 };
+            prop_assert!(bounds >= least, "{}", line);
         }
     }
 

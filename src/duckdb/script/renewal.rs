@@ -4,7 +4,7 @@
 //! attached catalog keeps the token that it was attached with, so it is attached again. Queries that
 //! run meanwhile keep the old one.
 
-use super::{ScriptStep, Value, attach_statement, catalog_secret, s3_secret};
+use super::{Access, ScriptStep, Value, attach_statement, catalog_secret, s3_secret};
 use crate::duckdb::{
     environment::{Catalog, SessionConfig},
     names::identifier,
@@ -19,7 +19,7 @@ pub fn try_token(config: &SessionConfig, value: Value<'_>) -> ScriptStep {
     let statements = catalog_secret(catalog, PROBE, value)
         .into_iter()
         .chain([
-            attach_statement(catalog, PROBE, PROBE),
+            attach_statement(catalog, PROBE, PROBE, Access::ReadOnly),
             format!("DETACH {PROBE};"),
         ])
         .collect();
@@ -79,6 +79,11 @@ pub fn restore_secrets(config: &SessionConfig, value: Value<'_>) -> ScriptStep {
 pub fn attach(catalog: &Catalog) -> ScriptStep {
     ScriptStep::new(
         format!("Attaching the catalog {} again", catalog.name),
-        vec![attach_statement(catalog, &catalog.name, "catalog")],
+        vec![attach_statement(
+            catalog,
+            &catalog.name,
+            "catalog",
+            Access::ReadWrite,
+        )],
     )
 }

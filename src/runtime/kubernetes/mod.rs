@@ -51,7 +51,7 @@ use watch::Cache;
 
 use super::{
     AnswerRoom, AskError, Claim, ControlCommand, ControlResponse, QueryRequest, QueryResponse,
-    Runtime, control_rpc, query_rpc,
+    Runtime, control_rpc, query_pool::QueryPool, query_rpc::QueryProcess,
 };
 use crate::{
     door::{self, activity::Activity},
@@ -83,6 +83,7 @@ pub struct Kubernetes {
     cache: Arc<Cache>,
     _readiness: Readiness,
     signing_keys: SigningKeys,
+    queries: QueryPool,
     doors: reqwest::Client,
     records: Api<ConfigMap>,
     pods: Api<Pod>,
@@ -113,6 +114,7 @@ impl Kubernetes {
         let cache = Arc::new(Cache::start(&clients.watches, &settings).await);
         Ok(Self {
             server: server.clone(),
+            queries: QueryPool::new(settings.linger()),
             _readiness: Readiness::start(cache.clone(), doors.clone()),
             cache,
             signing_keys: SigningKeys::start(server, Utc::now()).await?,
@@ -183,8 +185,8 @@ impl Kubernetes {
     ) -> Result<
         (
             AttachedProcess,
-            impl AsyncWrite + Unpin + use<>,
-            impl AsyncRead + Unpin + use<>,
+            impl AsyncWrite + Send + Sync + Unpin + use<>,
+            impl AsyncRead + Send + Sync + Unpin + use<>,
         ),
         Error,
     > {
@@ -424,18 +426,34 @@ impl Runtime for Kubernetes {
         question: &QueryRequest,
         room: &mut AnswerRoom,
     ) -> Result<Option<QueryResponse>, AskError> {
-        // The API server logs the request's URL, so no part of the query is in the command.
-        let begun = self.exec(seen, QUERY_COMMAND).await;
-        let (mut process, input, output) = match begun {
-            Ok(begun) => begun,
-            Err(error) => return Err(self.exec_error(seen, error).await),
+        let record = &seen.record;
+        let credentials = record
+            .credentials_since()
+            .timestamp_micros()
+            .cast_unsigned();
+        let question = QueryRequest {
+            keep: self.queries.is_on(),
+            ..question.clone()
         };
-        let status = process.take_status();
+        let mut status = None;
+        let mut process = match self.queries.take(&record.id, credentials).await {
+            Some(process) => process,
+            None => {
+                // The API server logs the request's URL, so no part of the query is in the command.
+                let begun = self.exec(seen, QUERY_COMMAND).await;
+                let (mut process, input, output) = match begun {
+                    Ok(begun) => begun,
+                    Err(error) => return Err(self.exec_error(seen, error).await),
+                };
+                status = process.take_status();
+                QueryProcess::new(input, output).with(process)
+            }
+        };
         self.note_use(seen);
-        let answer = query_rpc::call(question, input, output, room).await;
+        let answer = process.ask(&question, room).await;
         self.note_use(seen);
-        match answer {
-            Ok(Some(QueryResponse::Exited)) => match exec::not_started(status).await {
+        match answer? {
+            Some(QueryResponse::Exited) => match exec::not_started(status).await {
                 Some(why) => {
                     let action = self.action("create", permissions::EXEC).to_string();
                     let error = Error::Unavailable { action, why };
@@ -443,7 +461,11 @@ impl Runtime for Kubernetes {
                 }
                 None => Ok(Some(QueryResponse::Exited)),
             },
-            answer => Ok(answer?),
+            Some(answer) => {
+                self.queries.keep(&record.id, credentials, process);
+                Ok(Some(answer))
+            }
+            None => Ok(None),
         }
     }
 

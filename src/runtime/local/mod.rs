@@ -25,6 +25,7 @@ mod process;
 use std::{
     collections::{BTreeMap, HashMap},
     fs::{self, File},
+    hash::{DefaultHasher, Hash, Hasher},
     io,
     net::Ipv4Addr,
     os::unix::fs::DirBuilderExt,
@@ -53,7 +54,9 @@ use process::{Launch, Process, ReservedPort, Variables};
 
 use super::{
     AnswerRoom, AskError, Claim, ControlCommand, ControlResponse, LedgerStore, QueryRequest,
-    QueryResponse, Runtime, control_rpc, environment, query_rpc,
+    QueryResponse, Runtime, control_rpc, environment,
+    query_pool::QueryPool,
+    query_rpc::{QueryProcess, failed},
 };
 use crate::{
     credentials::{CredentialField, CredentialStore},
@@ -90,6 +93,7 @@ pub struct Local {
     ledger: Arc<LedgerStore>,
     key: SigningKey,
     program: PathBuf,
+    queries: QueryPool,
     view: Arc<View>,
     doors: JoinHandle<()>,
     _taken: File,
@@ -146,6 +150,24 @@ impl SessionEntry {
 }
 
 impl Local {
+    /// Starts a process that answers queries.
+    fn start_query_process(&self) -> Result<QueryProcess, Error> {
+        let mut child = Command::new(&self.program)
+            .args(["duckdb", "--ask"])
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(|why| failed(&why.to_string()))?;
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        let (input, output) = pipes.ok_or_else(|| failed("the process has no input and output"))?;
+        // The process ends by itself when its input is closed.
+        tokio::spawn(async move { child.wait().await });
+        Ok(QueryProcess::new(input, output))
+    }
+
     /// Locks the folder, reads the records, and listens for browsers.
     ///
     /// # Errors
@@ -201,6 +223,7 @@ impl Local {
             key: SigningKey::read(DOOR_KEY_ID, &SigningKey::generate())
                 .context("the signing key can't be created")?,
             program: std::env::current_exe().context("the path of duckbot's program is unknown")?,
+            queries: QueryPool::new(settings.linger()),
             settings,
             duckdb,
             port,
@@ -442,29 +465,29 @@ impl Runtime for Local {
         let variables = self.variables(&seen.record).await?;
         let variables = variables.ok_or(AskError::CredentialsGone)?;
         let variables = self.with_home(&seen.record, variables);
-        let mut question = question.clone();
         let told = variables.iter();
-        question.variables = told
+        let variables: HashMap<_, _> = told
             .map(|(name, value)| ((*name).to_owned(), value.expose_secret().to_owned()))
             .collect();
-        let mut child = Command::new(&self.program)
-            .args(["duckdb", "--ask"])
-            .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .map_err(|why| query_rpc::failed(&why.to_string()))?;
-        let pipes = child.stdin.take().zip(child.stdout.take());
-        let (input, output) =
-            pipes.ok_or_else(|| query_rpc::failed("the process has no input and output"))?;
-        // The process ends by itself when its input is closed.
-        tokio::spawn(async move { child.wait().await });
+        let credentials = fingerprint(&variables);
+        let question = QueryRequest {
+            keep: self.queries.is_on(),
+            variables,
+            ..question.clone()
+        };
+        let id = &seen.record.id;
+        let mut process = match self.queries.take(id, credentials).await {
+            Some(process) => process,
+            None => self.start_query_process()?,
+        };
         door.record_use();
-        let answer = query_rpc::call(&question, input, output, room).await;
+        let answer = process.ask(&question, room).await;
         door.record_use();
-        Ok(answer?)
+        let answer = answer?;
+        if answer.is_some() && answer != Some(QueryResponse::Exited) {
+            self.queries.keep(id, credentials, process);
+        }
+        Ok(answer)
     }
 
     async fn control(
@@ -582,6 +605,7 @@ impl Runtime for Local {
         let Some(ended) = ended else {
             return Ok(());
         };
+        self.queries.end(&seen.record.id);
         if tokio::time::timeout(STOP_TIMEOUT, ended.cancelled())
             .await
             .is_err()
@@ -615,6 +639,16 @@ impl Runtime for Local {
         self.view.changed();
         Ok(())
     }
+}
+
+/// Identifies the variables of a session, with its credentials.
+fn fingerprint(variables: &HashMap<String, String>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    variables
+        .iter()
+        .collect::<BTreeMap<_, _>>()
+        .hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Checks everything that sessions on this machine need.

@@ -1,0 +1,198 @@
+//! Replies with the result of a query. Foreign text (queries, values, names) is cleaned and shown as
+//! code.
+
+use super::{
+    format::{count_of, grouped},
+    query_errors::{QueryContext, block, hint, point_at_error},
+    reply::{Emphasis, File, MAX_MESSAGE_CHARS, Reply, message_len, shorten},
+    request_failures::request_failure,
+};
+use crate::{
+    discord::{
+        buttons::Button,
+        table::{self, Table, clean, table},
+    },
+    runtime::{QueryResponse, Rows},
+};
+
+/// Maximum length of the query in a reply.
+const MAX_QUERY_CHARS: usize = 350;
+/// Characters kept free for the person's mention, the code fences, and the lines under a table.
+pub(super) const FRAME_CHARS: usize = 350;
+
+/// Result of a query.
+pub(crate) fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Reply {
+    let said = match answer {
+        QueryResponse::Rows(rows) => return rows_reply(question, rows),
+        QueryResponse::Done { milliseconds } => format!("Done in {}.", time(*milliseconds)),
+        QueryResponse::NotCommitted => {
+            "Nothing was saved, because the query only began a transaction. Each query has its own \
+             connection, and is saved by itself. For a transaction of several statements, use the \
+             session itself: `/duck open`."
+                .to_owned()
+        }
+        QueryResponse::NotSelect => {
+            "The statement did not run, because it may change something, and your roles don't allow \
+             that here. `/duck sql` runs statements that read, such as `SELECT`, `DESCRIBE` and \
+             `EXPLAIN`. In the session itself you can run anything: `/duck open`."
+                .to_owned()
+        }
+        QueryResponse::MultipleStatements(count) => {
+            format!("The query did not run, because it has {count} statements. Send one at a time.")
+        }
+        QueryResponse::Empty => "The query did not run, because it has only comments.".to_owned(),
+        QueryResponse::LineBreak => {
+            "The statement did not run, because `/duck sql` can't pass on a line break within quotes \
+             in a statement other than a `SELECT`. Write `'…' || chr(10) || '…'`, or run it in the \
+             session itself: `/duck open`."
+                .to_owned()
+        }
+        QueryResponse::Error(wrong) => {
+            let hint = hint(question, wrong).map(|hint| format!("\n{hint}"));
+            let error = block(&point_at_error(question.sql, wrong));
+            format!("{error}{}", hint.unwrap_or_default())
+        }
+        QueryResponse::NoAccess {
+            what,
+            error,
+            failure,
+        } => format!(
+            "The query did not run, because a step before it failed: {what}.\n{}{}",
+            block(error),
+            failure
+                .as_ref()
+                .map(|failure| format!("\n{}", request_failure(failure)))
+                .unwrap_or_default()
+        ),
+        QueryResponse::TimedOut => "The query was stopped, because it reached the time limit of \
+            `/duck sql`. Ask for less (a `WHERE` clause, fewer columns), or run it in the session \
+            itself: `/duck open`."
+            .to_owned(),
+        QueryResponse::Exited => "DuckDB exited without an answer, probably because it ran out of \
+            memory. Run the query in the session itself, which has more: `/duck open`. (Sessions \
+            from before an upgrade of the bot may not support `/duck sql`; in that case, start a \
+            new one.)"
+            .to_owned(),
+    };
+    Reply::new(format!("{}\n{said}", quote_query(question.sql)))
+}
+
+fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
+    let head = quote_query(question.sql);
+    let room = MAX_MESSAGE_CHARS - message_len(&head) - FRAME_CHARS;
+    let shown = table(rows, room);
+    let count = rows.rows.len();
+    if count == 0 && rows.more {
+        return Reply::new(format!(
+            "{head}\nThere are rows, but the first one is too large for the chat. Ask for less of it, \
+             for example `left(column, 1000)`, or run the query in the session itself: `/duck open`."
+        ));
+    }
+    let held = if rows.more {
+        format!("The first {}", count_of(count, "row"))
+    } else {
+        count_of(count, "row")
+    };
+    let mut text = format!(
+        "{head}\n```\n{}\n```\n{held} in {}, from session `{}`.",
+        shown.text,
+        time(rows.milliseconds),
+        question.session,
+    );
+    let is_whole = shown.is_whole(rows);
+    let has_file = !is_whole || !shown.fits_phone();
+    if !is_whole {
+        text += &format!(" Shown here: {}.", shown_part(&shown, rows));
+    } else if has_file {
+        text += " This is wider than a phone's screen.";
+    }
+    text += match (has_file, rows.more) {
+        (true, true) => " The file has these rows in full; the result has more.",
+        (true, false) => " The file has all rows in full.",
+        (false, true) => " The result has more.",
+        (false, false) => "",
+    };
+    if has_file {
+        text += formula_note(rows);
+    }
+    let reply = Reply::new(text).with(Emphasis::Secondary, "Share", Button::Share);
+    let file = has_file.then(|| File {
+        name: file_name(question.sql, rows),
+        text: table::csv(rows),
+    });
+    Reply { file, ..reply }
+}
+
+/// Tells how much of the rows is shown.
+fn shown_part(shown: &Table, rows: &Rows) -> String {
+    let mut parts = Vec::new();
+    let count = rows.rows.len();
+    if shown.rows < count {
+        parts.push(format!(
+            "{} of {}",
+            grouped(shown.rows),
+            count_of(count, "row")
+        ));
+    }
+    let columns = rows.columns.len();
+    if shown.columns < columns {
+        parts.push(format!(
+            "{} of {}",
+            shown.columns,
+            count_of(columns, "column")
+        ));
+    }
+    if !shown.is_exact {
+        parts.push("some values shortened".to_owned());
+    }
+    parts.join(", ")
+}
+
+/// Maximum length of the words in the name of a file.
+const MAX_FILE_NAME_CHARS: usize = 48;
+
+/// Names the file after the query, and after the number of its rows if the result has more.
+fn file_name(sql: &str, rows: &Rows) -> String {
+    let words = sql.split(|c: char| !c.is_ascii_alphanumeric());
+    let mut name = String::new();
+    for word in words.filter(|word| !word.is_empty()) {
+        let word = word.to_ascii_lowercase();
+        if name.len() + word.len() > MAX_FILE_NAME_CHARS {
+            break;
+        }
+        name += &word;
+        name.push('-');
+    }
+    if rows.more {
+        name += &format!("first-{}-rows", rows.rows.len());
+    }
+    match name.trim_end_matches('-') {
+        "" => "answer.csv".to_owned(),
+        name => format!("{name}.csv"),
+    }
+}
+
+/// Returns what the person should know about the values of a CSV file, if anything.
+pub(super) fn formula_note(rows: &Rows) -> &'static str {
+    if table::has_formula(rows) {
+        " In it, `'` begins each text that a spreadsheet would take for a formula."
+    } else {
+        ""
+    }
+}
+
+/// Formats a query as a code block, shortened.
+pub(super) fn quote_query(sql: &str) -> String {
+    let lines: Vec<_> = sql.trim().lines().map(clean).collect();
+    format!(
+        "```sql\n{}\n```",
+        shorten(&lines.join("\n"), MAX_QUERY_CHARS)
+    )
+}
+
+fn time(milliseconds: u64) -> String {
+    match milliseconds {
+        0..1000 => format!("{milliseconds} ms"),
+        _ => format!("{:.1} s", milliseconds as f64 / 1000.0),
+    }
+}
