@@ -80,6 +80,8 @@ impl From<anyhow::Error> for Stopped {
 }
 
 impl QueryWorker {
+    /// Creates a worker, which starts no DuckDB yet.
+    ///
     /// # Errors
     /// If the session's variables are not valid.
     pub fn new(variables: HashMap<String, String>) -> anyhow::Result<Self> {

@@ -37,7 +37,7 @@ impl Secrets {
             let value = value(name)?;
             (value.len() >= MIN_VALUE_BYTES).then_some((name, value))
         });
-        // A DuckDB for one query answers in JSON, so values are also removed in their JSON form.
+        // A DuckDB for the chat answers in JSON, so values are also removed in their JSON form.
         let forms = values.flat_map(|(name, value)| {
             let json = Value::from(value.as_str()).to_string();
             let json = json[1..json.len() - 1].to_owned();

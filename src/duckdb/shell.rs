@@ -51,7 +51,7 @@ pub type Table = Vec<Vec<Option<String>>>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exited;
 
-/// The only variables in the environment of a DuckDB for one query: the location of the CA
+/// The only variables in the environment of a DuckDB for the chat: the location of the CA
 /// certificates.
 const INHERITED_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
@@ -85,7 +85,7 @@ impl Shell {
         Self::run(command, Secrets::from_environment(), false)
     }
 
-    /// Starts `program` for one query, in `folder`, which must be empty. Its environment contains
+    /// Starts `program` for queries from the chat, in `folder`, which must be empty. Its environment contains
     /// only the location of the CA certificates, from `variables`.
     ///
     /// # Errors

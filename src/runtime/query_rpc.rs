@@ -30,7 +30,7 @@ const REACH_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct QueryProcess {
     input: Box<dyn AsyncWrite + Send + Sync + Unpin>,
     output: BufReader<Box<dyn AsyncRead + Send + Sync + Unpin>>,
-    /// Whatever must live as long as the process.
+    /// Connection that must stay open as long as the process.
     _guard: Option<Box<dyn Send + Sync>>,
 }
 
@@ -46,7 +46,7 @@ impl QueryProcess {
         }
     }
 
-    /// Keeps `guard` as long as the process.
+    /// Keeps a connection open as long as the process.
     pub(super) fn with(self, guard: impl Send + Sync + 'static) -> Self {
         Self {
             _guard: Some(Box::new(guard)),

@@ -69,7 +69,7 @@ const DELETE_TIMEOUT: Duration = Duration::from_secs(40);
 const DOOR_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum size in bytes of a door's activity response. A usual one has about 120.
 const MAX_ACTIVITY_BYTES: usize = 4096;
-/// Command in DuckDB's container that answers one query.
+/// Command in DuckDB's container that answers queries.
 const QUERY_COMMAND: [&str; 3] = ["duckbot", "duckdb", "--ask"];
 /// Command in DuckDB's container that sends a command to the session.
 const CONTROL_COMMAND: [&str; 3] = ["duckbot", "duckdb", "--control"];
