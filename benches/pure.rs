@@ -31,6 +31,7 @@ const LIMITS: Limits = Limits {
     left_guild: Some(TimeDelta::days(1)),
     orphans: Some(TimeDelta::minutes(5)),
     unreachable: TimeDelta::minutes(15),
+    linger: TimeDelta::minutes(5),
     stops_per_sweep: 50,
     largest_share: 50,
 };
@@ -44,7 +45,7 @@ const POLICY: Policy = Policy {
 
 fn record(number: i64, created: DateTime<Utc>) -> Record {
     serde_json::from_value(serde_json::json!({
-        "version": RECORD_VERSION, "id": format!("{number:06x}"), "request": number.to_string(), "owner": "7",
+        "version": RECORD_VERSION, "kind": "session", "id": format!("{number:06x}"), "request": number.to_string(), "owner": "7",
         "slot": 0, "display_name": "Ana", "size": "small", "catalog": "lake", "channel": "5",
         "created": created, "credentials": "owner", "credentials_warned": false,
         "ready": created + TimeDelta::seconds(20), "restarts_told": 0, "extended_seconds": 0,

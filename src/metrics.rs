@@ -11,7 +11,7 @@ use ::metrics::{
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
 
-use crate::session::{Failure, Observed, Outcome, Phase, Rule};
+use crate::session::{Failure, Observed, Outcome, Phase, RecordKind, Rule};
 
 /// Histogram buckets in seconds. Discord's deadline of 3 s is a bucket.
 const REQUEST_BUCKETS: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 10.0];
@@ -29,6 +29,9 @@ const ENDED: &str = "duckbot_sessions_ended_total";
 const HELD_BACK: &str = "duckbot_reaper_held_back";
 const KUBERNETES: &str = "duckbot_kubernetes_requests_total";
 const KUBERNETES_DURATION: &str = "duckbot_kubernetes_request_duration_seconds";
+const RUNNERS: &str = "duckbot_query_runners";
+const RUNNERS_ENDED: &str = "duckbot_query_runners_ended_total";
+const RUNNER_STARTED: &str = "duckbot_query_runner_start_duration_seconds";
 const REAPER: &str = "duckbot_reaper_actions_total";
 const SESSIONS: &str = "duckbot_sessions";
 const STARTED: &str = "duckbot_start_duration_seconds";
@@ -54,6 +57,7 @@ impl Metrics {
         }
         let handle = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Full(STARTED.into()), &START_BUCKETS)?
+            .set_buckets_for_metric(Matcher::Full(RUNNER_STARTED.into()), &START_BUCKETS)?
             .set_buckets_for_metric(Matcher::Full(COMMAND.into()), &START_BUCKETS)?
             .set_buckets(&REQUEST_BUCKETS)?
             .install_recorder()?;
@@ -120,6 +124,13 @@ fn describe() {
         "Duration of requests to the Kubernetes API server except watches."
     );
     describe_counter!(REAPER, "Actions of the reaper, by rule.");
+    describe_gauge!(RUNNERS, "Present query runners, by phase.");
+    describe_counter!(RUNNERS_ENDED, "Query runners that ended, by how and why.");
+    describe_histogram!(
+        RUNNER_STARTED,
+        seconds,
+        "Time from the first query until its query runner is ready."
+    );
     describe_gauge!(SESSIONS, "Present sessions, by phase and size.");
     describe_histogram!(
         STARTED,
@@ -160,7 +171,9 @@ fn initialize_counters() {
     let all = others.into_iter().chain(failures);
     for outcome in all.chain(rules.map(Outcome::Reaped)) {
         let (how, why) = end_labels(outcome);
-        counter!(ENDED, "how" => how, "why" => why).increment(0);
+        for name in [ENDED, RUNNERS_ENDED] {
+            counter!(name, "how" => how, "why" => why.clone()).increment(0);
+        }
     }
     for rule in rules {
         for action in ["warned", "stopped"] {
@@ -238,15 +251,23 @@ pub(crate) fn count_watch_restart(resource: &str) {
     counter!(WATCHES, "resource" => resource.to_owned()).increment(1);
 }
 
-/// Records the time until a session was ready for the first time.
-pub(crate) fn record_start(took: Duration) {
-    histogram!(STARTED).record(took);
+/// Records the time until a session or query runner was ready for the first time.
+pub(crate) fn record_start(kind: RecordKind, took: Duration) {
+    let name = match kind {
+        RecordKind::Session => STARTED,
+        RecordKind::QueryRunner => RUNNER_STARTED,
+    };
+    histogram!(name).record(took);
 }
 
-/// Counts a session that ended.
-pub(crate) fn count_end(outcome: Outcome) {
+/// Counts a session or query runner that ended.
+pub(crate) fn count_end(kind: RecordKind, outcome: Outcome) {
+    let name = match kind {
+        RecordKind::Session => ENDED,
+        RecordKind::QueryRunner => RUNNERS_ENDED,
+    };
     let (how, why) = end_labels(outcome);
-    counter!(ENDED, "how" => how, "why" => why).increment(1);
+    counter!(name, "how" => how, "why" => why).increment(1);
 }
 
 fn end_labels(outcome: Outcome) -> (&'static str, String) {
@@ -291,6 +312,14 @@ pub(crate) fn set_sessions<'a>(sessions: &[Observed], sizes: impl Iterator<Item 
             let phase = label(&phase);
             gauge!(SESSIONS, "phase" => phase, "size" => size.to_owned()).set(count as f64);
         }
+    }
+}
+
+/// Sets the number of query runners by phase.
+pub(crate) fn set_runners(runners: &[Observed]) {
+    for phase in Phase::ALL {
+        let count = runners.iter().filter(|seen| seen.phase() == phase).count();
+        gauge!(RUNNERS, "phase" => label(&phase)).set(count as f64);
     }
 }
 

@@ -93,21 +93,23 @@ impl Reaper {
     async fn sweep(&self, state: &mut ReaperState) {
         let plan = self.service.plan().await;
         metrics::set_held_back(plan.held_back.is_some());
-        if self.settings.reaper.dry_run {
+        let is_dry_run = self.settings.reaper.dry_run;
+        if is_dry_run {
             log_dry_run(&plan, state);
-        } else {
-            if let Some(held_back) = plan.held_back {
-                self.raise_alarm(held_back, state).await;
-            }
-            stream::iter(plan.sweep(&self.settings.reaper.limits))
-                .for_each_concurrent(MAX_CONCURRENT_ACTIONS, |action| async move {
-                    if let Err(error) = self.act(action).await {
-                        let reference = new_reference();
-                        warn!(reference, %error, ?action, "an action of the reaper failed; the next sweep tries it again [{reference}]");
-                    }
-                })
-                .await;
+        } else if let Some(held_back) = plan.held_back {
+            self.raise_alarm(held_back, state).await;
         }
+        let actions = plan.sweep(&self.settings.reaper.limits);
+        // No rule ends query runners, so a dry run ends them too.
+        let actions = actions.filter(|it| !is_dry_run || matches!(it, Action::EndRunner(_)));
+        stream::iter(actions)
+            .for_each_concurrent(MAX_CONCURRENT_ACTIONS, |action| async move {
+                if let Err(error) = self.act(action).await {
+                    let reference = new_reference();
+                    warn!(reference, %error, ?action, "an action of the reaper failed; the next sweep tries it again [{reference}]");
+                }
+            })
+            .await;
         // Last, because nothing depends on it.
         self.report_unreachable(&plan.actions, state).await;
     }

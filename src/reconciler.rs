@@ -301,10 +301,11 @@ impl Reconciler {
         CredentialPart::required_for(&self.settings, &record.catalog)
     }
 
-    /// Enters an ended session into the ledger. A failure does not keep the record from being
+    /// Enters an ended session into the ledger, but no query runner. A failure does not keep the
+    /// record from being
     /// removed, because only the report needs the entry.
     async fn record_in_ledger(&self, record: &Record) {
-        let Some(ending) = record.ending() else {
+        let Some(ending) = record.ending().filter(|_| !record.is_runner()) else {
             return;
         };
         let with = |ledger: &Ledger| ledger.with_ended(record, ending);
@@ -318,7 +319,7 @@ impl Reconciler {
     /// step does not count twice.
     fn count_ending(&self, record: &Record) {
         if let Some(ending) = record.ending() {
-            metrics::count_end(Outcome::of(record.owner, &ending.cause));
+            metrics::count_end(record.kind, Outcome::of(record.owner, &ending.cause));
         }
     }
 
@@ -369,7 +370,7 @@ impl Reconciler {
         let restarts = seen.pod.as_ref().map_or(0, |pod| pod.restarts);
         let now = (self.clock)();
         if !seen.record.was_ready() {
-            metrics::record_start(duration_until(now, seen.record.created));
+            metrics::record_start(seen.record.kind, duration_until(now, seen.record.created));
         }
         // Store the message's ID even if the session is stopped right now. Otherwise nothing would
         // ever remove the URL from the message.

@@ -28,6 +28,7 @@ mod preflight;
 mod process;
 mod reaper;
 mod reliability;
+mod runners;
 mod runtimes;
 #[cfg(feature = "sandbox")]
 mod sandbox;

@@ -34,6 +34,7 @@ pub fn limits() -> Limits {
         left_guild: Some(TimeDelta::days(7)),
         orphans: Some(TimeDelta::minutes(10)),
         unreachable: TimeDelta::minutes(10),
+        linger: TimeDelta::minutes(5),
         stops_per_sweep: 5,
         largest_share: 50,
     }
@@ -42,7 +43,7 @@ pub fn limits() -> Limits {
 /// Record of a running session, created at time 0.
 pub fn record() -> Record {
     let text = r#"{
-        "version": 6, "id": "977a26", "request": "1042", "owner": "7", "slot": 0,
+        "version": 7, "kind": "session", "id": "977a26", "request": "1042", "owner": "7", "slot": 0,
         "display_name": "Ana", "size": "small", "catalog": "lake", "channel": "5",
         "created": "2027-01-15T08:00:00Z", "credentials": "owner",
         "credentials_expire": null, "credentials_warned": false, "restarts_told": 0, "extended_seconds": 0,

@@ -82,6 +82,7 @@ async fn metrics_text(State(admin): State<Admin>) -> impl IntoResponse {
     let sessions = admin.service.list(None);
     metrics::set_unreadable_records(admin.service.unreadable_records());
     metrics::set_sessions(&sessions, sizes.map(|size| size.name.as_str()));
+    metrics::set_runners(&admin.service.runners(None));
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (kind, admin.metrics.text())
 }

@@ -84,6 +84,8 @@ pub struct PastQueryRef {
     pub stored: Option<QueryId>,
     /// Session that the owner named.
     pub session: Option<SessionId>,
+    /// Catalog that the owner named.
+    pub catalog: Option<String>,
 }
 
 impl PastQueryRef {
@@ -92,22 +94,25 @@ impl PastQueryRef {
             owner,
             stored,
             session,
+            catalog,
         } = self;
         let stored = stored.as_ref().map(QueryId::to_string).unwrap_or_default();
         let session = session.as_ref().map(SessionId::to_string);
         format!(
-            "duckbot:{action}:{owner}:{stored}:{}",
-            session.unwrap_or_default()
+            "duckbot:{action}:{owner}:{stored}:{}:{}",
+            session.unwrap_or_default(),
+            catalog.as_deref().unwrap_or_default()
         )
     }
 
-    fn parse(owner: &str, stored: &str, session: &str) -> Option<Self> {
+    fn parse([owner, stored, session, catalog]: [&str; 4]) -> Option<Self> {
         let stored = non_empty(stored).map(|id| id.parse()).transpose();
         let session = non_empty(session).map(|id| id.parse()).transpose();
         Some(Self {
             owner: owner.parse().ok()?,
             stored: stored.ok()?,
             session: session.ok()?,
+            catalog: non_empty(catalog),
         })
     }
 }
@@ -180,11 +185,11 @@ impl Button {
             ["duckbot", "leave-all"] => Some(Self::LeaveAll),
             ["duckbot", "cancel", question] => Some(Self::Cancel(question.to_owned())),
             ["duckbot", "share"] => Some(Self::Share),
-            ["duckbot", "again", owner, stored, session] => {
-                PastQueryRef::parse(owner, stored, session).map(Self::RunAgain)
+            ["duckbot", "again", owner, stored, session, catalog] => {
+                PastQueryRef::parse([owner, stored, session, catalog]).map(Self::RunAgain)
             }
-            ["duckbot", "edit", owner, stored, session] => {
-                PastQueryRef::parse(owner, stored, session).map(Self::Edit)
+            ["duckbot", "edit", owner, stored, session, catalog] => {
+                PastQueryRef::parse([owner, stored, session, catalog]).map(Self::Edit)
             }
             ["duckbot", "query", id] => Some(Self::ShowPastQuery(id.parse().ok()?)),
             ["duckbot", "delete-history"] => Some(Self::DeleteHistory),
@@ -309,11 +314,13 @@ mod tests {
                 owner: u64::MAX.into(),
                 stored: Some(QueryId::of("SELECT 1")),
                 session: Some(id),
+                catalog: Some("l".repeat(28)),
             }),
             Button::Edit(PastQueryRef {
                 owner: u64::MAX.into(),
                 stored: None,
                 session: None,
+                catalog: None,
             }),
             Button::ShowPastQuery(QueryId::of("SELECT 1")),
             Button::DeleteHistory,
@@ -334,8 +341,8 @@ mod tests {
             "other:setup",
             "duckbot:setup:x:y",
             "duckbot:retry:977a26:0:small:lake",
-            "duckbot:edit:1:odd:",
-            "duckbot:again:0::",
+            "duckbot:edit:1:odd::",
+            "duckbot:again:0:::",
         ] {
             assert_eq!(Button::from_custom_id(text), None, "{text:?}");
         }

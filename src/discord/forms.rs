@@ -55,6 +55,8 @@ impl Draft {
 pub struct SqlOptions {
     /// Session ID as typed.
     pub session: Option<String>,
+    /// Name of a catalog as typed.
+    pub catalog: Option<String>,
     /// True to post the result in the channel for everybody.
     pub share: bool,
 }
@@ -70,11 +72,15 @@ impl Form {
                 )
             }
             Self::Sql(how, _) => {
-                // Discord limits custom IDs to 100 characters. A valid session ID has six.
-                let session = how.session.iter().flat_map(|it| it.chars());
-                let session: String = session.take(40).collect();
+                // Discord limits custom IDs to 100 characters. A valid session ID has six, and the
+                // name of a catalog 28.
+                let short = |text: &Option<String>| {
+                    let text = text.iter().flat_map(|it| it.chars());
+                    text.filter(|it| *it != ':').take(40).collect::<String>()
+                };
                 let share = if how.share { "share" } else { "" };
-                format!("{SQL_PREFIX}{share}:{session}")
+                let [session, catalog] = [short(&how.session), short(&how.catalog)];
+                format!("{SQL_PREFIX}{share}:{session}:{catalog}")
             }
         }
     }
@@ -85,9 +91,12 @@ impl Form {
         if let Some(catalog) = text.strip_prefix(CREDENTIALS_PREFIX) {
             return Some(Self::Credentials(non_empty(catalog)));
         }
-        let (share, session) = text.strip_prefix(SQL_PREFIX)?.split_once(':')?;
+        let (share, rest) = text.strip_prefix(SQL_PREFIX)?.split_once(':')?;
+        // Earlier versions have no catalog.
+        let (session, catalog) = rest.split_once(':').unwrap_or((rest, ""));
         let how = SqlOptions {
             session: non_empty(session),
+            catalog: non_empty(catalog),
             share: share == "share",
         };
         Some(Self::Sql(how, Draft::Empty))
@@ -215,6 +224,7 @@ mod tests {
         };
         let how = SqlOptions {
             session: Some("977a26".into()),
+            catalog: Some("lake".into()),
             share: true,
         };
         assert_eq!(read_back(&how), Some(Form::Sql(how, Draft::Empty)));
@@ -222,9 +232,17 @@ mod tests {
         assert_eq!(read_back(&plain), Some(Form::Sql(plain, Draft::Empty)));
         let long = SqlOptions {
             session: Some("é".repeat(4000)),
+            catalog: Some("é".repeat(4000)),
             share: true,
         };
         assert!(matches!(read_back(&long), Some(Form::Sql(..))));
+        let earlier = Form::from_custom_id("duckbot:sql:share:977a26");
+        let how = SqlOptions {
+            session: Some("977a26".into()),
+            catalog: None,
+            share: true,
+        };
+        assert_eq!(earlier, Some(Form::Sql(how, Draft::Empty)));
         let other = Form::Credentials(Some("lake".into()));
         assert_eq!(Form::from_custom_id(&other.custom_id()), Some(other));
     }

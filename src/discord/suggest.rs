@@ -1,7 +1,7 @@
 //! Autocomplete suggestions. Discord asks with every key press, so they come from memory. Only
 //! table names are queried, at most once a minute per session.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serenity::all::CommandData;
 
@@ -9,14 +9,14 @@ use super::{
     bot::{Bot, InteractionContext},
     commands::{
         self,
-        options::{OWN_SESSION, Options},
+        options::{OWN_SESSION, Options, QUERY_CATALOG},
         spec::Suggestions,
     },
     replies::shorten,
     table::clean,
 };
 use crate::{
-    service::Requester,
+    service::{PlaceState, Requester},
     session::{Observed, Record},
     unicode::isolate,
 };
@@ -73,7 +73,7 @@ async fn choices(
         }
         Suggestions::Sessions => sessions(bot, who, who.is_admin),
         Suggestions::OwnSessions => sessions(bot, who, false),
-        Suggestions::Tables => tables(bot, who, options.text(OWN_SESSION.name)).await,
+        Suggestions::Tables => tables(bot, who, options).await,
         Suggestions::Texts(texts) => texts.iter().map(|text| same(text)).collect(),
     }
 }
@@ -83,14 +83,22 @@ pub(super) fn label(name: &str) -> String {
     isolate(shorten(&clean(name), MAX_CHOICE_CHARS - ISOLATE_CHARS))
 }
 
-/// Names of the tables in the person's session, for reading and as in SQL. The first query may
-/// exceed [`SUGGESTION_TIMEOUT`]. It then continues, and its result is there for a later key press.
-async fn tables(bot: &Bot, who: &Requester, session: Option<&str>) -> Vec<(String, String)> {
-    let Ok(seen) = bot.service.find_session_to_query(who, session) else {
+/// Names of the tables that the person can query, for reading and as in SQL. Starts nothing: without a
+/// running session or query runner, there are none. The first query may exceed [`SUGGESTION_TIMEOUT`].
+/// It then continues, and its result is there for a later key press.
+async fn tables(bot: &Bot, who: &Requester, options: Options<'_>) -> Vec<(String, String)> {
+    let [session, catalog] = [OWN_SESSION, QUERY_CATALOG].map(|option| options.text(option.name));
+    let place = bot.service.find_ready_place(who, session, catalog);
+    let Ok(Some(mut place)) = place else {
         return Vec::new();
     };
     let service = bot.service.clone();
-    let asked = tokio::spawn(async move { service.tables(&seen).await });
+    let asked = tokio::spawn(async move {
+        match service.place_state(&mut place)? {
+            PlaceState::Ready(seen) => service.tables(&seen).await,
+            PlaceState::Starting(_) => Ok(Arc::default()),
+        }
+    });
     match tokio::time::timeout(SUGGESTION_TIMEOUT, asked).await {
         Ok(Ok(Ok(tables))) => {
             let choices = tables

@@ -37,6 +37,9 @@ pub mod secret {
 /// Variable with the public key that verifies the bot's commands.
 pub const CONTROL_KEY: &str = "CONTROL_KEY";
 
+/// Variable that is `true` for a query runner.
+pub const RUNNER: &str = "DUCKDB_RUNNER";
+
 /// Variable that is `true` if DuckDB may list the namespaces in namespaces of the catalog.
 pub const NESTED: &str = "CATALOG_NESTED";
 
@@ -46,6 +49,8 @@ pub const VENDED: &str = "CATALOG_VENDED_CREDENTIALS";
 /// Configuration of a session, without secret values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionConfig {
+    /// True for a query runner, which has no UI.
+    pub is_runner: bool,
     /// Memory of the container, in MiB.
     pub memory: NonZeroU32,
     /// Memory reserved for each of two concurrent queries from the chat, in MiB. `None` if the
@@ -195,6 +200,7 @@ struct EnvironmentReader<'a> {
 impl EnvironmentReader<'_> {
     fn config(&mut self) -> Result<SessionConfig, Invalid> {
         // Read all variables before the first return, so that all errors are reported.
+        let is_runner = self.flag(RUNNER);
         let memory = self.amount("DUCKDB_MEMORY");
         let query_memory = self.query_memory();
         let threads = self.amount("DUCKDB_THREADS");
@@ -212,6 +218,7 @@ impl EnvironmentReader<'_> {
         let s3 = self.s3();
         let catalog = self.catalog();
         Ok(SessionConfig {
+            is_runner: is_runner?,
             memory: memory?,
             query_memory: query_memory?,
             threads: threads?,

@@ -62,7 +62,7 @@ use steps::{Unprepared, run_optional, run_required, run_step};
 const ATTACH_PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
 /// Runs DuckDB until it ends or `shutdown`. Returns its exit code as a shell would, or 0 after
-/// `shutdown`. `variables` are those that `config` was read from.
+/// `shutdown`. A query runner only waits for `shutdown`. `variables` are those that `config` was read from.
 ///
 /// # Errors
 /// If DuckDB or its UI can't be started, or a required step fails. Other failures are shown to
@@ -76,6 +76,11 @@ pub async fn run(
     // The extension `ui` requires this folder, and the volume is empty at first.
     fs::create_dir_all(&folder)
         .with_context(|| format!("can't create the folder {}", folder.display()))?;
+    if config.is_runner {
+        // Each query brings its own DuckDB (`query_worker`).
+        shutdown.cancelled().await;
+        return Ok(0);
+    }
     let own = read_init_sql(&config.init);
     let script = Script::new(&config, own.as_deref());
     let mut control = Control::start(&config, variables);

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     credentials::{CredentialField, Credentials},
-    duckdb::environment::{VENDED, secret},
+    duckdb::environment::{RUNNER, VENDED, secret},
     session::{Record, Size},
     settings::{Catalog, Settings},
 };
@@ -62,7 +62,12 @@ pub(super) fn plain(
     if catalog.vended_credentials {
         all.push((VENDED, "true".to_owned()));
     }
-    if let Some(sql) = &settings.sql {
+    if session.is_runner() {
+        all.push((RUNNER, "true".to_owned()));
+        // Two queries at a time, and nothing else.
+        let memory = size.memory.mebibytes() / 2;
+        all.push(("DUCKDB_QUESTION_MEMORY", memory.to_string()));
+    } else if let Some(sql) = &settings.sql {
         let memory = sql.memory.min(size.memory.eighth()).mebibytes();
         all.push(("DUCKDB_QUESTION_MEMORY", memory.to_string()));
     }

@@ -76,6 +76,7 @@ impl Service {
             .put(who, credentials, self.now(), checked)
             .await?;
         self.remember_owner(who).await;
+        self.retire_runners(who).await?;
         let live = self.sessions_with_stored_credentials(who);
         // These may have read the previous credentials already, so they get the new ones later.
         for seen in live.iter().filter(|seen| !is_ready(seen)) {
@@ -150,8 +151,9 @@ impl Service {
         about.ok_or_else(|| CredentialsRejection::NoneStored.into())
     }
 
-    /// Deletes a person's stored credentials and past queries. Running sessions keep the credentials that they were
-    /// started with, and are returned. Starting sessions are stopped, because they need them.
+    /// Deletes a person's stored credentials and past queries. Running sessions keep the credentials
+    /// that they were started with, and are returned. Starting sessions are stopped, because they need
+    /// them. Query runners are ended.
     ///
     /// # Errors
     /// If the credentials can't be deleted, or a session can't be stopped.
@@ -160,6 +162,7 @@ impl Service {
         self.credentials.forget(who.id).await?;
         self.history.delete(who.id).await?;
         audit(who, "forgot", "their credentials and past queries");
+        self.end_runners(who).await?;
         let (starting, running): (Vec<_>, Vec<_>) = self
             .sessions_with_stored_credentials(who.id)
             .into_iter()

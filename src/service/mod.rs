@@ -15,6 +15,8 @@ mod reaping;
 mod rejection;
 mod renewal;
 mod report;
+mod runner_uses;
+mod runners;
 mod sessions;
 mod sql;
 mod status;
@@ -43,6 +45,7 @@ pub use rejection::{
 };
 pub(crate) use renewal::renew;
 pub use report::ReportClaim;
+pub use runners::{PlaceState, QueryPlace};
 pub use sessions::{OpenedSession, displayable_name};
 pub use status::Status;
 pub use summary::summarize;
@@ -215,6 +218,7 @@ pub struct Service {
     clock: Clock,
     reaper_cache: reaper_cache::ReaperCache,
     queries: queries::QueryState,
+    runner_uses: runner_uses::RunnerUses,
     /// Start of the bot. Before it, owners could not react to warnings.
     bot_started: DateTime<Utc>,
     /// True while Discord is connected.
@@ -247,6 +251,7 @@ impl Service {
             preflight,
             reaper_cache: reaper_cache::ReaperCache::default(),
             queries: queries::QueryState::default(),
+            runner_uses: runner_uses::RunnerUses::default(),
             bot_started: clock(),
             clock,
             connected: AtomicBool::new(false),
@@ -276,8 +281,18 @@ impl Service {
         (self.clock)()
     }
 
+    /// Returns all sessions, without query runners.
+    fn sessions(&self) -> Vec<Observed> {
+        let mut sessions = self.runtime.sessions();
+        sessions.retain(|seen| !seen.record.is_runner());
+        sessions
+    }
+
+    /// Returns the sessions of a person, without query runners.
     fn sessions_of(&self, owner: OwnerId) -> Vec<Observed> {
-        self.runtime.sessions_of(owner)
+        let mut sessions = self.runtime.sessions_of(owner);
+        sessions.retain(|seen| !seen.record.is_runner());
+        sessions
     }
 
     fn size(&self, asked: Option<&str>) -> Result<String, StartRejection> {

@@ -19,7 +19,7 @@ impl Service {
 
     /// Returns a session's size, if the settings still have it.
     pub fn size_of(&self, session: &Record) -> Option<&Size> {
-        self.settings.size(&session.size)
+        self.settings.size_of(session)
     }
 
     /// Returns the name of a size that has more of what a session lacked when it failed.

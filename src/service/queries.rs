@@ -104,6 +104,11 @@ impl QueryPermit {
         &self.query.id
     }
 
+    /// Returns when `doing` is done, or `None` if the query is cancelled before.
+    pub async fn until_cancelled<T>(&self, doing: impl Future<Output = T>) -> Option<T> {
+        self.cancelled.run_until_cancelled(doing).await
+    }
+
     /// Ends the query, which no longer counts against the owner's maximum. Keeps the room.
     pub fn end_query(self) -> ReplyRoom {
         ReplyRoom { _room: self.room }

@@ -50,6 +50,10 @@ impl Service {
         &self,
         seen: Observed,
     ) -> (TrackedSession, Option<Activity>) {
+        if seen.record.is_runner() {
+            let usage = self.runner_usage(&seen);
+            return (self.with_usage(seen, usage), None);
+        }
         if seen.record.stage != Stage::Running {
             return (self.with_usage(seen, Usage::Unknown), None);
         }
@@ -86,6 +90,7 @@ impl Service {
             .usage
             .lock()
             .retain(|id, _| present.contains(id));
+        self.runner_uses.retain(|id| present.contains(id));
         let asked = self.query_doors(sessions, |seen, heard| {
             now - heard.at >= again || matters(seen, heard)
         });
@@ -162,6 +167,7 @@ impl Service {
                 audit_reaper("removed", &format!("the orphans of {session}"));
                 Ok(true)
             }
+            Action::EndRunner(id) => self.end_unused_runner(id).await,
             Action::Forget(owner, _) => self.forget_departed(*owner).await,
             Action::Warn(..) | Action::ReportUnreachable(..) => Ok(false),
         }
@@ -395,12 +401,13 @@ impl Service {
         let known = self.reaper_cache.usage.lock().clone();
         let each = stream::iter(sessions).map(|seen| {
             let heard = known.get(&seen.record.id).copied();
-            let is_running = seen.record.stage == Stage::Running;
+            let is_running = seen.record.stage == Stage::Running && !seen.record.is_runner();
             let is_asked = is_running && heard.is_none_or(|heard| wanted(&seen, heard));
             async move {
                 let usage = match (is_asked, heard) {
                     (true, _) => self.query_door(&seen, heard).await,
                     (false, Some(heard)) if is_running => heard.usage,
+                    (false, _) if seen.record.is_runner() => self.runner_usage(&seen),
                     (false, _) => Usage::Unknown,
                 };
                 self.with_usage(seen, usage)
@@ -434,7 +441,7 @@ impl Service {
         usage
     }
 
-    fn with_usage(&self, seen: Observed, usage: Usage) -> TrackedSession {
+    pub(super) fn with_usage(&self, seen: Observed, usage: Usage) -> TrackedSession {
         let left = self.departed().get(&seen.record.owner).copied();
         let bot_started = self.bot_started;
         TrackedSession {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     credentials::CredentialPart,
     runtime::{QueryError, RequestFailure},
-    session::{OwnerId, SessionId},
+    session::{Cause, OwnerId, SessionId},
 };
 
 /// The reason why a request was rejected, grouped by use case.
@@ -105,6 +105,8 @@ pub enum LookupRejection {
     },
     /// The session is starting, or its Pod is not ready.
     NotReady(SessionId),
+    /// A query runner can't be opened or extended.
+    IsRunner(SessionId),
 }
 
 /// Reasons not to extend a session.
@@ -144,6 +146,16 @@ pub enum QueryRejection {
     /// The session's credentials were deleted, and a query needs them.
     CredentialsGone,
     TablesUnavailable(Box<TablesError>),
+    /// The named session is attached to another catalog than the wanted one.
+    OtherCatalog {
+        id: SessionId,
+        /// Catalog of the session.
+        catalog: String,
+    },
+    /// All query runners of the caller run queries of other catalogs. Holds the maximum number.
+    RunnersBusy(u8),
+    /// The caller's query runner ended before the query ran.
+    RunnerEnded(Box<Cause>),
 }
 
 /// Reasons why the list of tables can't be read.

@@ -43,7 +43,7 @@ impl Service {
 
     /// Returns the present sessions as a report shows them. Queries their doors.
     async fn running(&self) -> Vec<RunningSession> {
-        let sessions = self.track(self.runtime.sessions()).await;
+        let sessions = self.track(self.sessions()).await;
         let running = sessions.into_iter().map(|watched| RunningSession {
             due: self.scheduled_stop(&watched),
             unreachable: match watched.usage {
@@ -67,7 +67,7 @@ impl Service {
             Some(since) => now - since >= claim,
             None => next(ledger).is_some_and(|at| now >= at),
         };
-        let sessions = self.runtime.sessions();
+        let sessions = self.sessions();
         let claimed = |ledger: &Ledger| {
             if is_mine(ledger) {
                 ledger.with_claim(now, sessions.iter().map(|seen| &*seen.record))

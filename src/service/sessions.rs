@@ -16,8 +16,8 @@ use crate::{
     error::{Error, new_reference},
     runtime::{Claim, rewrite},
     session::{
-        Cause, CredentialSource, Observed, OwnerId, RECORD_VERSION, Record, RequestId, SessionId,
-        Stage, open_slots,
+        Cause, CredentialSource, Observed, OwnerId, RECORD_VERSION, Record, RecordKind, RequestId,
+        SessionId, Stage, open_slots,
     },
     unicode::is_layout_control,
 };
@@ -224,9 +224,14 @@ impl Service {
     ///
     /// # Errors
     /// Returns a rejection if the size or the catalog does not exist.
-    fn new_record(&self, who: &Requester, ask: &StartRequest) -> Result<Record, Rejection> {
+    pub(super) fn new_record(
+        &self,
+        who: &Requester,
+        ask: &StartRequest,
+    ) -> Result<Record, Rejection> {
         Ok(Record {
             version: RECORD_VERSION,
+            kind: RecordKind::Session,
             id: self.fresh_id(),
             request: ask.request.clone(),
             owner: who.id,
@@ -252,12 +257,16 @@ impl Service {
         })
     }
 
-    /// Finds the session with this ID, for its owner and for admins.
+    /// Finds the session with this ID, for its owner and for admins. No query runner.
     ///
     /// # Errors
     /// Returns a rejection if the session belongs to someone else or does not exist.
     pub fn look_up(&self, who: &Requester, id: &str) -> Result<Observed, LookupRejection> {
-        self.find_accessible(who, Some(id), SessionAction::Inspect)
+        let seen = self.find_accessible(who, Some(id), SessionAction::Inspect)?;
+        if seen.record.is_runner() {
+            return Err(LookupRejection::IsRunner(seen.record.id.clone()));
+        }
+        Ok(seen)
     }
 
     /// Finds the session that the caller wants to stop.
@@ -293,11 +302,13 @@ impl Service {
             };
         };
         let seen = self.find(given)?;
-        if seen.record.owner == who.id || who.is_admin {
-            Ok(seen)
-        } else {
-            Err(not_yours(&seen, action))
+        if seen.record.owner != who.id && !who.is_admin {
+            return Err(not_yours(&seen, action));
         }
+        if seen.record.is_runner() && action == SessionAction::Extend {
+            return Err(LookupRejection::IsRunner(seen.record.id.clone()));
+        }
+        Ok(seen)
     }
 
     /// Finds the session with the ID that a person typed.
@@ -356,6 +367,9 @@ impl Service {
             }
         };
         let id = seen.record.id.clone();
+        if seen.record.is_runner() {
+            return Err(LookupRejection::IsRunner(id));
+        }
         // Admins can't open it either, because it holds the owner's credentials.
         if seen.record.owner != who.id {
             return Err(not_yours(&seen, SessionAction::Open));
@@ -420,7 +434,7 @@ impl Service {
     pub fn list(&self, of: Option<OwnerId>) -> Vec<Observed> {
         match of {
             Some(owner) => self.sessions_of(owner),
-            None => self.runtime.sessions(),
+            None => self.sessions(),
         }
     }
 

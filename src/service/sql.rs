@@ -9,11 +9,12 @@ use super::{
     LookupRejection, QueryRejection, Rejection, Requester, Service, ServiceError, SessionAction,
     audit::{QueryAudit, audit_query},
     queries::{Purpose, QueryPermit, ReplyRoom, Running, RunningQuery},
+    runners::{ended, is_queryable},
     sessions::not_yours,
 };
 use crate::{
     runtime::{AskError, QueryRequest, QueryResponse},
-    session::{Failure, Observed, OwnerId, PodState, Stage},
+    session::{Cause, Failure, Observed, OwnerId, PodState, Record},
     settings::Sql,
 };
 
@@ -30,27 +31,24 @@ impl Service {
         self.settings.sql.as_ref().ok_or(QueryRejection::Disabled)
     }
 
-    /// Finds the session to query: the named one, or the caller's newest running session.
+    /// Finds the session to query: the named one, or the caller's newest running session that is
+    /// attached to `catalog` (`None`: any). Returns `None` if none is named and none runs.
     ///
     /// # Errors
-    /// Returns a rejection if there is none, it is not ready or it belongs to someone else. Admins
-    /// can't query it either, because the query would use the owner's credentials.
-    pub fn find_session_to_query(
+    /// Returns a rejection if the named session does not exist, is not ready, is attached to another
+    /// catalog or belongs to someone else.
+    pub(super) fn find_session_to_query(
         &self,
         who: &Requester,
         given: Option<&str>,
-    ) -> Result<Observed, Rejection> {
+        catalog: Option<&str>,
+    ) -> Result<Option<Observed>, Rejection> {
         self.sql()?;
+        let is_wanted =
+            |seen: &Observed| catalog.is_none_or(|catalog| seen.record.catalog == catalog);
         let Some(given) = given else {
-            let mut sessions = self.sessions_of(who.id);
-            let newest = sessions.iter().rposition(is_queryable);
-            return match newest {
-                Some(newest) => Ok(sessions.swap_remove(newest)),
-                None if sessions.iter().any(lacks_credentials) => {
-                    Err(QueryRejection::CredentialsGone.into())
-                }
-                None => Err(LookupRejection::NoSession(SessionAction::Query).into()),
-            };
+            let mut sessions = self.sessions_of(who.id).into_iter();
+            return Ok(sessions.rfind(|seen| is_queryable(seen) && is_wanted(seen)));
         };
         let seen = self.find(given)?;
         if seen.record.owner != who.id {
@@ -59,10 +57,27 @@ impl Service {
         if lacks_credentials(&seen) {
             return Err(QueryRejection::CredentialsGone.into());
         }
+        let Record { id, catalog, .. } = &*seen.record;
         if !is_queryable(&seen) {
-            return Err(LookupRejection::NotReady(seen.record.id.clone()).into());
+            return Err(LookupRejection::NotReady(id.clone()).into());
         }
-        Ok(seen)
+        if !is_wanted(&seen) {
+            return Err(QueryRejection::OtherCatalog {
+                id: id.clone(),
+                catalog: catalog.clone(),
+            }
+            .into());
+        }
+        Ok(Some(seen))
+    }
+
+    /// Returns the reason why a person without a running session can't query.
+    pub(super) fn no_session_to_query(&self, who: &Requester) -> Rejection {
+        if self.sessions_of(who.id).iter().any(lacks_credentials) {
+            QueryRejection::CredentialsGone.into()
+        } else {
+            LookupRejection::NoSession(SessionAction::Query).into()
+        }
     }
 
     /// Reserves one of the person's concurrent queries.
@@ -182,14 +197,10 @@ impl Service {
 pub(super) fn ask_error(seen: &Observed, error: AskError) -> ServiceError {
     match error {
         AskError::CredentialsGone => QueryRejection::CredentialsGone.into(),
+        AskError::NotRunning if seen.record.is_runner() => ended(&Cause::Lost),
         AskError::NotRunning => LookupRejection::NotReady(seen.record.id.clone()).into(),
         AskError::Failed(error) => error.into(),
     }
-}
-
-fn is_queryable(seen: &Observed) -> bool {
-    let is_ready = |pod: &crate::session::Pod| pod.state == PodState::Ready;
-    seen.record.stage == Stage::Running && seen.pod.as_ref().is_some_and(is_ready)
 }
 
 /// Returns true if the session can't run, because its credentials were deleted.

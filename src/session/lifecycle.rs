@@ -71,6 +71,8 @@ pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
         Stage::Rescheduling(incident) => Step::Resume(incident.clone()),
         Stage::Stopping { ending, told } => match (parts, told, &ending.cause) {
             (parts, _, _) if parts.any() => Step::Delete(parts),
+            // Nothing was posted about it.
+            _ if seen.record.is_runner() => Step::Remove,
             (_, false, _) => Step::AnnounceEnd(ending.clone()),
             (
                 _,
@@ -103,7 +105,7 @@ fn step_awaiting_credentials(seen: &Observed, now: DateTime<Utc>) -> Step {
 
 fn step_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
     let deadline = seen.record.start_began() + policy.start_timeout;
-    let missing = seen.parts().missing();
+    let missing = seen.missing();
     let state = seen.pod.as_ref().map(|pod| &pod.state);
     match state {
         Some(
@@ -129,7 +131,7 @@ fn step_starting(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
 }
 
 fn step_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
-    let missing = seen.parts().missing();
+    let missing = seen.missing();
     let Some(pod) = &seen.pod else {
         return reschedule_or_end(seen, &Incident::new(Failure::Vanished, ""));
     };
@@ -155,6 +157,8 @@ fn step_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
                         Step::Wait(Some(deadline))
                     }
                 }
+                // It keeps its credentials for the query that runs, and its owner hears nothing of it.
+                _ if seen.record.is_runner() => Step::Wait(None),
                 _ if *state == PodState::Ready && seen.record.credentials_replaced => {
                     Step::RenewCredentials
                 }
@@ -174,17 +178,19 @@ fn obstacle(state: &PodState) -> Option<&Incident> {
     }
 }
 
-/// Reschedules a session once. If the cluster takes its Pod a second time, the session ends.
+/// Reschedules a session once. If the cluster takes its Pod a second time, the session ends. A query
+/// runner that was ready ends at once: it holds nobody's work, and the next query starts another one.
 fn reschedule_or_end(seen: &Observed, incident: &Incident) -> Step {
+    let is_expendable = seen.record.is_runner() && seen.record.was_ready();
     match seen.record.rescheduled {
-        None => Step::Reschedule(incident.clone()),
-        Some(_) => Step::End(Cause::Failed(incident.clone())),
+        None if !is_expendable => Step::Reschedule(incident.clone()),
+        _ => Step::End(Cause::Failed(incident.clone())),
     }
 }
 
 fn announce_restart(seen: &Observed, pod: &Pod) -> Option<Step> {
     let why = pod.last_end.clone()?;
-    let is_untold = pod.restarts > seen.record.restarts_told;
+    let is_untold = pod.restarts > seen.record.restarts_told && !seen.record.is_runner();
     is_untold.then_some(Step::AnnounceRestart(why, pod.restarts))
 }
 
@@ -215,9 +221,9 @@ pub fn usual_start(sessions: &[Observed]) -> Option<TimeDelta> {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::record::tests::starting;
+    use super::super::record::tests::{starting, starting_runner};
     use super::*;
-    use crate::session::StartupStep;
+    use crate::session::{Record, StartupStep};
 
     const POLICY: Policy = Policy {
         start_timeout: TimeDelta::minutes(5),
@@ -321,6 +327,43 @@ mod tests {
             Step::RenewCredentials
         );
         assert_eq!(step(Stage::Running, QUEUED), Step::Wait(None));
+    }
+
+    #[test]
+    fn a_query_runner_is_a_pod_of_which_its_owner_hears_nothing() {
+        let mut runner = seen(Stage::Starting, None, false);
+        runner.record = starting_runner().into();
+        let step = |runner: &Observed| next_step(runner, after(1), &POLICY);
+        assert_eq!(step(&runner), Step::Create(Parts::POD));
+        runner.pod = Some(Pod {
+            restarts: 1,
+            last_end: Some(incident(Failure::OutOfMemory)),
+            ..Pod::new(PodState::Ready)
+        });
+        assert_eq!(step(&runner), Step::Announce);
+        let running = starting_runner().with_announcement(None, after(1), 0);
+        runner.record = Record {
+            credentials_expire: Some(after(2)),
+            ..running.with_replaced_credentials()
+        }
+        .into();
+        assert_eq!(step(&runner), Step::Wait(None));
+        runner.record = running.with_ending(Cause::Lost, after(1)).into();
+        assert_eq!(step(&runner), Step::Delete(Parts::POD));
+        runner.pod = None;
+        assert_eq!(step(&runner), Step::Remove);
+    }
+
+    #[test]
+    fn a_query_runner_that_the_cluster_takes_starts_again_only_if_it_was_never_ready() {
+        let evicted = || incident(Failure::Evicted);
+        let mut runner = seen(Stage::Starting, Some(PodState::Disrupted(evicted())), false);
+        runner.record = starting_runner().into();
+        let step = |runner: &Observed| next_step(runner, after(1), &POLICY);
+        assert_eq!(step(&runner), Step::Reschedule(evicted()));
+        let running = starting_runner().with_announcement(None, after(1), 0);
+        runner.record = running.into();
+        assert_eq!(step(&runner), Step::End(Cause::Failed(evicted())));
     }
 
     #[test]

@@ -30,10 +30,13 @@ pub use reap_policy::{
     Action, Limits, Orphan, Plan, ReapPause, ScheduledStop, TrackedSession, Usage, extension, plan,
     scheduled_stop,
 };
-pub use record::{Cause, CredentialSource, Ending, RECORD_VERSION, Record, Stage, Warning};
+pub use record::{
+    Cause, CredentialSource, Ending, RECORD_VERSION, RUNNER_SIZE, Record, RecordKind, Stage,
+    Warning,
+};
 pub use renewal::Renewal;
 pub use rule::Rule;
 pub use size::{Cpu, Mebibytes, Size};
 
 #[cfg(test)]
-pub(crate) use record::tests::starting;
+pub(crate) use record::tests::{starting, starting_runner};

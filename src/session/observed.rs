@@ -188,6 +188,11 @@ impl Observed {
         }
     }
 
+    /// Returns the parts that it consists of and that don't exist.
+    pub fn missing(&self) -> Parts {
+        self.parts().missing().both(self.record.kind.parts())
+    }
+
     pub fn phase(&self) -> Phase {
         let state = self.pod.as_ref().map(|pod| &pod.state);
         let is_queued = match state {

@@ -35,6 +35,8 @@ pub struct Limits {
     pub orphans: Option<TimeDelta>,
     /// Time after which a door that does not answer is reported.
     pub unreachable: TimeDelta,
+    /// Maximum time without a query of a query runner.
+    pub linger: TimeDelta,
     /// Maximum number of stops and removals in one sweep.
     pub stops_per_sweep: usize,
     /// Maximum share of all sessions that one sweep may stop, in percent.
@@ -101,6 +103,9 @@ pub enum Action {
     Warn(SessionId, Warning),
     /// Stop the session.
     Stop(SessionId, ScheduledStop),
+    /// End a query runner that was not used for too long. Nothing is lost, so this is no stop: it is
+    /// neither limited nor paused.
+    EndRunner(SessionId),
     /// Remove an orphan.
     Remove(Orphan),
     /// Delete the credentials of someone who left the Discord server at this time.
@@ -133,7 +138,7 @@ impl Action {
     fn takes_down(&self) -> bool {
         match self {
             Self::Stop(..) | Self::Remove(_) | Self::Forget(..) => true,
-            Self::Warn(..) | Self::ReportUnreachable(..) => false,
+            Self::Warn(..) | Self::EndRunner(_) | Self::ReportUnreachable(..) => false,
         }
     }
 
@@ -142,7 +147,9 @@ impl Action {
     pub fn target(&self) -> String {
         match self {
             Self::Stop(id, due) => format!("{id} ({:?})", due.rule),
-            Self::Warn(id, _) | Self::ReportUnreachable(id, _) => id.to_string(),
+            Self::Warn(id, _) | Self::EndRunner(id) | Self::ReportUnreachable(id, _) => {
+                id.to_string()
+            }
             Self::Remove(orphan) => format!("the orphans of {}", orphan.id),
             Self::Forget(owner, _) => format!("the credentials of {owner}, who left the server"),
         }
@@ -155,8 +162,8 @@ impl Plan {
         self.actions.iter().filter(|action| action.takes_down())
     }
 
-    /// Returns the actions for one sweep of the reaper: all notices, and a limited number of stops
-    /// and removals. During a reap pause, only the notices.
+    /// Returns the actions for one sweep of the reaper: all notices and ends of query runners, and a
+    /// limited number of stops and removals. During a reap pause, no stops and removals.
     pub fn sweep(&self, limits: &Limits) -> impl Iterator<Item = &Action> {
         let most = match self.held_back {
             Some(_) => 0,
@@ -193,6 +200,11 @@ pub fn plan(
             told.push(Action::ReportUnreachable(id.clone(), since));
         }
         match scheduled_stop(watched, now, limits) {
+            Some(due) if watched.seen.record.is_runner() => {
+                if now >= due.at {
+                    told.push(Action::EndRunner(id.clone()));
+                }
+            }
             Some(due) if now >= due.at => stops.push((id, due)),
             Some(due) if due.needs_warning && now >= due.at - limits.warn_before => {
                 let ScheduledStop {
@@ -205,7 +217,7 @@ pub fn plan(
     }
     let live = sessions.iter().filter(|it| !it.seen.record.is_stopping());
     let owners: HashSet<_> = live.clone().map(|it| it.seen.record.owner).collect();
-    let of = live.count();
+    let of = live.filter(|it| !it.seen.record.is_runner()).count();
     let is_too_much =
         of >= MIN_SESSIONS_TO_PAUSE && stops.len() * 100 > of * usize::from(limits.largest_share);
     let held_back = is_too_much.then_some(ReapPause {
@@ -248,6 +260,9 @@ pub fn scheduled_stop(
     if record.is_stopping() {
         return None;
     }
+    if record.is_runner() {
+        return runner_end(watched, limits);
+    }
     let after = |rule, since: DateTime<Utc>, length: TimeDelta| (rule, since, since + length);
     let max_age = limits
         .max_age
@@ -287,6 +302,30 @@ pub fn scheduled_stop(
     });
     // If two rules apply at the same time, prefer the one that the owner can't influence.
     told.min_by_key(|due| (due.at, due.rule))
+}
+
+/// Returns the end of a query runner if no query uses it before. It never ends during a query.
+fn runner_end(watched: &TrackedSession, limits: &Limits) -> Option<ScheduledStop> {
+    let record = &watched.seen.record;
+    let (Usage::Idle(used), Some(ready)) = (watched.usage, record.ready) else {
+        return None;
+    };
+    let used = used.max(ready);
+    let idle = if record.credentials_replaced {
+        used
+    } else {
+        used + limits.linger
+    };
+    let idle = (idle, Rule::Idle, used);
+    let age = limits.max_age;
+    let age = age.map(|age| (record.created + age, Rule::MaxAge, record.created));
+    let (at, rule, since) = age.map_or(idle, |age| age.min(idle));
+    Some(ScheduledStop {
+        at,
+        rule,
+        since,
+        needs_warning: false,
+    })
 }
 
 /// Returns the extension that is granted if the owner wants `wanted`. It is limited by the budget

@@ -7,12 +7,13 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelId, ErrorSummary, Failure, Incident, MessageId, OwnerId, RequestId, Rule, SessionId,
+    ChannelId, ErrorSummary, Failure, Incident, MessageId, OwnerId, Parts, RequestId, Rule,
+    SessionId,
 };
 
 /// Version of a record's document. A bot reads no other version, because it must not guess fields
 /// that are missing.
-pub const RECORD_VERSION: u32 = 6;
+pub const RECORD_VERSION: u32 = 7;
 
 /// The record of one session: its options and its stage.
 ///
@@ -22,6 +23,7 @@ pub const RECORD_VERSION: u32 = 6;
 pub struct Record {
     /// [`RECORD_VERSION`] of the bot that wrote the record.
     pub version: u32,
+    pub kind: RecordKind,
     pub id: SessionId,
     /// Request that made the session. One request makes at most one record.
     pub request: RequestId,
@@ -30,7 +32,7 @@ pub struct Record {
     pub slot: u8,
     /// Name that the chat shows for the owner. For display only.
     pub display_name: String,
-    /// Name of a size in the settings.
+    /// Name of a size in the settings, or [`RUNNER_SIZE`].
     pub size: String,
     /// Name of a catalog in the settings, or the URL of another catalog if the settings allow it.
     pub catalog: String,
@@ -68,6 +70,30 @@ pub struct Record {
     pub announcement: Option<MessageId>,
     #[serde(flatten)]
     pub stage: Stage,
+}
+
+/// Name of the size of query runners. No size in the settings can have it.
+pub const RUNNER_SIZE: &str = "query runner";
+
+/// The kinds of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// A session, which its owner opens in a browser.
+    Session,
+    /// A query runner: it runs its owner's queries from the chat while they have no session. It has no
+    /// UI, door, Service or route, and nothing is posted about it.
+    QueryRunner,
+}
+
+impl RecordKind {
+    /// Returns the parts that it consists of.
+    pub fn parts(self) -> Parts {
+        match self {
+            Self::Session => Parts::ALL,
+            Self::QueryRunner => Parts::POD,
+        }
+    }
 }
 
 /// The credentials that a session uses.
@@ -239,6 +265,20 @@ impl Record {
             of_cause,
         ];
         all.into_iter().flatten()
+    }
+
+    /// Name under which the record is stored. It consists of the owner and the slot, so creating it
+    /// takes the slot. Query runners have slots of their own.
+    pub fn name(&self) -> String {
+        let Self { owner, slot, .. } = self;
+        match self.kind {
+            RecordKind::Session => format!("duckui-{owner}-{slot}"),
+            RecordKind::QueryRunner => format!("duckui-{owner}-query-{slot}"),
+        }
+    }
+
+    pub fn is_runner(&self) -> bool {
+        self.kind == RecordKind::QueryRunner
     }
 
     /// Returns the end of the session, if it was decided.
@@ -472,6 +512,7 @@ pub(crate) mod tests {
     pub(crate) fn starting() -> Record {
         Record {
             version: RECORD_VERSION,
+            kind: RecordKind::Session,
             id: "977a26".parse().expect("a valid ID"),
             request: RequestId("1042".into()),
             owner: 7.into(),
@@ -494,6 +535,16 @@ pub(crate) mod tests {
             warned: None,
             announcement: None,
             stage: Stage::Starting,
+        }
+    }
+
+    /// Creates the record of a query runner of owner 7, requested at 12:00.
+    pub(crate) fn starting_runner() -> Record {
+        Record {
+            kind: RecordKind::QueryRunner,
+            size: RUNNER_SIZE.into(),
+            channel: None,
+            ..starting()
         }
     }
 
@@ -524,7 +575,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn version_6_is_written_like_this_and_read_back() {
+    fn version_7_is_written_like_this_and_read_back() {
         let drained = Incident::new(Failure::Evicted, "The node is drained.");
         let record = starting()
             .with_announcement(Some(99.into()), at("2026-11-23T12:00:20Z"), 0)
@@ -543,7 +594,8 @@ pub(crate) mod tests {
         let json = serde_json::to_string_pretty(&record).expect("valid JSON");
         insta::assert_snapshot!(json, @r#"
         {
-          "version": 6,
+          "version": 7,
+          "kind": "session",
           "id": "977a26",
           "request": "1042",
           "owner": "7",
@@ -610,11 +662,19 @@ pub(crate) mod tests {
     #[test]
     fn a_record_of_another_version_is_not_read() {
         let json = serde_json::to_string(&starting()).expect("valid JSON");
-        for version in [0, 5, 7] {
-            let other = json.replace("\"version\":6", &format!("\"version\":{version}"));
-            let why = format!("it has version {version}; this bot reads version 6 only");
+        for version in [0, 6, 8] {
+            let other = json.replace("\"version\":7", &format!("\"version\":{version}"));
+            let why = format!("it has version {version}; this bot reads version 7 only");
             assert_eq!(Record::read(&other), Err(why));
         }
+    }
+
+    #[test]
+    fn a_query_runner_takes_no_slot_of_a_session() {
+        assert_eq!(starting().name(), "duckui-7-0");
+        assert_eq!(starting_runner().name(), "duckui-7-query-0");
+        let json = serde_json::to_string(&starting_runner()).expect("valid JSON");
+        assert_eq!(read(&json), starting_runner());
     }
 
     #[test]

@@ -13,12 +13,12 @@ use super::{
         CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, Pod, RouteKind, Routing,
         Sessions, Settings, Sql,
     },
-    tables::{read_catalogs, read_sizes},
+    tables::{read_catalogs, read_size, read_sizes},
     values::{
         DURATION, ID, any, domain_name, duration, host_and_port, id, image, label, parse, path, url,
     },
 };
-use crate::session::Mebibytes;
+use crate::session::{Mebibytes, RUNNER_SIZE};
 
 /// Variable with the bot's token, if no file is named.
 pub(super) const TOKEN_VARIABLE: &str = "DUCKBOT_DISCORD_TOKEN";
@@ -43,7 +43,7 @@ pub(super) fn read(
     let sql = read_sql(reader);
     let pod = read_pod(reader);
     let credentials = read_credentials(reader);
-    let reaper = read_reaper(reader);
+    let reaper = read_reaper(reader, &sql);
     let report = read_report(reader);
     let api = api::read(reader);
     let admin = reader.optional("admin.listen", "an address, like 0.0.0.0:9090", parse);
@@ -273,6 +273,10 @@ fn read_sql(reader: &mut SettingsReader) -> Result<Option<Sql>, Invalid> {
     let write_roles = reader.list("sql.write_roles", ID, id);
     let log_queries = reader.required("sql.log_queries", "true or false", parse);
     let history = reader.required("sql.history", "true or false", parse);
+    let runners = reader.required("sql.runners", "a number from 0 to 20", |text| {
+        text.parse().ok().filter(|n| *n <= 20)
+    });
+    let runner_size = read_size(reader, RUNNER_SIZE.to_owned(), "sql.runner_");
     let sql = Sql {
         timeout: timeout?,
         linger: linger?,
@@ -281,6 +285,8 @@ fn read_sql(reader: &mut SettingsReader) -> Result<Option<Sql>, Invalid> {
         write_roles: write_roles?,
         log_queries: log_queries?,
         history: history?,
+        runners: runners?,
+        runner_size: runner_size?,
     };
     Ok(enabled?.then_some(sql))
 }

@@ -1,14 +1,19 @@
 //! Reads `[reaper]` and `[report]`.
 
+use chrono::TimeDelta;
+
 use super::{
     reader::{Invalid, SettingsReader},
     schedule::Schedule,
-    sections::{Reaper, Report},
+    sections::{Reaper, Report, Sql},
     values::{DURATION, ID, duration, id, parse},
 };
 use crate::session::Limits;
 
-pub(super) fn read_reaper(reader: &mut SettingsReader) -> Result<Reaper, Invalid> {
+pub(super) fn read_reaper(
+    reader: &mut SettingsReader,
+    sql: &Result<Option<Sql>, Invalid>,
+) -> Result<Reaper, Invalid> {
     const OR_OFF: &str = "a duration, like 8h, or off";
     let or_off = |text: &str| match text {
         "off" => Some(None),
@@ -35,7 +40,11 @@ pub(super) fn read_reaper(reader: &mut SettingsReader) -> Result<Reaper, Invalid
     let failed = reader.required("reaper.failed", "true or false", parse);
     let late = reader.required("reaper.late", "true or false", parse);
     let dry_run = reader.required("reaper.dry_run", "true or false", parse);
+    // Without queries from the chat, runners from before end at once.
+    let sql = sql.as_ref().ok().and_then(Option::as_ref);
+    let linger = sql.and_then(|sql| TimeDelta::from_std(sql.linger).ok());
     let limits = Limits {
+        linger: linger.unwrap_or_default(),
         lifetime: lifetime?,
         max_age: max_age?,
         idle: idle?,

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::{schedule::Schedule, values::url};
 use crate::{
     catalog::values::S3Endpoint,
-    session::{ChannelId, Failure, Limits, Mebibytes, OwnerId, Size},
+    session::{ChannelId, Failure, Limits, Mebibytes, OwnerId, Record, RecordKind, Size},
 };
 
 #[derive(Debug, Clone)]
@@ -229,6 +229,10 @@ pub struct Sql {
     pub log_queries: bool,
     /// True if people's past queries are stored for them.
     pub history: bool,
+    /// Maximum number of query runners per person. 0: queries need a session.
+    pub runners: u8,
+    /// Resources of a query runner.
+    pub runner_size: Size,
 }
 
 /// Additions to every session's Pod, with the fields of a Pod spec.
@@ -317,6 +321,14 @@ impl Settings {
     /// Time for which the DuckDB that answered a query from the chat waits for the next one.
     pub fn linger(&self) -> std::time::Duration {
         self.sql.as_ref().map(|sql| sql.linger).unwrap_or_default()
+    }
+
+    /// Size of a session or query runner. `None` if the settings don't have it any more.
+    pub fn size_of(&self, record: &Record) -> Option<&Size> {
+        match record.kind {
+            RecordKind::Session => self.size(&record.size),
+            RecordKind::QueryRunner => self.sql.as_ref().map(|sql| &sql.runner_size),
+        }
     }
 
     /// Size with this name.

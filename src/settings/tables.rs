@@ -24,30 +24,41 @@ pub(super) fn read_sizes(reader: &mut SettingsReader) -> Result<Vec<Size>, Inval
     let sizes = names.into_iter().map(|name| {
         let key = format!("sizes.{name}");
         let valid = read_name(reader, &key, &name, short_name);
-        let cpu = reader.required(
-            &format!("{key}.cpu"),
-            "a number of cores up to 512, like 2 or 500m",
-            |text| parse::<Cpu>(text).filter(|cpu| cpu.cores() <= MAX_CORES),
-        );
-        let memory = reader.required(
-            &format!("{key}.memory"),
-            "an amount of at least 128Mi, like 512Mi or 4Gi",
-            |text| parse(text).filter(|memory| *memory >= MIN_MEMORY),
-        );
-        let amount = "an amount, like 512Mi or 4Gi";
-        let disk = reader.optional(&format!("{key}.disk"), amount, parse::<Mebibytes>);
-        Ok(Size {
-            name: valid?,
-            cpu: cpu?,
-            memory: memory?,
-            disk: disk?.unwrap_or(DISK),
-        })
+        let size = read_size(reader, name, &format!("{key}."));
+        valid?;
+        size
     });
     // Collected first, so that the errors of all sizes are reported.
     let sizes: Vec<Result<Size, Invalid>> = sizes.collect();
     let mut sizes: Vec<_> = sizes.into_iter().collect::<Result<_, _>>()?;
     sizes.sort_by_key(|size| (size.memory, size.cpu));
     Ok(sizes)
+}
+
+/// Reads the resources of a size. Their keys begin with `prefix`.
+pub(super) fn read_size(
+    reader: &mut SettingsReader,
+    name: String,
+    prefix: &str,
+) -> Result<Size, Invalid> {
+    let cpu = reader.required(
+        &format!("{prefix}cpu"),
+        "a number of cores up to 512, like 2 or 500m",
+        |text| parse::<Cpu>(text).filter(|cpu| cpu.cores() <= MAX_CORES),
+    );
+    let memory = reader.required(
+        &format!("{prefix}memory"),
+        "an amount of at least 128Mi, like 512Mi or 4Gi",
+        |text| parse(text).filter(|memory| *memory >= MIN_MEMORY),
+    );
+    let amount = "an amount, like 512Mi or 4Gi";
+    let disk = reader.optional(&format!("{prefix}disk"), amount, parse::<Mebibytes>);
+    Ok(Size {
+        name,
+        cpu: cpu?,
+        memory: memory?,
+        disk: disk?.unwrap_or(DISK),
+    })
 }
 
 pub(super) fn read_catalogs(

@@ -133,6 +133,11 @@ async fn a_start_makes_one_whole_session_or_none() {
 }
 
 #[tokio::test]
+async fn a_query_runner_starts_and_leaves_nothing() {
+    inject_faults(Scenario::Query).await;
+}
+
+#[tokio::test]
 async fn a_stop_leaves_nothing_half() {
     inject_faults(Scenario::Stop).await;
 }

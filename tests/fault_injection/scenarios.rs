@@ -30,6 +30,7 @@ pub enum Scenario {
     Report,
     Create,
     Delete,
+    Query,
 }
 
 /// Last reply to the person or the program, if any.
@@ -57,7 +58,11 @@ impl Scenario {
 
     /// Starts an environment with the API.
     pub async fn start_env(self) -> ApiEnv {
-        let mut env = TestEnv::without_bot(&[("DUCKBOT_REAPER__EVERY", "1s")]).await;
+        let settings = [
+            ("DUCKBOT_REAPER__EVERY", "1s"),
+            ("DUCKBOT_SQL__LINGER", "1s"),
+        ];
+        let mut env = TestEnv::without_bot(&settings).await;
         let ops = env.discord.channel("ops").to_string();
         for name in ["DUCKBOT_DISCORD__ADMIN_CHANNEL", "DUCKBOT_REPORT__CHANNEL"] {
             env.variables.insert(name.into(), ops.clone());
@@ -73,7 +78,9 @@ impl Scenario {
         let env = &api_env.env;
         match self {
             Self::Setup | Self::Create | Self::Report => {}
-            Self::Start | Self::Forget => env.cluster.store_credentials(env.ana.id()).await,
+            Self::Start | Self::Forget | Self::Query => {
+                env.cluster.store_credentials(env.ana.id()).await
+            }
             Self::Stop | Self::Reschedule | Self::Extend | Self::Reap => {
                 env.ready_session(&env.ana).await;
             }
@@ -103,6 +110,14 @@ impl Scenario {
             Self::Start => {
                 let runs = wait_for_running(env, |_| true);
                 chat.command("/duck start", "is ready", runs).await
+            }
+            Self::Query => {
+                let never = std::future::pending();
+                // No node runs the Pod, so the query fails.
+                let line = "/duck sql query:SELECT 42";
+                let last_reply = chat.command(line, "did not run", never).await;
+                wait_until_gone(env).await;
+                last_reply
             }
             Self::Stop => {
                 let question = chat.question("/duck stop").await?;
@@ -236,6 +251,16 @@ impl Scenario {
                     }
                 }
             },
+            Self::Query => {
+                // Unused, it ends by itself.
+                wait_until_gone(env).await;
+                env.assert_nothing_left().await;
+                assert_eq!(
+                    env.discord.history("#data").len(),
+                    0,
+                    "nothing may be posted"
+                );
+            }
             Self::Stop => match wait_until_settled(env).await {
                 None => {
                     env.assert_nothing_left().await;

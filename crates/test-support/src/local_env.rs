@@ -131,6 +131,11 @@ impl LocalEnv {
         wait_until(async || self.leftovers(), |it| it.is_empty()).await;
     }
 
+    /// Log of all bots of this environment so far.
+    pub fn log(&self) -> String {
+        format!("{}{}", self.logs, self.bot.log())
+    }
+
     /// Stops the bot, and asserts that no secret is in a log or a message.
     pub async fn assert_clean(mut self) {
         self.logs.push_str(&self.bot.end().await);

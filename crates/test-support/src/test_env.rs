@@ -32,16 +32,18 @@ use crate::{
 
 /// Version of the records that [`TestEnv::create_record`] writes. The harness does not know the
 /// bot's code, so a test compares it.
-pub const RECORD_VERSION: u32 = 6;
+pub const RECORD_VERSION: u32 = 7;
 
 /// Settings for real sessions on a node, small enough that many fit at a time.
-const ON_A_NODE: [(&str, &str); 6] = [
+const ON_A_NODE: [(&str, &str); 8] = [
     ("DUCKBOT_SESSIONS__IMAGE", "duckbot.test/duckui:works"),
     ("DUCKBOT_SESSIONS__DOOR_IMAGE", "duckbot.test/duckbot:test"),
     ("DUCKBOT_SIZES__SMALL__CPU", "50m"),
     ("DUCKBOT_SIZES__SMALL__MEMORY", "256Mi"),
     ("DUCKBOT_SIZES__LARGE__CPU", "100m"),
     ("DUCKBOT_SIZES__LARGE__MEMORY", "512Mi"),
+    ("DUCKBOT_SQL__RUNNER_CPU", "50m"),
+    ("DUCKBOT_SQL__RUNNER_MEMORY", "512Mi"),
 ];
 
 /// Guild with the channels `#data` (the bot may be used) and `#random` (it may not). Members: Ana
@@ -341,7 +343,7 @@ impl TestEnv {
     ) {
         let owner = owner.to_string();
         let document = json!({
-            "version": RECORD_VERSION, "id": id, "request": id, "owner": owner, "slot": slot,
+            "version": RECORD_VERSION, "kind": "session", "id": id, "request": id, "owner": owner, "slot": slot,
             "display_name": "somebody", "size": "small", "catalog": "lake",
             "channel": channel, "created": created, "credentials": "owner", "credentials_expire": null,
             "credentials_warned": false, "restarts_told": 0, "extended_seconds": 0, "stage": "starting",

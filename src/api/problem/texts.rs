@@ -173,6 +173,8 @@ fn lookup(rejection: &LookupRejection) -> Problem {
         LookupRejection::InvalidId(_)
         | LookupRejection::NoSuchSession(_)
         | LookupRejection::NoSession(_)
+        // A query runner belongs to the chat.
+        | LookupRejection::IsRunner(_)
         | LookupRejection::Ambiguous { .. }
         | LookupRejection::NotYours { .. } => {
             let detail = "This token has access to no session with this ID. The session may have \

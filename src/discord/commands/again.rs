@@ -22,10 +22,13 @@ pub(super) fn offer_again(
     open: Option<Button>,
 ) -> Reply {
     let is_shown = replies::quoted_query(&reply.text) == Some(sql);
+    let is_known = |name: &String| call.bot.service.check_catalog(Some(name)).is_ok();
     let query = (is_shown || call.bot.service.keeps_history()).then(|| PastQueryRef {
         owner: call.who.id,
         stored: (!is_shown).then(|| QueryId::of(sql)),
         session: how.session.as_ref().and_then(|id| id.trim().parse().ok()),
+        // Another text may not fit into a custom ID, and its query did not run.
+        catalog: how.catalog.clone().filter(is_known),
     });
     replies::with_query_buttons(reply, query, open)
 }

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::{
-    options::{OWN_SESSION, Options},
+    options::{OWN_SESSION, Options, QUERY_CATALOG},
+    place::find_place,
     spec::{CommandSpec, OptionKind, OptionSpec, Suggestions},
 };
 use crate::discord::{
@@ -14,8 +15,8 @@ use crate::discord::{
 const SPEC: CommandSpec = CommandSpec {
     name: "describe",
     summary: "Show a table's columns",
-    details: "Lists the columns with their DuckDB types.",
-    options: &[TABLE, OWN_SESSION],
+    details: "Lists the columns with their DuckDB types. It needs no session.",
+    options: &[TABLE, OWN_SESSION, QUERY_CATALOG],
 };
 
 const TABLE: OptionSpec = OptionSpec {
@@ -38,10 +39,10 @@ impl Command for Describe {
             return Ok(replies::outdated().into());
         };
         let service = &call.bot.service;
-        let session = options.text(OWN_SESSION.name);
-        let seen = service.find_session_to_query(&call.who, session)?;
-        let (name, rows, room) = service.describe(&seen, table).await?;
-        let catalog = service.catalog_name(&seen);
+        let place = find_place(call, options).await?;
+        let seen = &place.seen;
+        let (name, rows, room) = service.describe(seen, table).await?;
+        let catalog = service.catalog_name(seen);
         let reply = replies::table_columns(&name, &catalog, &rows);
         Ok(Answer::QueryResult(reply, CallOutcome::Done, room))
     }

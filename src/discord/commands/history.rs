@@ -18,7 +18,7 @@ use crate::{
         responder::{InteractionClosed, Responder},
     },
     history::QueryId,
-    service::{LookupRejection, Rejection, ServiceError},
+    service::{LookupRejection, ServiceError},
     session::OwnerId,
 };
 
@@ -77,17 +77,14 @@ pub(crate) async fn run_again(call: &Call<'_>, query: &PastQueryRef, shown: &Mes
         Ok(sql) => sql,
         Err(reply) => return Ok(Answer::Reply(reply, CallOutcome::Refused)),
     };
-    let named = query.session.as_ref().map(ToString::to_string);
-    let found = call
-        .bot
-        .service
-        .find_session_to_query(&call.who, named.as_deref());
-    let is_gone = matches!(
-        found,
-        Err(Rejection::Lookup(LookupRejection::NoSuchSession(_)))
-    );
+    let session = query.session.as_ref().map(ToString::to_string);
+    let is_gone = |id: &String| {
+        let found = call.bot.service.look_up(&call.who, id);
+        matches!(found, Err(LookupRejection::NoSuchSession(_)))
+    };
     let how = SqlOptions {
-        session: named.filter(|_| !is_gone),
+        session: session.filter(|id| !is_gone(id)),
+        catalog: query.catalog.clone(),
         share: false,
     };
     sql::query(call, &sql, &how).await
@@ -106,6 +103,7 @@ pub(crate) async fn edit(
         Ok(Ok(Ok(sql))) if Draft::fits(&sql) => {
             let how = SqlOptions {
                 session: query.session.as_ref().map(ToString::to_string),
+                catalog: query.catalog.clone(),
                 share: false,
             };
             responder

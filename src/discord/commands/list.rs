@@ -6,15 +6,19 @@ use super::{
     options::Options,
     spec::{CommandSpec, OptionKind, OptionSpec},
 };
-use crate::discord::{
-    call::{Answered, Call, Command},
-    replies::{self, ListEntry},
+use crate::{
+    discord::{
+        call::{Answered, Call, Command},
+        replies::{self, ListEntry},
+    },
+    session::TrackedSession,
 };
 
 const SPEC: CommandSpec = CommandSpec {
     name: "list",
     summary: "Show your sessions, or everybody's",
-    details: "Shows when each session will be stopped, and why. Only you see the answer.",
+    details: "Shows when each session will be stopped, and why. Only you see the answer. An admin's list \
+        of everybody's sessions also has the query runners.",
     options: &[ALL],
 };
 
@@ -36,15 +40,23 @@ impl Command for List {
         let all = options.flag(ALL.name);
         let service = &call.bot.service;
         let sessions = service.list((!all).then_some(call.who.id));
+        let runners = match all && call.who.is_admin {
+            true => service.runners(None),
+            false => Vec::new(),
+        };
         let dry_run = service.is_dry_run();
         let stale = service.stale_since();
-        let sessions = service.track(sessions).await;
-        let sessions = sessions.into_iter().map(|watched| ListEntry {
+        let entry = |watched: TrackedSession| ListEntry {
             url: service.url(&watched.seen.record.id),
             due: service.scheduled_stop(&watched),
             watched,
-        });
-        let sessions: Vec<_> = sessions.collect();
-        Ok(replies::list(&sessions, all, stale, dry_run).into())
+        };
+        let entries = async |sessions| {
+            let tracked = service.track(sessions).await;
+            tracked.into_iter().map(entry).collect::<Vec<_>>()
+        };
+        let (sessions, runners) = tokio::join!(entries(sessions), entries(runners));
+        let list = replies::list(&sessions, all, stale, dry_run);
+        Ok(replies::with_runners(list, &runners).into())
     }
 }

@@ -13,6 +13,7 @@ pub(super) mod history;
 mod list;
 pub(super) mod open;
 pub mod options;
+mod place;
 pub(super) mod reap;
 mod report;
 pub(super) mod setup;

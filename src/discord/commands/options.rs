@@ -17,6 +17,13 @@ pub(crate) const OWN_SESSION: OptionSpec = OptionSpec {
     ..SESSION
 };
 
+/// Catalog of the tables to query.
+pub(crate) const QUERY_CATALOG: OptionSpec = OptionSpec {
+    name: "catalog",
+    summary: "Catalog of the tables, if there are several",
+    kind: OptionKind::Suggested(Suggestions::Catalogs),
+};
+
 /// A command's name and its options.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {

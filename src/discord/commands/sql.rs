@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     again::{keep_buttons, offer_again},
-    options::{OWN_SESSION, Options},
+    options::{OWN_SESSION, Options, QUERY_CATALOG},
+    place::wait_until_ready,
     spec::{CommandSpec, OptionKind, OptionSpec},
 };
 use crate::{
@@ -37,8 +38,9 @@ const SPEC: CommandSpec = CommandSpec {
     summary: "Query the team's tables with SQL",
     details: "Without a query, a form opens for one of several lines, with up to 4,000 characters. \
         Attach a longer one as a file. Discord turns line breaks in `query` into spaces, so a comment \
-        that begins with `--` also opens the form. The query runs in a separate DuckDB \
-        next to your session, with your credentials. It does not see the session's own tables and \
+        that begins with `--` also opens the form. The query runs in a separate DuckDB with your \
+        credentials: next to your session if one runs, or else in a query runner, which starts within \
+        seconds and ends by itself. It does not see the session's own tables and \
         settings, and does not slow it down. Only you see the result until you press **Share**. \
         To share it, you need the permission to post here yourself. Results that are too \
         long or wide for a message come as a CSV file. In it, an apostrophe begins each text that a \
@@ -46,7 +48,7 @@ const SPEC: CommandSpec = CommandSpec {
         It must be one that reads, such as `SELECT`, `DESCRIBE`, `SUMMARIZE` or `EXPLAIN`, unless this \
         server's admins allow you more. Names of tables need no catalog, and no schema if there is only \
         one.",
-    options: &[QUERY, FILE, SHARE, OWN_SESSION],
+    options: &[QUERY, FILE, SHARE, OWN_SESSION, QUERY_CATALOG],
 };
 
 const QUERY: OptionSpec = OptionSpec {
@@ -119,6 +121,7 @@ async fn typed(options: Options<'_>) -> Result<Cow<'_, str>, Reply> {
 fn sql_options(options: Options<'_>) -> SqlOptions {
     SqlOptions {
         session: options.text(OWN_SESSION.name).map(str::to_owned),
+        catalog: options.text(QUERY_CATALOG.name).map(str::to_owned),
         share: options.flag(SHARE.name),
     }
 }
@@ -186,18 +189,31 @@ impl Asked {
 
 async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked, ServiceError> {
     let Call { bot, who, .. } = call;
-    let seen = bot
-        .service
-        .find_session_to_query(who, how.session.as_deref())?;
     let mut permit = bot.service.acquire_query_permit(who.id)?;
     let id = permit.id().to_owned();
+    let [session, catalog] = [&how.session, &how.catalog].map(Option::as_deref);
+    let found = async {
+        let place = bot.service.find_query_place(who, session, catalog).await?;
+        wait_until_ready(call, place, |pod| replies::query_starting(sql, &id, pod)).await
+    };
+    let Some(place) = permit.until_cancelled(found).await else {
+        return Ok(Asked {
+            reply: replies::cancelled(sql),
+            outcome: CallOutcome::Done,
+            room: Some(permit.end_query()),
+            session: None,
+            past: PastOutcome::Cancelled,
+        });
+    };
+    let place = place?;
+    let seen = &place.seen;
     let since = bot.service.now();
     let is_over = CancellationToken::new();
     let answered = async {
         let writes = may_write(call);
         let answered = bot
             .service
-            .run_query(who, &seen, sql, writes, &mut permit)
+            .run_query(who, seen, sql, writes, &mut permit)
             .await;
         is_over.cancel();
         answered
@@ -218,7 +234,7 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
         reply,
         outcome,
         room: Some(permit.end_query()),
-        session: Some(seen.record.id.clone()),
+        session: (!seen.record.is_runner()).then(|| seen.record.id.clone()),
         past,
     };
     let Some(answer) = answered? else {
@@ -230,13 +246,13 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
         _ => CallOutcome::Refused,
     };
     let missing = match &answer {
-        QueryResponse::Error(wrong) => bot.service.look_up_table(&seen, wrong).await,
+        QueryResponse::Error(wrong) => bot.service.look_up_table(seen, wrong).await,
         _ => None,
     };
     let question = QueryContext {
         sql,
-        session: &seen.record.id,
-        catalog: &bot.service.catalog_name(&seen),
+        session: (!seen.record.is_runner()).then_some(&seen.record.id),
+        catalog: &bot.service.catalog_name(seen),
         missing: missing.as_ref(),
     };
     let reply = replies::answer(&question, &answer);

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::{
-    options::{OWN_SESSION, Options},
+    options::{OWN_SESSION, Options, QUERY_CATALOG},
+    place::find_place,
     spec::{CommandSpec, OptionKind, OptionSpec},
 };
 use crate::discord::{
@@ -14,10 +15,11 @@ use crate::discord::{
 const SPEC: CommandSpec = CommandSpec {
     name: "tables",
     summary: "Show the tables that you can query",
-    details: "Lists the tables of your session's catalog, by schema and name. A pattern matches \
-        any part of a name; `*` matches any text. Names are as in SQL. The list can be up to a minute old. It is not complete if the catalog needs more \
-        than 20 seconds; the reply then says so.",
-    options: &[PATTERN, OWN_SESSION],
+    details: "Lists the tables of the catalog, by schema and name. A pattern matches \
+        any part of a name; `*` matches any text. Names are as in SQL. The list can be up to a \
+        minute old. It is not complete if the catalog needs more than 20 seconds; the reply then \
+        says so. It needs no session.",
+    options: &[PATTERN, OWN_SESSION, QUERY_CATALOG],
 };
 
 const PATTERN: OptionSpec = OptionSpec {
@@ -36,10 +38,10 @@ impl Command for Tables {
 
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
         let service = &call.bot.service;
-        let session = options.text(OWN_SESSION.name);
-        let seen = service.find_session_to_query(&call.who, session)?;
-        let all = service.tables(&seen).await?;
-        let catalog = service.catalog_name(&seen);
+        let place = find_place(call, options).await?;
+        let seen = &place.seen;
+        let all = service.tables(seen).await?;
+        let catalog = service.catalog_name(seen);
         let pattern = options.text(PATTERN.name);
         let reply = || replies::tables(&seen.record, &catalog, &all, pattern);
         let small = Some(reply()).filter(|reply| reply.file.is_none());

@@ -94,10 +94,13 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
         count_of(count, "row")
     };
     let mut text = format!(
-        "{head}\n```\n{}\n```\n{held} in {}, from session `{}`.",
+        "{head}\n```\n{}\n```\n{held} in {}, from {}.",
         shown.text,
         time(rows.milliseconds),
-        question.session,
+        match question.session {
+            Some(session) => format!("session `{session}`"),
+            None => format!("catalog `{}`", clean(question.catalog)),
+        },
     );
     let is_whole = shown.is_whole(rows);
     let has_file = !is_whole || !shown.fits_phone();

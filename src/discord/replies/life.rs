@@ -17,6 +17,26 @@ use crate::{
 
 /// Progress while a session starts. `usual` is the usual time until a session is ready.
 pub(crate) fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDelta>) -> Reply {
+    let again = match (&record.rescheduled, &record.stage) {
+        (None, Stage::Starting) => "Starting",
+        _ => "Restarting",
+    };
+    let what = format!(
+        "{again} session `{}` ({}, `{}`)",
+        record.id, record.size, record.catalog
+    );
+    let usual =
+        usual.map(|usual| format!(", usually ready within about {}", round_duration(usual)));
+    Reply::new(format!(
+        "{}…\nRequested {}{}. The link will be posted in this channel.",
+        startup(&what, pod),
+        started(record),
+        usual.unwrap_or_default(),
+    ))
+}
+
+/// Formats the progress bar, and the state of a start after `what`.
+pub(super) fn startup(what: &str, pod: Option<&Pod>) -> String {
     let (position, state) = match pod.map(|pod| &pod.state) {
         Some(PodState::Pending { step, incident }) => {
             let (position, state) = at(*step);
@@ -26,22 +46,7 @@ pub(crate) fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDel
         Some(_) => (0, "leaving its previous node".into()),
         None => (0, "requesting resources from the cluster".into()),
     };
-    let again = match (&record.rescheduled, &record.stage) {
-        (None, Stage::Starting) => "Starting",
-        _ => "Restarting",
-    };
-    let usual =
-        usual.map(|usual| format!(", usually ready within about {}", round_duration(usual)));
-    Reply::new(format!(
-        "{} {again} session `{}` ({}, `{}`): {state}…\n\
-         Requested {}{}. The link will be posted in this channel.",
-        bar(position),
-        record.id,
-        record.size,
-        record.catalog,
-        started(record),
-        usual.unwrap_or_default(),
-    ))
+    format!("{} {what}: {state}", bar(position))
 }
 
 /// Number of steps in the progress bar: queued, placed, pulling, starting, ready.

@@ -14,6 +14,7 @@ mod reaping;
 mod rejections;
 mod reply;
 mod request_failures;
+mod runners;
 mod sessions;
 mod sql;
 mod status;
@@ -29,6 +30,7 @@ pub(super) use questions::*;
 pub(super) use reaping::*;
 pub(super) use rejections::*;
 pub(super) use reply::*;
+pub(super) use runners::*;
 pub(super) use sessions::*;
 pub(super) use sql::*;
 pub(super) use status::*;
@@ -40,5 +42,7 @@ mod name_tests;
 mod question_tests;
 #[cfg(test)]
 mod rejection_tests;
+#[cfg(test)]
+mod runner_tests;
 #[cfg(test)]
 mod tests;

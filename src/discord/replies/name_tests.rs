@@ -76,7 +76,7 @@ fn texts(name: &str) -> Vec<(&'static str, String)> {
     let missing_table = MissingTable::Unknown(vec![owned()]);
     let asked = QueryContext {
         sql: "FROM x",
-        session: &id,
+        session: Some(&id),
         catalog: "lake",
         missing: Some(&missing_table),
     };

@@ -17,8 +17,8 @@ const ERROR_CONTEXT_CHARS: usize = 60;
 pub(crate) struct QueryContext<'a> {
     /// The query as the person typed it.
     pub sql: &'a str,
-    /// The session whose credentials and catalog are used.
-    pub session: &'a SessionId,
+    /// Session whose credentials and catalog are used. `None` for a query runner.
+    pub session: Option<&'a SessionId>,
     /// Name of the attached catalog.
     pub catalog: &'a str,
     /// Table that was not found.
@@ -135,7 +135,7 @@ mod tests {
         let missing = MissingTable::Unknown(vec!["sales.orders".to_owned()]);
         let question = QueryContext {
             sql: "FROM ordrs",
-            session: &id,
+            session: Some(&id),
             catalog: "lake",
             missing: Some(&missing),
         };

@@ -182,7 +182,7 @@ fn action_text(action: &Action) -> Option<String> {
             "saved S3 credentials of <@{owner}>, who left this server {}",
             relative_time(*since)
         )),
-        Action::Warn(..) | Action::ReportUnreachable(..) => None,
+        Action::Warn(..) | Action::EndRunner(_) | Action::ReportUnreachable(..) => None,
     }
 }
 

@@ -70,6 +70,7 @@ fn every_rejection() {
         LookupRejection::InvalidId("../../x".into()).into(),
         LookupRejection::NoSuchSession(id()).into(),
         LookupRejection::NotReady(id()).into(),
+        LookupRejection::IsRunner(id()).into(),
     ];
     for action in ACTIONS {
         let ids = vec![id(), "1b2c3d".parse().expect("an id")];
@@ -98,6 +99,13 @@ fn every_rejection() {
         table(names(&["sales.orders", "old.orders"])).into(),
         QueryRejection::UnreadableTable("sales.orders".into()).into(),
         QueryRejection::CredentialsGone.into(),
+        QueryRejection::OtherCatalog {
+            id: id(),
+            catalog: "lake".into(),
+        }
+        .into(),
+        QueryRejection::RunnersBusy(1).into(),
+        QueryRejection::RunnersBusy(2).into(),
     ]);
     let no_access = TablesError::NoAccess {
         what: "Attaching the catalog lake".into(),

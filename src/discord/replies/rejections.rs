@@ -8,6 +8,7 @@ use super::{
     query_errors::unreadable_table,
     reply::{Emphasis, Reply, shorten},
     request_failures::request_failure,
+    runners::runner_ended,
 };
 use crate::{
     credentials::CredentialPart,
@@ -187,6 +188,10 @@ fn lookup(rejection: &LookupRejection) -> Reply {
                  Only its owner can query it."
             ),
         },
+        LookupRejection::IsRunner(id) => format!(
+            "`{id}` is a query runner. It has no page to open, and it ends by itself some minutes \
+             after its last query."
+        ),
         LookupRejection::NotReady(id) => format!(
             "Session `{id}` is not ready right now. Try again in a minute; `/duck list` shows its \
              state."
@@ -288,6 +293,17 @@ fn query(rejection: &QueryRejection) -> Reply {
             return Reply::new(text).with_form(None);
         }
         QueryRejection::TablesUnavailable(error) => tables_error(error),
+        QueryRejection::OtherCatalog { id, catalog } => format!(
+            "Session `{id}` is attached to the catalog `{}`. Leave out one of the options `session` \
+             and `catalog`.",
+            quoted(catalog)
+        ),
+        QueryRejection::RunnersBusy(limit) => format!(
+            "Your queries of other catalogs are still running in {limit} query runner{}, which is \
+             the limit. Wait for one to finish, or cancel it.",
+            if *limit == 1 { "" } else { "s" }
+        ),
+        QueryRejection::RunnerEnded(cause) => return runner_ended(cause),
     })
 }
 

@@ -51,9 +51,16 @@ pub(crate) fn opening(record: &Record) -> Reply {
 
 /// Asks for confirmation before a session is stopped.
 pub(crate) fn confirm_stop(record: &Record) -> Reply {
+    let (kind, loss) = if record.is_runner() {
+        ("", "Queries that run there will be lost.")
+    } else {
+        (
+            "session ",
+            "**Tables and notebooks that are not saved elsewhere will be lost.** Data in S3 is safe.",
+        )
+    };
     Reply::new(format!(
-        "Stop session `{}` of <@{}> ({}, `{}`, started {})?\n\
-         **Tables and notebooks that are not saved elsewhere will be lost.** Data in S3 is safe.",
+        "Stop {kind}`{}` of <@{}> ({}, `{}`, started {})?\n{loss}",
         record.id,
         record.owner,
         record.size,
@@ -152,6 +159,31 @@ fn list_sessions(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
         let _ = write!(text, "\n{line}");
     }
     Reply::new(text)
+}
+
+/// Adds query runners to a list of sessions.
+pub(crate) fn with_runners(mut list: Reply, runners: &[ListEntry]) -> Reply {
+    if runners.is_empty() {
+        return list;
+    }
+    let text = &mut list.text;
+    let _ = match runners.len() {
+        1 => write!(text, "\n1 query runner:"),
+        count => write!(text, "\n{count} query runners, oldest first:"),
+    };
+    for (position, ListEntry { watched, due, .. }) in runners.iter().enumerate() {
+        // No rule stops it, so a dry run changes nothing.
+        let stops = due.as_ref().map(|due| stops(due, false));
+        let more = usage_text(&watched.usage) + &stops.unwrap_or_default();
+        let line = format!("\n- {}{more}", session_summary(&watched.seen));
+        if message_len(text) + message_len(&line) > MAX_MESSAGE_CHARS - RESERVE {
+            let left = runners.len() - position;
+            let _ = write!(text, "\n…and {left} more that did not fit in this message.");
+            break;
+        }
+        text.push_str(&line);
+    }
+    list
 }
 
 pub(super) fn usage_text(usage: &Usage) -> String {

@@ -32,7 +32,12 @@ pub(crate) fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Rep
     let seen = &watched.seen;
     let stops = due.as_ref().map(|due| stops(due, dry_run));
     let more = usage_text(&watched.usage) + &stops.unwrap_or_default();
-    let mut text = format!("Session {}{more}.", session_summary(seen));
+    let kind = if seen.record.is_runner() {
+        ""
+    } else {
+        "Session "
+    };
+    let mut text = format!("{kind}{}{more}.", session_summary(seen));
     let mut say = |line: String| {
         let _ = write!(text, "\n- {line}");
     };

@@ -65,10 +65,12 @@ pub(crate) fn tables(
         count += 1;
     }
     let how_many = table_count(like.len());
-    let mut text = format!(
-        "{how_many} in `{shown_catalog}`, as seen by session `{}`:\n```\n{named}```\n",
-        record.id
-    );
+    let viewer = if record.is_runner() {
+        "with your credentials".to_owned()
+    } else {
+        format!("by session `{}`", record.id)
+    };
+    let mut text = format!("{how_many} in `{shown_catalog}`, as seen {viewer}:\n```\n{named}```\n");
     if *more {
         text += &format!(
             "This list is not complete ({} searched): the catalog has more tables, or did not list \

@@ -127,7 +127,7 @@ fn asking_duckdb() {
     let to = |sql, said: &QueryResponse| {
         let question = QueryContext {
             sql,
-            session: &id,
+            session: Some(&id),
             catalog: "lake",
             missing: matches!(said, QueryResponse::Error(it) if it.missing.is_some())
                 .then_some(&unknown),

@@ -8,6 +8,7 @@ use crate::duckdb::environment::{Catalog, OwnKeys, S3};
 fn config() -> SessionConfig {
     let one = NonZeroU32::MIN;
     SessionConfig {
+        is_runner: false,
         memory: one,
         query_memory: None,
         threads: one,

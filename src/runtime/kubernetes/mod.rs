@@ -152,8 +152,11 @@ impl Kubernetes {
         }
     }
 
-    /// URL of `path` at the door's port for the bot. None if the Pod has no address.
+    /// URL of `path` at the door's port for the bot. None if the Pod has no address or no door.
     fn door_url(&self, seen: &Observed, path: &str) -> Option<String> {
+        if seen.record.is_runner() {
+            return None;
+        }
         let address = self.cached_pod(&seen.record.id)?.address?;
         let address = SocketAddr::new(address, door::ADMIN_PORT);
         Some(format!("http://{address}{path}"))
@@ -230,7 +233,7 @@ impl Kubernetes {
             action: self.action("create", "pods").to_string(),
             why: format!("the {what} {name:?} is no longer in the settings"),
         };
-        let size = self.settings.size(&record.size);
+        let size = self.settings.size_of(record);
         let size = size.ok_or_else(|| gone("size", &record.size))?;
         let catalog = self.settings.catalog(&record.catalog);
         let catalog = catalog.ok_or_else(|| gone("catalog", &record.catalog))?;
@@ -572,7 +575,7 @@ impl Runtime for Kubernetes {
             service: parts.service && service.is_ok(),
             route: parts.route && route.is_ok(),
         };
-        let name = build::record_name(seen.record.owner, seen.record.slot);
+        let name = seen.record.name();
         let is_seen = |view: &View| match view.record(&name) {
             Some(shown) if shown.uid == seen.uid => !shown.parts().missing().both(made).any(),
             _ => true,
@@ -607,7 +610,7 @@ impl Runtime for Kubernetes {
             ),
         );
         dropped.and(service).and(route)?;
-        let record = build::record_name(seen.record.owner, seen.record.slot);
+        let record = seen.record.name();
         let is_gone = |view: &View| match view.record(&record) {
             Some(shown) if shown.uid == seen.uid => !shown.parts().both(parts).any(),
             _ => true,
@@ -625,7 +628,7 @@ impl Runtime for Kubernetes {
     }
 
     async fn remove(&self, seen: &Observed) -> Result<(), Error> {
-        let name = build::record_name(seen.record.owner, seen.record.slot);
+        let name = seen.record.name();
         let params = DeleteParams::background().preconditions(Preconditions {
             uid: Some(seen.uid.to_string()),
             resource_version: None,

@@ -93,18 +93,19 @@ impl View {
         Some(Observed {
             uid: stored.uid.clone(),
             revision: stored.revision.clone(),
-            pod: pod.map(|pod| self.observed_pod(pod)),
+            pod: pod.map(|pod| self.observed_pod(pod, &record)),
             service: self.services.current.by_name.contains_key(&name),
             route: self.routes.current.by_name.contains_key(&name),
             record,
         })
     }
 
-    /// Returns the state of a Pod. The kubelet only knows that its door runs, so a Pod is ready
-    /// only if its DuckDB answers too.
-    fn observed_pod(&self, pod: &CachedPod) -> session::Pod {
+    /// Returns the state of a Pod. The kubelet only knows that its door runs, so the Pod of a session is
+    /// ready only if its DuckDB answers too.
+    fn observed_pod(&self, pod: &CachedPod, record: &Record) -> session::Pod {
         let mut seen = pod.status.with_events(self.pod_events(&pod.uid));
-        if seen.state == PodState::Ready && self.answering.get(&pod.uid) != Some(&seen.restarts) {
+        let answers = record.is_runner() || self.answering.get(&pod.uid) == Some(&seen.restarts);
+        if seen.state == PodState::Ready && !answers {
             seen.state = session::Pod::at(StartupStep::Starting).state;
         }
         seen
@@ -117,12 +118,13 @@ impl View {
             let address = pod.address.filter(|_| pod.status.is_running())?;
             let record = self.records.current.names.get(pod.part.session.as_ref()?)?;
             let stored = self.records.current.by_name.get(record)?;
+            let record = stored.record.as_deref().filter(|it| !it.is_runner())?;
             let run = DuckDbRun {
                 pod: name.clone(),
                 uid: pod.uid.clone(),
                 restarts: pod.status.pod.restarts,
             };
-            Some((run, address, stored.record.as_deref()?))
+            Some((run, address, record))
         })
     }
 

@@ -4,6 +4,7 @@
 //! | path | content |
 //! | --- | --- |
 //! | `records/duckui-<owner>-<slot>` | a session's record |
+//! | `records/duckui-<owner>-query-<slot>` | a query runner's record |
 //! | `credentials/<owner>` | a person's credentials |
 //! | `credentials/session-<session>` | a session's own credentials |
 //! | `replies/<session>` | a session's reply token |
@@ -65,7 +66,8 @@ use crate::{
     duckdb::{confine, control_socket, environment::CONTROL_KEY, script::fence::REMOTE_PREFIXES},
     error::Error,
     session::{
-        Details, Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId,
+        Details, Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, RecordKind,
+        SessionId,
     },
     settings::{self, Settings},
 };
@@ -293,7 +295,7 @@ impl Local {
     /// Changes the entry of `seen`, if it still exists.
     fn change(&self, seen: &Observed, change: impl FnOnce(&mut SessionEntry)) {
         let mut held = self.view.sessions.lock();
-        if let Some(held) = held.get_mut(&name(&seen.record)).filter(|it| it.is(seen)) {
+        if let Some(held) = held.get_mut(&seen.record.name()).filter(|it| it.is(seen)) {
             change(held);
         }
         drop(held);
@@ -304,7 +306,7 @@ impl Local {
         format!("http://{}.localhost:{}", id.object_name(), self.port)
     }
 
-    async fn start_process(&self, seen: &Observed) -> Result<(Process, Arc<Door>), Error> {
+    async fn start_process(&self, seen: &Observed) -> Result<(Process, Option<Arc<Door>>), Error> {
         let record = &seen.record;
         let home = self.home(record);
         // Nobody else may reach the socket for the bot's commands.
@@ -313,7 +315,10 @@ impl Local {
         folder.map_err(|why| disk_error("creating", &home, &why))?;
         let port = ReservedPort::reserve();
         let port = port.map_err(|why| disk_error("reserving a port for", &home, &why))?;
-        let door = Arc::new(self.door(record, port.number)?);
+        let door = match record.kind {
+            RecordKind::Session => Some(Arc::new(self.door(record, port.number)?)),
+            RecordKind::QueryRunner => None,
+        };
         let Some(variables) = self.variables(record).await? else {
             let why = Incident::new(Failure::CredentialsMissing, "its credentials are gone");
             return Ok((Process::stuck(why), door));
@@ -359,7 +364,7 @@ impl Local {
             action: "starting DuckDB".into(),
             why: format!("the {what} {name:?} is no longer in the settings"),
         };
-        let size = self.settings.size(&record.size);
+        let size = self.settings.size_of(record);
         let size = size.ok_or_else(|| gone("size", &record.size))?;
         let catalog = self.settings.catalog(&record.catalog);
         let catalog = catalog.ok_or_else(|| gone("catalog", &record.catalog))?;
@@ -441,7 +446,7 @@ impl Runtime for Local {
 
     async fn activity(&self, seen: &Observed) -> Result<Activity, Error> {
         let held = self.view.sessions.lock();
-        let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
+        let held = held.get(&seen.record.name()).filter(|it| it.is(seen));
         let door = held.and_then(|held| held.door.as_ref());
         door.map(|door| door.activity())
             .ok_or_else(|| Error::Session {
@@ -458,10 +463,11 @@ impl Runtime for Local {
     ) -> Result<Option<QueryResponse>, AskError> {
         let door = {
             let held = self.view.sessions.lock();
-            let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
-            held.and_then(|held| held.door.clone())
+            let held = held.get(&seen.record.name()).filter(|it| it.is(seen));
+            let held = held.filter(|held| held.process.is_some());
+            held.ok_or(AskError::NotRunning)?.door.clone()
         };
-        let door = door.ok_or(AskError::NotRunning)?;
+        let note_use = || door.iter().for_each(|door| door.record_use());
         let variables = self.variables(&seen.record).await?;
         let variables = variables.ok_or(AskError::CredentialsGone)?;
         let variables = self.with_home(&seen.record, variables);
@@ -480,9 +486,9 @@ impl Runtime for Local {
             Some(process) => process,
             None => self.start_query_process()?,
         };
-        door.record_use();
+        note_use();
         let answer = process.ask(&question, room).await;
-        door.record_use();
+        note_use();
         let answer = answer?;
         if answer.is_some() && answer != Some(QueryResponse::Exited) {
             self.queries.keep(id, credentials, process);
@@ -526,13 +532,13 @@ impl Runtime for Local {
 
     async fn recent_log(&self, seen: &Observed) -> Result<String, Error> {
         let held = self.view.sessions.lock();
-        let held = held.get(&name(&seen.record)).filter(|it| it.is(seen));
+        let held = held.get(&seen.record.name()).filter(|it| it.is(seen));
         let process = held.and_then(|held| held.process.as_ref());
         Ok(process.map(Process::recent_log).unwrap_or_default())
     }
 
     async fn claim(&self, record: &Record) -> Result<Claim, Error> {
-        let name = name(record);
+        let name = record.name();
         let record = Arc::new(record.clone());
         let mut all = self.view.sessions.lock();
         match all.get(&name) {
@@ -558,7 +564,7 @@ impl Runtime for Local {
     }
 
     async fn save(&self, seen: &Observed, record: &Record) -> Result<(), Error> {
-        let name = name(record);
+        let name = record.name();
         let mut all = self.view.sessions.lock();
         let held = all.get_mut(&name).filter(|held| held.is(seen));
         let held = held.filter(|held| held.revision.to_string() == *seen.revision);
@@ -582,7 +588,7 @@ impl Runtime for Local {
             let (process, door) = self.start_process(seen).await?;
             self.change(seen, |held| {
                 held.process = Some(process);
-                held.door = Some(door);
+                held.door = door;
             });
         }
         self.change(seen, |held| held.service |= parts.service);
@@ -627,7 +633,7 @@ impl Runtime for Local {
     }
 
     async fn remove(&self, seen: &Observed) -> Result<(), Error> {
-        let name = name(&seen.record);
+        let name = seen.record.name();
         let mut all = self.view.sessions.lock();
         if all.get(&name).is_some_and(|held| held.is(seen)) {
             self.replies.0.remove(&seen.record.id.to_string())?;
@@ -703,11 +709,6 @@ async fn find_duckdb(
             ),
         }
     })
-}
-
-/// Name of a record. An owner's slot is free exactly if no record has its name.
-fn name(record: &Record) -> String {
-    format!("duckui-{}-{}", record.owner, record.slot)
 }
 
 /// Returns the door of the session with this host name.

@@ -120,11 +120,12 @@ impl ProcessState {
 }
 
 impl Process {
-    /// Starts DuckDB and keeps it running. `changed` is called after each change of its state,
+    /// Starts DuckDB and keeps it running. It is ready when its door says so; without a door, at once.
+    /// `changed` is called after each change of its state,
     /// except [`Process::stop`].
     pub(super) fn start(
         launch: Launch,
-        door: Arc<Door>,
+        door: Option<Arc<Door>>,
         changed: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         let launch = Arc::new(launch);
@@ -136,7 +137,7 @@ impl Process {
         let (kill, ended) = (process.kill.clone(), process.ended.clone().drop_guard());
         tokio::spawn(async move {
             let _ended = ended;
-            keep_running(&launch, &door, &state, &kill, &stop).await;
+            keep_running(&launch, door.as_deref(), &state, &kill, &stop).await;
         });
         process
     }
@@ -197,7 +198,7 @@ impl Process {
 
 async fn keep_running(
     launch: &Launch,
-    door: &Door,
+    door: Option<&Door>,
     state: &Arc<ProcessState>,
     kill: &Notify,
     stop: &CancellationToken,
@@ -257,9 +258,11 @@ async fn keep_running(
 }
 
 /// Waits until DuckDB answers, and then sets the state to ready.
-async fn get_ready(door: &Door, state: &ProcessState) -> Infallible {
-    while !door.is_ready().await {
-        sleep(READY_POLL_INTERVAL).await;
+async fn get_ready(door: Option<&Door>, state: &ProcessState) -> Infallible {
+    if let Some(door) = door {
+        while !door.is_ready().await {
+            sleep(READY_POLL_INTERVAL).await;
+        }
     }
     state.change(|pod| {
         pod.state = PodState::Ready;

@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::session::{Cause, Pod, PodState, Record, record::tests::starting};
+use crate::session::{
+    Cause, Pod, PodState, Record,
+    record::tests::{starting, starting_runner},
+};
 
 const LIMITS: Limits = Limits {
     lifetime: Some(TimeDelta::hours(8)),
@@ -14,6 +17,7 @@ const LIMITS: Limits = Limits {
     left_guild: Some(TimeDelta::hours(24)),
     orphans: Some(TimeDelta::minutes(2)),
     unreachable: TimeDelta::minutes(15),
+    linger: TimeDelta::minutes(5),
     stops_per_sweep: 50,
     largest_share: 50,
 };
@@ -83,6 +87,42 @@ fn does(watched: &TrackedSession, minutes: i64, limits: &Limits) -> String {
         other => format!("{other:?}"),
     });
     words.collect::<Vec<_>>().join(", ")
+}
+
+/// Creates a query runner that was ready after one minute.
+fn runner(usage: Usage) -> TrackedSession {
+    let record = starting_runner().with_announcement(None, after(1), 0);
+    running(usage).with_record(&record)
+}
+
+#[test]
+fn a_query_runner_ends_when_no_query_used_it_for_a_while() {
+    let ends = |watched: &TrackedSession, minutes| does(watched, minutes, &LIMITS);
+    let end = "EndRunner(SessionId(\"977a26\"))";
+    let idle = runner(Usage::Idle(after(10)));
+    assert_eq!(ends(&idle, 14), "");
+    assert_eq!(ends(&idle, 15), end);
+    assert_eq!(
+        ends(&runner(Usage::Idle(after(-60))), 5),
+        "",
+        "it was not ready before"
+    );
+    assert_eq!(ends(&runner(Usage::Busy), hours(48)), "");
+    assert_eq!(
+        ends(&runner(Usage::Idle(after(hours(24) - 1))), hours(24)),
+        end
+    );
+    let replaced = with(idle, Record::with_replaced_credentials);
+    assert_eq!(ends(&replaced, 11), end, "it takes no further query");
+}
+
+#[test]
+fn ends_of_query_runners_are_no_reason_to_pause_and_nothing_to_confirm() {
+    let idle = vec![runner(Usage::Idle(after(1))); 20];
+    let plan = plan(&idle, &[], &HashMap::new(), after(30), &LIMITS);
+    assert_eq!(plan.held_back, None);
+    assert_eq!(plan.takedowns().count(), 0);
+    assert_eq!(plan.sweep(&LIMITS).count(), 20);
 }
 
 #[test]

@@ -34,15 +34,12 @@ const DUCKUI: &str = "duckui";
 pub const SESSION: &str = "duckbot.dev/session";
 /// Label with the owner's Discord ID.
 pub const OWNER: &str = "duckbot.dev/owner";
+/// Label of a query runner's objects, with the value `query-runner`.
+const KIND: &str = "duckbot.dev/kind";
 const DISPLAY_NAME: &str = "duckbot.dev/display-name";
 /// Name of the Service's port and of the door's container port.
 const HTTP: &str = "http";
 const HTTP_PORT: i32 = 80;
-
-/// Name of the record in an owner's slot.
-pub fn record_name(owner: OwnerId, slot: u8) -> String {
-    format!("duckui-{owner}-{slot}")
-}
 
 /// Prefix of the names of Secrets with credentials.
 pub const SECRET_PREFIX: &str = "duckbot-s3-";
@@ -86,10 +83,14 @@ fn stamp(
         (OWNER, session.owner.to_string()),
     ];
     let annotations = [(DISPLAY_NAME, session.display_name.clone())];
+    let mut labels = map(labels);
+    if session.is_runner() {
+        labels.insert(KIND.to_owned(), "query-runner".to_owned());
+    }
     ObjectMeta {
         name: Some(name),
         namespace: Some(settings.kubernetes.namespace.clone()),
-        labels: Some(map(labels)),
+        labels: Some(labels),
         annotations: Some(map(annotations)),
         owner_references: owner.map(|owner| vec![owner]),
         ..ObjectMeta::default()
@@ -110,7 +111,7 @@ fn owned_by(session: &Record, uid: &str) -> OwnerReference {
     OwnerReference {
         api_version: "v1".into(),
         kind: "ConfigMap".into(),
-        name: record_name(session.owner, session.slot),
+        name: session.name(),
         uid: uid.to_owned(),
         controller: Some(true),
         block_owner_deletion: None,

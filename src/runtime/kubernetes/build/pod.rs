@@ -1,4 +1,5 @@
-//! The Pod of a session: DuckDB with its UI, and the door in front of it.
+//! The Pod of a session: DuckDB with its UI, and the door in front of it. The Pod of a query runner has
+//! only the container of DuckDB.
 
 use k8s_openapi::{
     api::core::v1::{
@@ -53,9 +54,13 @@ pub fn pod(
     let mut metadata = stamp(settings, session, name, Some(owned_by(session, uid)));
     add(&mut metadata.labels, &extra.labels);
     add(&mut metadata.annotations, &extra.annotations);
-    let id = key.split(':').next().unwrap_or_default();
-    let annotations = metadata.annotations.get_or_insert_default();
-    annotations.insert(DOOR_KEY.into(), id.to_owned());
+    let mut containers = vec![duckdb(settings, session, size, catalog, key)];
+    if !session.is_runner() {
+        containers.push(door(settings, session, key));
+        let id = key.split(':').next().unwrap_or_default();
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.insert(DOOR_KEY.into(), id.to_owned());
+    }
     let mut volumes: Vec<_> = WRITABLE.map(|(name, _)| scratch(name, size)).into();
     volumes.extend(extra.init_sql.as_ref().map(|name| init_sql(name)));
     let init = extra.init_containers.iter().cloned().map(restricted);
@@ -64,10 +69,7 @@ pub fn pod(
     Pod {
         metadata,
         spec: Some(PodSpec {
-            containers: vec![
-                duckdb(settings, session, size, catalog, key),
-                door(settings, session, key),
-            ],
+            containers,
             init_containers: some(init.collect()),
             volumes: Some(volumes),
             image_pull_secrets: some(secrets.collect()),
@@ -108,7 +110,9 @@ fn duckdb(
     key: &str,
 ) -> Container {
     let mut env = variables(settings, session, size, catalog);
-    env.push(literal(CONTROL_KEY, key.to_owned()));
+    if !session.is_runner() {
+        env.push(literal(CONTROL_KEY, key.to_owned()));
+    }
     let mut mounts: Vec<_> = WRITABLE.map(|(name, path)| mount(name, path)).into();
     if settings.pod.init_sql.is_some() {
         mounts.push(VolumeMount {

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use super::{map, record_name, stamp};
+use super::{map, stamp};
 use crate::{session::Record, settings::Settings};
 
 const DOCUMENT: &str = "record.json";
@@ -10,8 +10,7 @@ const DOCUMENT: &str = "record.json";
 /// Builds the ConfigMap of a record. `revision` is the revision that it replaces, or None for a new
 /// record.
 pub fn record(settings: &Settings, session: &Record, revision: Option<&str>) -> ConfigMap {
-    let name = record_name(session.owner, session.slot);
-    let mut metadata = stamp(settings, session, name, None);
+    let mut metadata = stamp(settings, session, session.name(), None);
     metadata.resource_version = revision.map(str::to_owned);
     let document = serde_json::to_string(session).expect("a record serializes to JSON");
     ConfigMap {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::*;
 use crate::{
-    session::{RECORD_VERSION, starting},
+    session::{RECORD_VERSION, starting, starting_runner},
     settings,
 };
 use k8s_openapi::api::core::v1::{Container, Toleration};
@@ -73,6 +73,16 @@ fn the_pod_is_restricted_and_holds_no_secret_value() {
         catalog,
         KEY
     )));
+}
+
+#[test]
+fn a_query_runner_is_a_pod_with_one_container() {
+    let settings = settings(&[]);
+    let record = starting_runner();
+    let size = settings.size_of(&record).expect("a default");
+    let catalog = settings.named_catalog("lake").expect("set above");
+    let pod = pod(&settings, &record, "uid-1", size, catalog, KEY);
+    insta::assert_snapshot!(json(&pod));
 }
 
 #[test]

@@ -1,0 +1,101 @@
+//! Query runners: the progress of their start, and why one ended before it ran a query.
+
+use super::{
+    answer::quote_query,
+    format::{duration, plain},
+    life::startup,
+    rejections::error_text,
+    reply::{Emphasis, Reply},
+};
+use crate::{
+    discord::buttons::Button,
+    session::{Cause, ErrorSummary, Failure, Pod},
+};
+
+/// Progress while DuckDB starts for a query. `id` is the query, which can be cancelled.
+pub(crate) fn query_starting(sql: &str, id: &str, pod: Option<&Pod>) -> Reply {
+    let Reply { text, .. } = runner_starting(pod);
+    Reply::new(format!("{}\n{text}", quote_query(sql))).with(
+        Emphasis::Danger,
+        "Cancel",
+        Button::Cancel(id.to_owned()),
+    )
+}
+
+/// Progress while DuckDB starts, because the person has no running session.
+pub(crate) fn runner_starting(pod: Option<&Pod>) -> Reply {
+    Reply::new(format!(
+        "{}…\nNo session of yours is running, so DuckDB starts for your queries. The next ones don't \
+         have to wait.",
+        startup("Starting DuckDB", pod)
+    ))
+}
+
+/// Explains why a query runner ended before it ran the query.
+pub(super) fn runner_ended(cause: &Cause) -> Reply {
+    const AGAIN: &str = "Please try again. If this happens again, tell an admin.";
+    const ADMIN: &str = "An admin has to fix this.";
+    let not_started = |why: &str| format!("DuckDB could not start for your query: {why}");
+    Reply::new(match cause {
+        Cause::Refused {
+            error: ErrorSummary::QuotaExceeded { why },
+            reference,
+        } => not_started(&format!(
+            "the team's share of the cluster is used up ({why}). Try again later. (Reference: \
+             `{reference}`)"
+        )),
+        Cause::Refused { error, reference } => format!(
+            "DuckDB could not start for your query. {} (Reference: `{reference}`)",
+            error_text(error)
+        ),
+        Cause::TookTooLong { after_seconds } => not_started(&format!(
+            "it was not ready within {}. {AGAIN}",
+            duration(*after_seconds)
+        )),
+        Cause::Failed(incident) => {
+            let why = match incident.failure {
+                Failure::CredentialsMissing => {
+                    let text = not_started(
+                        "your S3 credentials are no longer stored. Enter them, then try again.",
+                    );
+                    return Reply::new(text).with_form(None);
+                }
+                Failure::NoRoom => {
+                    "the cluster has no room for it right now. Try again later.".to_owned()
+                }
+                Failure::NoNode => format!("no cluster node can run it as configured. {ADMIN}"),
+                Failure::ImageMissing => {
+                    format!("the session image was not found (`sessions.image`). {ADMIN}")
+                }
+                Failure::ImageRefused => format!(
+                    "the registry does not let the cluster download the session image. {ADMIN}"
+                ),
+                Failure::ImageUnavailable => {
+                    format!("the session image could not be downloaded in time. {AGAIN}")
+                }
+                Failure::Mount | Failure::Container | Failure::Door => {
+                    format!("the cluster can't run it as configured. {ADMIN}")
+                }
+                Failure::Crashed
+                | Failure::OutOfMemory
+                | Failure::DiskFull
+                | Failure::Evicted
+                | Failure::NodeGone
+                | Failure::Vanished
+                | Failure::Other => format!("the cluster ended it. {AGAIN}"),
+            };
+            let detail = match incident.why.trim() {
+                "" => String::new(),
+                why => format!("\n-# Message from the cluster: {}", plain(why)),
+            };
+            not_started(&why) + &detail
+        }
+        Cause::Stopped { .. } => {
+            "The query did not run, because its DuckDB was stopped.".to_owned()
+        }
+        Cause::Restarted { .. } | Cause::Lost | Cause::Reaped { .. } => {
+            "The query did not run, because its DuckDB ended at the same moment. Please try again."
+                .to_owned()
+        }
+    })
+}

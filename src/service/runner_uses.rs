@@ -1,0 +1,125 @@
+//! Use of the query runners. All their queries come from this bot, and end with it. So the bot itself
+//! knows which of them are in use, and no door has to report it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
+
+use super::Clock;
+use crate::session::{SessionId, Usage};
+
+/// Use of the runners, by session ID.
+#[derive(Clone, Default)]
+pub(super) struct RunnerUses(Arc<Mutex<HashMap<SessionId, UseCount>>>);
+
+#[derive(Default)]
+struct UseCount {
+    /// Number of queries that run or wait for it.
+    queries: usize,
+    /// End of the last query. `None` before the first one since the start of the bot.
+    last: Option<DateTime<Utc>>,
+    /// True if it is about to end, so no further query may begin.
+    is_closing: bool,
+}
+
+impl RunnerUses {
+    /// Begins a use. Returns `None` if the runner is about to end.
+    pub(super) fn begin(&self, id: &SessionId, clock: &Clock) -> Option<RunnerUse> {
+        let mut all = self.0.lock();
+        let one = all.entry(id.clone()).or_default();
+        if one.is_closing {
+            return None;
+        }
+        one.queries += 1;
+        Some(RunnerUse {
+            id: id.clone(),
+            uses: self.clone(),
+            clock: clock.clone(),
+        })
+    }
+
+    /// Lets no further query begin. Returns false if the runner is in use.
+    pub(super) fn close(&self, id: &SessionId) -> bool {
+        let mut all = self.0.lock();
+        let one = all.entry(id.clone()).or_default();
+        one.is_closing = one.queries == 0;
+        one.is_closing
+    }
+
+    pub(super) fn reopen(&self, id: &SessionId) {
+        if let Some(one) = self.0.lock().get_mut(id) {
+            one.is_closing = false;
+        }
+    }
+
+    /// Returns the usage of a runner. One that was not used yet counts as used at `earliest`.
+    pub(super) fn usage(&self, id: &SessionId, earliest: DateTime<Utc>) -> Usage {
+        match self.0.lock().get(id) {
+            Some(one) if one.queries > 0 => Usage::Busy,
+            one => Usage::Idle(one.and_then(|one| one.last).unwrap_or(earliest)),
+        }
+    }
+
+    /// Forgets runners that are gone.
+    pub(super) fn retain(&self, is_present: impl Fn(&SessionId) -> bool) {
+        let is_kept = |id: &SessionId, one: &mut UseCount| one.queries > 0 || is_present(id);
+        self.0.lock().retain(is_kept);
+    }
+}
+
+/// A use of a runner, which does not end meanwhile.
+pub(super) struct RunnerUse {
+    id: SessionId,
+    uses: RunnerUses,
+    clock: Clock,
+}
+
+impl Drop for RunnerUse {
+    fn drop(&mut self) {
+        if let Some(one) = self.uses.0.lock().get_mut(&self.id) {
+            one.queries -= 1;
+            one.last = Some((self.clock)());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::session::starting;
+
+    fn now() -> DateTime<Utc> {
+        starting().created
+    }
+
+    #[test]
+    fn a_runner_is_in_use_until_its_last_query_ends() {
+        let (uses, id) = (RunnerUses::default(), starting().id);
+        let clock: Clock = Arc::new(now);
+        let earlier = now() - TimeDelta::hours(1);
+        assert_eq!(uses.usage(&id, earlier), Usage::Idle(earlier));
+        let both = [uses.begin(&id, &clock), uses.begin(&id, &clock)];
+        let [first, second] = both.map(|begun| begun.expect("it is open"));
+        drop(first);
+        assert_eq!(uses.usage(&id, earlier), Usage::Busy);
+        assert!(!uses.close(&id), "a query runs");
+        drop(second);
+        assert_eq!(uses.usage(&id, earlier), Usage::Idle(now()));
+    }
+
+    #[test]
+    fn no_query_begins_in_a_runner_that_is_about_to_end() {
+        let (uses, id) = (RunnerUses::default(), starting().id);
+        let clock: Clock = Arc::new(now);
+        assert!(uses.close(&id));
+        assert!(uses.begin(&id, &clock).is_none());
+        uses.reopen(&id);
+        assert!(
+            uses.begin(&id, &clock).is_some(),
+            "its end could not be stored"
+        );
+    }
+}
