@@ -170,6 +170,37 @@ async fn what_the_reaper_does_is_counted_by_its_rule() {
 }
 
 #[tokio::test]
+async fn query_runners_are_counted_apart_from_sessions() {
+    let (env, url) = env_with(&[("DUCKBOT_SQL__LINGER", "2s")]).await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let asked = env.ana.run_command("#data", "/duck tables").await.unwrap();
+    let starting = "duckbot_query_runners{phase=\"starting\"}";
+    let queued = "duckbot_query_runners{phase=\"queued\"}";
+    let present = async || value(&url, starting).await + value(&url, queued).await;
+    wait_until(present, |count| *count == 1.0).await;
+    let records = env.cluster.documents().await;
+    env.kubelet
+        .mark_ready(records[0]["id"].as_str().unwrap())
+        .await;
+    asked.until(|it| it.content.contains("Reference: ")).await;
+    wait_for_value(
+        &url,
+        "duckbot_query_runners_ended_total{how=\"reaped\",why=\"idle\"}",
+        1.0,
+    )
+    .await;
+    let starts = "duckbot_query_runner_start_duration_seconds_count";
+    assert_eq!(value(&url, starts).await, 1.0);
+    assert_eq!(
+        value(&url, "duckbot_start_duration_seconds_count").await,
+        0.0
+    );
+    let session = "duckbot_sessions_ended_total{how=\"reaped\",why=\"idle\"}";
+    assert_eq!(value(&url, session).await, 0.0);
+    env.assert_clean().await;
+}
+
+#[tokio::test]
 async fn metrics_keep_prometheus_conventions_and_name_nobody() {
     let (env, url) = env().await;
     env.enter_credentials(&env.ana).await;

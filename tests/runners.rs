@@ -2,6 +2,7 @@
 //! `sql::runners` tests what they answer.
 
 use discord_loopback::{Interaction, MessageView};
+use kube::api::EvictParams;
 use test_support::{CREDENTIALS, TestEnv, assert_says, wait_until};
 
 const QUERY: &str = "/duck sql query:SELECT 42";
@@ -114,7 +115,8 @@ async fn a_person_is_told_why_duckdb_does_not_start() {
 
 #[tokio::test]
 async fn a_runner_with_replaced_credentials_takes_no_further_query_and_ends() {
-    let env = start_env(&[("DUCKBOT_REAPER__EVERY", "1s")]).await;
+    let env = TestEnv::start_with(&[("DUCKBOT_REAPER__EVERY", "1s")]).await;
+    env.enter_credentials(&env.ana).await;
     let (asked, _) = start_runner(&env, QUERY).await;
     let old = wait_for_runner(&env).await;
     env.kubelet.mark_ready(&old).await;
@@ -165,6 +167,24 @@ async fn the_next_bot_uses_the_runners_of_the_last_one() {
     let asked = env.ana.run_command("#data", QUERY).await.unwrap();
     wait_for_failure(&asked).await;
     assert_eq!(runners(&env).await, [id]);
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_runner_that_the_cluster_takes_ends_and_the_next_query_starts_another_one() {
+    let env = start_env(&[]).await;
+    let (asked, _) = start_runner(&env, QUERY).await;
+    let taken = wait_for_runner(&env).await;
+    env.kubelet.mark_ready(&taken).await;
+    wait_for_failure(&asked).await;
+    let (pods, name) = (env.cluster.pods(), format!("duckui-{taken}"));
+    pods.evict(&name, &EvictParams::default()).await.unwrap();
+    wait_until(async || env.cluster.objects().await, Vec::is_empty).await;
+
+    let (asked, starting) = start_runner(&env, QUERY).await;
+    assert_ne!(wait_for_runner(&env).await, taken);
+    env.ana.press(&starting, "Cancel").await.unwrap();
+    asked.until(|it| it.content.contains("Cancelled.")).await;
     env.assert_clean().await;
 }
 

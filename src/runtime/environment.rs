@@ -64,8 +64,9 @@ pub(super) fn plain(
     }
     if session.is_runner() {
         all.push((RUNNER, "true".to_owned()));
-        // Two queries at a time, and nothing else.
-        let memory = size.memory.mebibytes() / 2;
+        // Two queries at a time, and nothing else. A quarter stays free, because DuckDB's limit covers
+        // only its buffers.
+        let memory = size.memory.mebibytes() * 3 / 4 / 2;
         all.push(("DUCKDB_QUESTION_MEMORY", memory.to_string()));
     } else if let Some(sql) = &settings.sql {
         let memory = sql.memory.min(size.memory.eighth()).mebibytes();

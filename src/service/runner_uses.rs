@@ -6,8 +6,10 @@ use std::{collections::HashMap, sync::Arc};
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 
-use super::Clock;
 use crate::session::{SessionId, Usage};
+
+/// Function that returns the current time.
+type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// Use of the runners, by session ID.
 #[derive(Clone, Default)]

@@ -14,7 +14,6 @@ use super::{
 };
 use crate::{
     error::Error,
-    metrics,
     runtime::{Claim, rewrite},
     session::{
         Cause, Observed, OwnerId, Pod, PodState, RUNNER_SIZE, Record, RecordKind, RequestId, Rule,
@@ -172,8 +171,7 @@ impl Service {
                 // Queries that come at the same time start one runner, with the credentials that are
                 // being stored.
                 let _guard = self.lock_owner(who.id).await;
-                // One that was ready before may be about to end.
-                let is_usable = |seen: &Observed| is_queryable(seen) || !seen.record.was_ready();
+                let is_usable = |seen: &Observed| is_queryable(seen) || is_starting(seen);
                 if let Some(place) = self.use_runner(who.id, catalog, is_usable) {
                     return Ok(place);
                 }
@@ -286,7 +284,6 @@ impl Service {
         };
         let is_ended = self.close_runner(id, due).await?;
         if is_ended {
-            metrics::count_reaper_action("ended_runner", &rule);
             audit_reaper("stopped query runner", &format!("{id} ({rule:?})"));
         }
         Ok(is_ended)
@@ -346,6 +343,16 @@ impl Service {
 /// Returns the rejection of a query whose runner ended.
 pub(super) fn ended(cause: &Cause) -> ServiceError {
     QueryRejection::RunnerEnded(Box::new(cause.clone())).into()
+}
+
+/// Returns true if a runner gets ready for the first time. One that was ready before may be about to end.
+fn is_starting(seen: &Observed) -> bool {
+    let state = seen.pod.as_ref().map(|pod| &pod.state);
+    let is_failing = !matches!(
+        state,
+        None | Some(PodState::Pending { .. } | PodState::Ready)
+    );
+    !seen.record.was_ready() && !is_failing
 }
 
 /// Returns true if queries can run there now.

@@ -304,22 +304,24 @@ pub fn scheduled_stop(
     told.min_by_key(|due| (due.at, due.rule))
 }
 
-/// Returns the end of a query runner if no query uses it before. It never ends during a query.
+/// Returns the end of a query runner if no query uses it before. It never ends during a query. One that
+/// does not get ready ends at the maximum age, unless the reconciler ends it before.
 fn runner_end(watched: &TrackedSession, limits: &Limits) -> Option<ScheduledStop> {
     let record = &watched.seen.record;
-    let (Usage::Idle(used), Some(ready)) = (watched.usage, record.ready) else {
+    let Usage::Idle(used) = watched.usage else {
         return None;
     };
-    let used = used.max(ready);
-    let idle = if record.credentials_replaced {
-        used
-    } else {
-        used + limits.linger
-    };
-    let idle = (idle, Rule::Idle, used);
+    let idle = record.ready.map(|ready| {
+        let used = used.max(ready);
+        let linger = match record.credentials_replaced {
+            true => TimeDelta::zero(),
+            false => limits.linger,
+        };
+        (used + linger, Rule::Idle, used)
+    });
     let age = limits.max_age;
     let age = age.map(|age| (record.created + age, Rule::MaxAge, record.created));
-    let (at, rule, since) = age.map_or(idle, |age| age.min(idle));
+    let (at, rule, since) = idle.into_iter().chain(age).min()?;
     Some(ScheduledStop {
         at,
         rule,

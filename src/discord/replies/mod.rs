@@ -4,6 +4,7 @@
 mod answer;
 mod credential_errors;
 mod credentials;
+mod error_texts;
 mod format;
 mod forms;
 mod help;
@@ -17,6 +18,7 @@ mod request_failures;
 mod runners;
 mod sessions;
 mod sql;
+mod startup;
 mod status;
 mod tables;
 

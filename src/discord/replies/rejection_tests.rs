@@ -1,6 +1,6 @@
 //! Snapshots of every rejection, denial and error.
 
-use super::{request_failures::request_failure, tests::gallery, *};
+use super::{error_texts::error_text, request_failures::request_failure, tests::gallery, *};
 use crate::{
     credentials::CredentialPart,
     credentials::{

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use super::{
+    error_texts::error_text,
     format::{code, relative_time},
     part_name,
     query_errors::unreadable_table,
@@ -18,7 +19,7 @@ use crate::{
         CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
         SessionAction, StartRejection, TablesError, UnknownCatalog, summarize,
     },
-    session::{ErrorSummary, OwnerId, SessionId},
+    session::{OwnerId, SessionId},
     unicode::isolate,
 };
 
@@ -345,56 +346,6 @@ pub(crate) fn start_failed(error: &Error, reference: &str) -> Reply {
         .text
         .push_str("\nIf the session starts anyway, its link will be posted in this channel.");
     reply
-}
-
-/// Explains an error in one or two sentences, for a person who does not know Kubernetes.
-pub(super) fn error_text(error: &ErrorSummary) -> String {
-    match error {
-        ErrorSummary::NotAllowed {
-            verb,
-            resource,
-            namespace,
-        } => format!(
-            "I don't have the permission to {verb} {resource} in the namespace {namespace}. An \
-             admin can grant it."
-        ),
-        ErrorSummary::Refused => {
-            "The cluster's rules don't allow this. An admin can find the reason in my log."
-                .to_owned()
-        }
-        ErrorSummary::QuotaExceeded { why } => format!(
-            "The team's share of the cluster is used up ({why}). Stop a session that you don't \
-             need, choose a smaller size, or try again later."
-        ),
-        ErrorSummary::NotFound => {
-            "The cluster lacks something that I need. An admin can find the details in my log."
-                .to_owned()
-        }
-        ErrorSummary::Conflict => {
-            "This was changed at the same moment. Try again.".to_owned()
-        }
-        ErrorSummary::Disk { why } => format!(
-            "I can't read or write a file on my disk ({why}). An admin can find the details in my \
-             log."
-        ),
-        ErrorSummary::Discord => {
-            "Discord did not answer as expected. Try again in a minute.".to_owned()
-        }
-        ErrorSummary::NotAuthenticated => {
-            "The cluster doesn't accept my Kubernetes credentials. An admin has to check my service \
-             account."
-                .to_owned()
-        }
-        ErrorSummary::TimedOut => {
-            "The cluster did not answer in time. Try again in a minute.".to_owned()
-        }
-        ErrorSummary::Unreachable => {
-            "I can't reach the cluster right now. Try again in a minute.".to_owned()
-        }
-        ErrorSummary::Session => "The session did not respond as expected. Try again in a minute; \
-            `/duck status` shows its state."
-            .to_owned(),
-    }
 }
 
 /// Formats mentions, which Discord shows as names: `<#1>`, `<@&1>`.

@@ -2,10 +2,10 @@
 
 use super::{
     answer::quote_query,
+    error_texts::error_text,
     format::{duration, plain},
-    life::startup,
-    rejections::error_text,
     reply::{Emphasis, Reply},
+    startup::startup,
 };
 use crate::{
     discord::buttons::Button,

@@ -112,6 +112,9 @@ fn a_query_runner_ends_when_no_query_used_it_for_a_while() {
         ends(&runner(Usage::Idle(after(hours(24) - 1))), hours(24)),
         end
     );
+    let starting = running(Usage::Idle(after(1))).with_record(&starting_runner());
+    assert_eq!(ends(&starting, 60), "");
+    assert_eq!(ends(&starting, hours(24)), end);
     let replaced = with(idle, Record::with_replaced_credentials);
     assert_eq!(ends(&replaced, 11), end, "it takes no further query");
 }
