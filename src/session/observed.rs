@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Incident, Record, Stage};
+use super::{Incident, Record, RecordKind, Stage};
 
 /// A session as the runtime sees it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +117,14 @@ impl Parts {
         route: true,
     };
 
+    /// Returns the parts that a record of this kind consists of.
+    pub fn of(kind: RecordKind) -> Self {
+        match kind {
+            RecordKind::Session => Self::ALL,
+            RecordKind::QueryRunner => Self::POD,
+        }
+    }
+
     /// Returns true if the set is not empty.
     pub fn any(self) -> bool {
         self != Self::default()
@@ -190,7 +198,7 @@ impl Observed {
 
     /// Returns the parts that it consists of and that don't exist.
     pub fn missing(&self) -> Parts {
-        self.parts().missing().both(self.record.kind.parts())
+        self.parts().missing().both(Parts::of(self.record.kind))
     }
 
     pub fn phase(&self) -> Phase {

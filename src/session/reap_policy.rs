@@ -200,10 +200,8 @@ pub fn plan(
             told.push(Action::ReportUnreachable(id.clone(), since));
         }
         match scheduled_stop(watched, now, limits) {
-            Some(due) if watched.seen.record.is_runner() => {
-                if now >= due.at {
-                    told.push(Action::EndRunner(id.clone()));
-                }
+            Some(due) if watched.seen.record.is_runner() && now >= due.at => {
+                told.push(Action::EndRunner(id.clone()));
             }
             Some(due) if now >= due.at => stops.push((id, due)),
             Some(due) if due.needs_warning && now >= due.at - limits.warn_before => {
@@ -313,9 +311,10 @@ fn runner_end(watched: &TrackedSession, limits: &Limits) -> Option<ScheduledStop
     };
     let idle = record.ready.map(|ready| {
         let used = used.max(ready);
-        let linger = match record.credentials_replaced {
-            true => TimeDelta::zero(),
-            false => limits.linger,
+        let linger = if record.credentials_replaced {
+            TimeDelta::zero()
+        } else {
+            limits.linger
         };
         (used + linger, Rule::Idle, used)
     });

@@ -7,8 +7,7 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelId, ErrorSummary, Failure, Incident, MessageId, OwnerId, Parts, RequestId, Rule,
-    SessionId,
+    ChannelId, ErrorSummary, Failure, Incident, MessageId, OwnerId, RequestId, Rule, SessionId,
 };
 
 /// Version of a record's document. A bot reads no other version, because it must not guess fields
@@ -84,16 +83,6 @@ pub enum RecordKind {
     /// A query runner: it runs its owner's queries from the chat while they have no session. It has no
     /// UI, door, Service or route, and nothing is posted about it.
     QueryRunner,
-}
-
-impl RecordKind {
-    /// Returns the parts that it consists of.
-    pub fn parts(self) -> Parts {
-        match self {
-            Self::Session => Parts::ALL,
-            Self::QueryRunner => Parts::POD,
-        }
-    }
 }
 
 /// The credentials that a session uses.

@@ -73,9 +73,9 @@ async fn queries_without_a_session_run_in_a_query_runner(mut env: impl RuntimeEn
     wait_until(async || env.records().await, Vec::is_empty).await;
     assert_says(&answer(&ana, DUCKS).await, "mallard");
     wait_until(async || env.records().await, Vec::is_empty).await;
-    let log = env.log();
-    assert!(log.contains(" started query runner "), "{log}");
-    assert!(log.contains("the reaper stopped query runner "), "{log}");
+    let ended = "the reaper stopped query runner ";
+    wait_until(async || env.log(), |log| log.contains(ended)).await;
+    assert!(env.log().contains(" started query runner "));
     assert!(env.discord().unread().is_empty(), "nothing may be posted");
     env.assert_clean().await;
 }

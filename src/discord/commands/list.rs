@@ -40,9 +40,10 @@ impl Command for List {
         let all = options.flag(ALL.name);
         let service = &call.bot.service;
         let sessions = service.list((!all).then_some(call.who.id));
-        let runners = match all && call.who.is_admin {
-            true => service.runners(None),
-            false => Vec::new(),
+        let runners = if all && call.who.is_admin {
+            service.runners(None)
+        } else {
+            Vec::new()
         };
         let dry_run = service.is_dry_run();
         let stale = service.stale_since();
