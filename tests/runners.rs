@@ -189,6 +189,21 @@ async fn a_runner_that_the_cluster_takes_ends_and_the_next_query_starts_another_
 }
 
 #[tokio::test]
+async fn an_unused_runner_ends_also_in_a_dry_run() {
+    let settings = [
+        ("DUCKBOT_REAPER__DRY_RUN", "true"),
+        ("DUCKBOT_REAPER__EVERY", "1s"),
+        ("DUCKBOT_SQL__LINGER", "1s"),
+    ];
+    let env = start_env(&settings).await;
+    let (asked, _) = start_runner(&env, QUERY).await;
+    env.kubelet.mark_ready(&wait_for_runner(&env).await).await;
+    wait_for_failure(&asked).await;
+    wait_until(async || env.cluster.objects().await, Vec::is_empty).await;
+    env.assert_clean().await;
+}
+
+#[tokio::test]
 async fn without_query_runners_a_query_needs_a_session() {
     let env = start_env(&[("DUCKBOT_SQL__RUNNERS", "0")]).await;
     let offered = env.reply_to(&env.ana, QUERY).await;
