@@ -118,11 +118,10 @@ impl Credentials {
     /// Builds credentials from the values and the times of expiry that `value` and `expires` return.
     /// Returns `None` if both parts are missing.
     pub fn from_values(
-        mut value: impl FnMut(CredentialField) -> Option<SecretString>,
+        value: impl FnMut(CredentialField) -> Option<SecretString>,
         expires: impl Fn(CredentialPart) -> Option<DateTime<Utc>>,
     ) -> Option<Self> {
-        let [key_id, secret_key, session_token, token] =
-            CredentialField::ALL.map(|field| value(field));
+        let [key_id, secret_key, session_token, token] = CredentialField::ALL.map(value);
         let s3 = key_id.zip(secret_key).map(|(key_id, secret_key)| S3Keys {
             key_id,
             secret_key,

@@ -120,7 +120,7 @@ impl StoredCredentials {
             }),
             catalog_token: self
                 .has(CredentialPart::CatalogToken)
-                .then(|| TokenMetadata {
+                .then_some(TokenMetadata {
                     expires: self.catalog_token_expires,
                 }),
             stored: Some(self.stored),
