@@ -9,7 +9,7 @@ use super::{
 };
 use crate::discord::buttons::Button;
 
-/// Start of the line about a failed share. Cleaned text can't contain it, because [`clean`] replaces
+/// Start of the line about a failed share. Cleaned text can't contain it, because `clean` replaces
 /// U+FE0F, the second character of the sign.
 const SHARE_ERROR_PREFIX: &str = "\n⚠️ ";
 /// Progress of a query, with a button to cancel it.
@@ -32,7 +32,7 @@ pub(crate) fn query_over() -> Reply {
     Reply::new("This query has already finished.")
 }
 
-/// Public message with a shared result. `text` is the text of a reply by [`answer`].
+/// Public message with a shared result. `text` is the text of a reply by `answer`.
 pub(crate) fn shared(who: u64, text: &str, file: Option<File>) -> Reply {
     Reply {
         file,

@@ -1,4 +1,4 @@
-//! Parses a command as typed into Discord's client, with the client's checks. [`line`] splits a
+//! Parses a command as typed into Discord's client, with the client's checks. [`mod@line`] splits a
 //! line, and nothing else does. Reads the state, no I/O.
 
 pub(crate) mod line;
