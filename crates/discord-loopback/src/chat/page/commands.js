@@ -1,12 +1,17 @@
 // Lists commands. No DOM. The server splits lines into options.
-import { store } from "./state.js";
+import { currentPlace, store } from "./state.js";
 
 const GROUP = 2;
 const BOOLEAN = 5;
 
-/** Commands that can be sent: {name: "/duck start", description, options}. */
+/** Commands that can be sent in this place: {name: "/duck start", description, options}. */
 export function commands() {
-  return store.state.commands.flatMap((command) => flatten("/", command));
+  return store.state.commands.filter(isOffered).flatMap((command) => flatten("/", command));
+}
+
+// Discord offers the commands of a server only in that server.
+function isOffered({ guild_id: guild }) {
+  return !currentPlace().direct || !guild;
 }
 
 function flatten(before, { name, description, options = [] }) {

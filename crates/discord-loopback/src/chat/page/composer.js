@@ -1,6 +1,6 @@
 // The composer: writes messages, and commands with a pill per option.
 import * as picker from "./picker.js";
-import { choices, matchingCommands, typedCommand } from "./commands.js";
+import { choices, commands, matchingCommands, typedCommand } from "./commands.js";
 import { el, showError } from "./dom.js";
 import { scrollToBottom } from "./messages.js";
 import { avatar } from "./people.js";
@@ -343,7 +343,8 @@ async function send() {
   sending = true;
   try {
     await uploadFiles(filledPills());
-    if (words.startsWith("/")) await post("type", { ...body, options: filledPills().map(optionText) });
+    // Where no command is offered, a slash is text.
+    if (words.startsWith("/") && commands().length) await post("type", { ...body, options: filledPills().map(optionText) });
     else await post("write", body);
     drafts.delete(hash);
     if (hash !== shownHash) return;
