@@ -45,12 +45,21 @@ async fn a_queued_session_is_listed_as_such() {
 }
 
 #[tokio::test]
-async fn help_names_every_command() {
+async fn help_begins_with_the_first_steps_and_has_what_this_person_may_use() {
     let env = TestEnv::start().await;
     let help = env.reply_to(&env.ana, "/duck help").await;
     assert!(help.ephemeral);
-    for name in ["setup", "start", "stop", "list", "help"] {
-        assert_says(&help, &format!("`/duck {name}"));
+    assert_says(
+        &help,
+        "in three steps:\n1. `/duck start` starts your session.",
+    );
+    for name in ["setup", "start", "stop", "list", "sql", "help"] {
+        assert_says(&help, &format!("\n- `/duck {name}"));
+    }
+    assert!(!help.content.contains("/duck reap"), "{}", help.content);
+    let help = env.reply_to(&env.ada, "/duck help").await;
+    for name in ["reap", "report"] {
+        assert_says(&help, &format!("\n- `/duck {name}"));
     }
     env.assert_clean().await;
 }

@@ -96,18 +96,22 @@ async fn whoever_is_told_in_time_extends_it_as_far_as_that_goes() {
     let pressed = env.ana.press(&warning, "Extend").await.unwrap();
     let reply = pressed.reply().await;
     assert!(reply.ephemeral);
-    assert_says(&reply, &format!("Session `{id}` was extended by 4h."));
-    assert_says(&reply, "(end of its lifetime)");
+    assert_says(
+        &reply,
+        &format!("Session `{id}` was extended by 4 hours.\nIt can now run until <t:"),
+    );
+    assert_says(&reply, "You can extend it by 1 day 20 hours more.");
+    let times = reply.content.split("<t:").skip(1);
+    let times = times.map(|it| it.split(':').next().unwrap().parse::<i64>().unwrap());
+    let [after, same, before] = times.take(3).collect::<Vec<_>>()[..] else {
+        panic!("{}", reply.content)
+    };
+    assert_eq!((after, same - before), (same, 4 * 60 * 60));
     // The list shows the same time.
-    let time = reply.content.split("<t:").nth(1).unwrap();
-    wait_for_list(
-        &env,
-        &format!("stops <t:{}", time.split('>').next().unwrap()),
-    )
-    .await;
+    wait_for_list(&env, &format!("stops <t:{after}:R>")).await;
 
     let reply = env.reply_to(&env.ana, "/duck extend duration:1h 30m").await;
-    assert_says(&reply, "was extended by 1h 30m.");
+    assert_says(&reply, "was extended by 1 hour 30 minutes.");
     let reply = env
         .reply_to(&env.ana, "/duck extend duration:2 ducks")
         .await;
@@ -122,10 +126,20 @@ async fn whoever_is_told_in_time_extends_it_as_far_as_that_goes() {
         "You have no session to extend.",
     );
     // The maximum is two days in total, of which 5 h 30 min are used.
-    let reply = env.reply_to(&env.ana, "/duck extend duration:30d").await;
-    assert_says(&reply, "was extended by 1day 18h 30m.");
+    let reply = env.reply_to(&env.ana, "/duck extend duration:400d").await;
+    let limit = "the limit for all extensions of a session is 2 days.";
+    for said in [
+        "was extended by 1 day 18 hours 30 minutes. That is less than you asked for: ",
+        "It can't be extended any further: ",
+        limit,
+    ] {
+        assert_says(&reply, said);
+    }
     let reply = env.reply_to(&env.ana, "/duck extend").await;
-    assert_says(&reply, "can't be extended any further; it stops <t:");
+    assert_says(
+        &reply,
+        &format!("can't be extended any further: {limit} It stops <t:"),
+    );
     env.assert_clean().await;
 }
 
@@ -168,7 +182,7 @@ async fn whoever_takes_no_direct_messages_is_told_in_the_channel() {
         .unwrap()
         .reply()
         .await;
-    assert_says(&extended, "was extended by 4h.");
+    assert_says(&extended, "was extended by 4 hours.");
     env.assert_clean().await;
 }
 
@@ -530,7 +544,7 @@ async fn whoever_was_warned_before_the_bot_was_away_has_time_to_answer() {
     wait_for_sweeps(&mut env, 2).await;
     assert_eq!(env.cluster.documents().await[0]["stage"], "running");
     let extended = env.reply_to(&env.ana, "/duck extend").await;
-    assert_says(&extended, "was extended by 4h.");
+    assert_says(&extended, "was extended by 4 hours.");
     env.mark_all_read().await;
     env.assert_clean().await;
 }

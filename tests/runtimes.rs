@@ -321,7 +321,7 @@ async fn a_session_lives_as_long_as_it_may_and_longer_if_its_owner_says_so(
     let pressed = ana.press(&warning, "Extend").await.unwrap();
     assert_says(
         &pressed.reply().await,
-        &format!("Session `{id}` was extended by 10s."),
+        &format!("Session `{id}` was extended by 10 seconds."),
     );
     // The owner is warned again before the new end.
     assert_says(&ana.read_dm().await, "is near the end of its lifetime.");

@@ -1,5 +1,6 @@
 //! Tests of `duckbot sandbox`, as used right after its installation.
 
+mod first_question;
 mod queries;
 mod start;
 

@@ -1,7 +1,7 @@
 //! Tests of `/duck setup`: the private form, and the accepted credentials.
 
 use kube::ResourceExt;
-use test_support::{CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says};
+use test_support::{CREDENTIALS, PERMANENT_CREDENTIALS, TestEnv, assert_says, session_id_in};
 
 #[tokio::test]
 async fn ana_enters_her_credentials_in_private_and_reads_only_four_characters() {
@@ -20,6 +20,13 @@ async fn ana_enters_her_credentials_in_private_and_reads_only_four_characters() 
         .collect();
     assert_eq!(labels[..4], CREDENTIALS.map(|(label, _)| label));
     assert_eq!(labels[4], "Session token expires");
+    // The other fields may be empty, because a paste into the first one may have their values.
+    let required: Vec<_> = form.inputs.iter().map(|input| input.required).collect();
+    assert_eq!(required, [true, false, false, false, false]);
+    assert_eq!(
+        form.inputs[1].placeholder,
+        "Nothing, if you pasted everything into the first field"
+    );
 
     let stored = env
         .ana
@@ -30,8 +37,9 @@ async fn ana_enters_her_credentials_in_private_and_reads_only_four_characters() 
         .await;
     assert_eq!(
         stored.content,
-        "Your S3 credentials (access key ID ending in `4D7Q`) and your catalog token were checked and saved. Start a session with `/duck start` in the server."
+        "Your S3 credentials (access key ID ending in `4D7Q`) and your catalog token were checked and saved."
     );
+    assert!(stored.button("Start a session").is_some());
     let secret = env
         .stored_credentials(&env.ana)
         .await
@@ -377,5 +385,27 @@ async fn a_text_in_private_is_answered_with_the_button_and_a_key_with_a_warning(
         "{text}"
     );
     assert!(answer.button("Enter credentials").is_none());
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_text_in_private_of_a_person_with_credentials_is_no_invitation_to_enter_some() {
+    let env = TestEnv::start().await;
+    env.enter_credentials(&env.ana).await;
+    env.ana.write_dm("/duck start");
+    let answer = env.ana.read_dm().await;
+    assert_says(&answer, "I only answer to commands in the server");
+    assert_says(&answer, "(access key ID ending in `4D7Q`) were saved <t:");
+    assert!(answer.button("Enter credentials").is_none());
+
+    let pressed = env.ana.press(&answer, "Start a session").await.unwrap();
+    let starting = pressed
+        .until(|it| it.content.contains("Starting session"))
+        .await;
+    let session = session_id_in(&starting.content);
+    env.kubelet.mark_ready(&session).await;
+    pressed.until(|it| it.content.contains("is ready")).await;
+    assert_says(&env.ana.read_dm().await, "Your DuckDB is ready");
+    assert_eq!(env.discord.history("#data"), []);
     env.assert_clean().await;
 }

@@ -3,6 +3,7 @@
 
 mod again;
 mod arriving;
+mod describing;
 mod renewal;
 mod runners;
 mod sharing;
@@ -327,6 +328,11 @@ async fn a_question_that_takes_long_shows_it_and_is_cancelled(mut env: impl Runt
     // They block neither the tables nor their columns.
     assert_says(&answer(&ana, "/duck tables").await, "zoo.ducks\n");
     assert_says(&answer(&ana, "/duck describe table:ducks").await, "grams");
+
+    assert_says(&answer(&ana, "/duck list").await, ", running a query");
+    let status = answer(&ana, "/duck status").await;
+    assert_says(&status, ", running a query");
+    assert_says(&status, "Activity: 2 running queries, ");
 
     // Neither the query nor the credentials are visible in the process list.
     for (_, seen) in query_processes() {

@@ -1,7 +1,9 @@
 //! Tests of `/duck start`.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
-use test_support::{TestEnv, assert_says, session_id_in};
+use test_support::{ApiFault, PERMANENT_CREDENTIALS, TestEnv, assert_says, session_id_in};
 
 #[tokio::test]
 async fn ana_starts_a_session_and_the_channel_shows_its_url() {
@@ -20,7 +22,9 @@ async fn ana_starts_a_session_and_the_channel_shows_its_url() {
     let ready = asked
         .until(|reply| reply.content.contains("is ready"))
         .await;
-    assert_eq!(ready.content, format!("Session `{id}` is ready: {url}"));
+    // The message in the channel has the link.
+    assert_eq!(ready.content, format!("Session `{id}` is ready."));
+    assert!(ready.button("Open").is_some());
 
     let announced = env.ana.read("#data").await;
     assert!(announced.content.contains(&url));
@@ -64,18 +68,59 @@ async fn a_session_starts_although_the_bot_can_not_reach_its_door() {
 }
 
 #[tokio::test]
-async fn without_credentials_the_answer_has_the_button_for_them() {
+async fn without_credentials_a_form_opens_and_the_session_starts_once_they_work() {
     let env = TestEnv::start().await;
-    let reply = env.reply_to(&env.ana, "/duck start").await;
-    assert!(
-        reply.ephemeral
-            && reply.content.contains(
-                "You have no saved S3 credentials, and the catalog `lake` requires them. Enter"
-            )
-    );
-    let pressed = env.ana.press(&reply, "Enter credentials").await.unwrap();
-    pressed.modal().await;
+    let asked = env.ana.run_command("#data", "/duck start size:large").await;
+    let form = asked.unwrap().modal().await;
+    let [(id_field, id), (secret_field, secret)] = PERMANENT_CREDENTIALS;
+    let wrong = [(id_field, id), (secret_field, "not/the/secret/of/this/key")];
+    let refused = env.ana.submit(&form, &wrong).await.unwrap().reply().await;
+    assert_says(&refused, "so they were not saved");
     env.assert_nothing_left().await;
+
+    let form = env.open_form(&env.ana, &refused, "Enter credentials").await;
+    let right = [(id_field, id), (secret_field, secret)];
+    let sent = env.ana.submit(&form, &right).await.unwrap();
+    let starting = sent
+        .until(|it| it.content.contains("Starting session"))
+        .await;
+    assert_says(
+        &starting,
+        "(access key ID ending in `WXYZ`) were checked and saved.\n",
+    );
+    assert_says(&starting, "(large, `lake`)");
+    let session = session_id_in(starting.content.split_once('\n').unwrap().1);
+    env.kubelet.mark_ready(&session).await;
+    sent.until(|it| it.content.contains("is ready")).await;
+    assert_says(&env.ana.read("#data").await, &session);
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn if_the_cluster_is_slow_a_button_opens_the_form_and_keeps_the_options() {
+    let env = TestEnv::start().await;
+    env.api.set_faults(|call| {
+        let is_credentials = call.method == "GET" && call.route == "secrets/{name}";
+        is_credentials.then(|| ApiFault::Hang(Duration::from_secs(3)))
+    });
+    let asked = env.ana.run_command("#data", "/duck start size:large").await;
+    let asked = asked.unwrap();
+    asked.acknowledgement().await;
+    assert!(asked.modal_if_any().is_none());
+    env.api.set_faults(|_| None);
+    let reply = asked.reply().await;
+    assert_says(
+        &reply,
+        "You have no saved S3 credentials, and the catalog `lake` requires them. Enter them",
+    );
+    let sent = env.open_form(&env.ana, &reply, "Enter credentials").await;
+    let sent = env.ana.submit(&sent, &PERMANENT_CREDENTIALS).await.unwrap();
+    let starting = sent
+        .until(|it| it.content.contains("(large, `lake`)"))
+        .await;
+    let session = session_id_in(starting.content.split_once('\n').unwrap().1);
+    env.kubelet.mark_ready(&session).await;
+    env.ana.read("#data").await;
     env.assert_clean().await;
 }
 
@@ -153,6 +198,9 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
     let full = env.reply_to(&env.ana, "/duck start").await;
     assert_says(&full, "You have reached your session limit.");
     assert!(full.button("Start another").is_none());
+    for label in [format!("Open {first}"), format!("Stop {second}")] {
+        assert!(full.button(&label).is_some(), "{label}");
+    }
     // The old button can still be pressed.
     let pressed = env.ana.press(&offer, "Start another").await;
     assert!(
@@ -307,7 +355,7 @@ async fn a_session_that_is_not_ready_in_time_is_taken_down() {
     env.cluster.store_credentials(env.ana.id()).await;
     let (asked, _) = env.start_session(&env.ana, "").await;
     asked
-        .until(|reply| reply.content.contains("was not ready within 1s"))
+        .until(|reply| reply.content.contains("was not ready within 1 second"))
         .await;
     env.ana.read("#data").await;
     env.wait_until_nothing_left(&env.ana).await;

@@ -1,6 +1,6 @@
 //! Tests of `/duck stop`, and of the audit log.
 
-use test_support::TestEnv;
+use test_support::{TestEnv, assert_says, session_id_in};
 
 #[tokio::test]
 async fn ana_stops_her_only_session_after_reading_what_is_lost() {
@@ -194,25 +194,67 @@ async fn a_wrong_id_or_none_to_stop_is_said() {
 }
 
 #[tokio::test]
-async fn with_two_sessions_one_must_say_which() {
-    let env = TestEnv::start().await;
+async fn with_two_sessions_each_command_offers_both_and_the_list_has_buttons() {
+    let env = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "2")]).await;
     env.cluster.store_credentials(env.ana.id()).await;
     let (one, first) = env.start_session(&env.ana, "").await;
     let (two, second) = env.start_session(&env.ana, "").await;
-    let reply = env.reply_to(&env.ana, "/duck stop").await;
-    assert!(reply.content.contains(&first) && reply.content.contains(&second));
-    let choices = env
-        .ana
-        .complete("#data", &format!("/duck stop session:{first}"))
-        .await;
-    assert_eq!(choices.unwrap().len(), 1);
-    for (asked, id) in [(one, first), (two, second)] {
-        env.kubelet.mark_ready(&id).await;
+    let full = env.reply_to(&env.ana, "/duck start size:large").await;
+    assert_says(
+        &full,
+        "and the limit is 2. To start another session, first stop one.",
+    );
+    for (asked, id) in [(one, &first), (two, &second)] {
+        env.kubelet.mark_ready(id).await;
         asked
             .until(|reply| reply.content.contains("is ready"))
             .await;
         env.ana.read("#data").await;
     }
+    for (line, question, answer) in [
+        ("/duck open", "open", "Your link to session"),
+        ("/duck status", "look at", "running, small, `lake`"),
+        (
+            "/duck extend duration:3h",
+            "extend",
+            "was extended by 3 hours.",
+        ),
+        (
+            "/duck stop",
+            "stop",
+            "**Tables and notebooks that are not saved",
+        ),
+    ] {
+        let which = env.reply_to(&env.ana, line).await;
+        assert_says(
+            &which,
+            &format!("You have 2 sessions. Which one do you want to {question}?"),
+        );
+        for id in [&first, &second] {
+            assert_says(&which, &format!("\n- `{id}` of <@"));
+        }
+        let pressed = env.ana.press(&which, &second).await.unwrap();
+        let said = pressed.until(|it| it.content.contains(answer)).await;
+        assert_says(&said, &second);
+    }
+
+    let list = env.reply_to(&env.ana, "/duck list").await;
+    for label in ["Open", "Extend", "Stop"] {
+        assert!(list.button(&format!("{label} {first}")).is_some());
+    }
+    let pressed = env.ana.press(&list, &format!("Stop {first}")).await;
+    let question = pressed.unwrap().reply().await;
+    env.confirm_stop(&env.ana, &question).await;
+    // The refused start goes on with its options.
+    let again = env.ana.press(&full, "Try again").await.unwrap();
+    let third = again
+        .until(|it| it.content.contains("(large, `lake`)"))
+        .await;
+    let third = session_id_in(&third.content);
+    env.kubelet.mark_ready(&third).await;
+    env.ana.read("#data").await;
+    let seen_by_ben = env.reply_to(&env.ben, "/duck list all:True").await;
+    assert_eq!(seen_by_ben.components.len(), 0);
     env.assert_clean().await;
 }
 

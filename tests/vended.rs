@@ -121,17 +121,15 @@ async fn a_new_token_reaches_a_session_whose_token_has_expired() {
 async fn each_catalog_asks_for_what_it_requires_and_a_token_replaces_no_keys() {
     let (env, _catalog) = start(Duration::from_secs(900)).await;
     let ana = env.ana.clone();
-    let refused = answer(&ana, "/duck start catalog:pond").await;
-    assert_says(
-        &refused,
-        "You have no saved catalog token, and the catalog `pond` requires one.",
-    );
+    let asked = ana.run_command("#data", "/duck start catalog:pond").await;
+    assert_eq!(asked.unwrap().modal().await.title, "Your catalog token");
     env.enter_credentials(&ana).await;
-    let refused = answer(&ana, "/duck start catalog:pond").await;
-    assert_says(&refused, "You have no saved catalog token");
-    let stored = enter(&ana, &refused, &[(TOKEN_FIELD, TOKEN)]).await;
-    assert_says(&stored, "Your catalog token was checked and saved.");
-    ready_session(&ana, "/duck start catalog:pond").await;
+    let asked = ana.run_command("#data", "/duck start catalog:pond").await;
+    let form = asked.unwrap().modal().await;
+    let sent = ana.submit(&form, &[(TOKEN_FIELD, TOKEN)]).await.unwrap();
+    let started = sent.until(|it| it.content.contains("is ready")).await;
+    assert_says(&started, "Your catalog token was checked and saved.");
+    ana.read("#data").await;
     let shown = answer(&ana, "/duck setup").await;
     assert_says(&shown, "and your catalog token were saved");
     env.assert_clean().await;
@@ -143,17 +141,15 @@ async fn a_token_alone_does_not_start_a_session_that_requires_keys() {
     let ana = env.ana.clone();
     let invited = invitation(&ana, "/duck setup catalog:pond").await;
     enter(&ana, &invited, &[(TOKEN_FIELD, TOKEN)]).await;
-    let refused = answer(&ana, "/duck start").await;
-    assert_says(
-        &refused,
-        "You have no saved S3 credentials, and the catalog `lake` requires them.",
-    );
+    let asked = ana.run_command("#data", "/duck start").await.unwrap();
+    let form = asked.modal().await;
+    assert_eq!(form.title, "Your S3 credentials");
     let [(id_field, id), (secret_field, secret)] = PERMANENT_CREDENTIALS;
     let values = [(id_field, id), (secret_field, secret), (TOKEN_FIELD, TOKEN)];
-    assert_says(
-        &enter(&ana, &refused, &values).await,
-        "were checked and saved",
-    );
+    let sent = ana.submit(&form, &values).await.unwrap();
+    let started = sent.until(|it| it.content.contains("is ready")).await;
+    assert_says(&started, "were checked and saved");
+    ana.read("#data").await;
     env.assert_clean().await;
 }
 

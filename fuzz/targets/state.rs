@@ -91,7 +91,7 @@ pub fn decide(
                 .takedowns()
                 .any(|it| matches!(it, duckbot::session::Action::Stop(..)))
     );
-    let longer = extension(watched, TimeDelta::hours(1), now, limits);
-    assert!(longer.is_none_or(|it| it > TimeDelta::zero() && it <= TimeDelta::hours(1)));
+    let (longer, _) = extension(&watched.seen.record, TimeDelta::hours(1), now, limits);
+    assert!(longer >= TimeDelta::zero() && longer <= TimeDelta::hours(1));
     due
 }

@@ -14,6 +14,13 @@ use crate::{
 pub enum Button {
     /// Opens the credentials form. The credentials will be checked against this catalog.
     OpenForm(Option<String>),
+    /// Opens the credentials form, and starts a session once the credentials are stored.
+    OpenStartForm {
+        /// Name of a size.
+        size: Option<String>,
+        /// Name of a catalog.
+        catalog: Option<String>,
+    },
     /// Checks the stored credentials against this catalog.
     CheckCredentials(Option<String>),
     /// Asks whether to delete the stored credentials.
@@ -47,14 +54,22 @@ pub enum Button {
     },
     /// Opens a session for its owner.
     Open(SessionId),
+    /// Shows the details of a session.
+    Status(SessionId),
+    /// Asks whether to stop a session.
+    AskToStop(SessionId),
     /// Confirms that a session is to be stopped.
     Stop(SessionId),
     /// Leaves a session running.
     Keep(SessionId),
     /// Shows the last lines that a session's DuckDB wrote.
     Log(SessionId),
+    /// Shows statistics of a table, whose name is as in SQL. See [`Button::statistics`].
+    Statistics(SessionId, String),
     /// Gives a session more time.
     Extend(SessionId),
+    /// Gives a session this many seconds more.
+    ExtendBy(SessionId, i64),
     /// Stops a session whose owner was warned that it will be stopped.
     StopNow(SessionId),
     /// Stops and removes everything that is due, if the list still has this digest.
@@ -117,12 +132,29 @@ impl PastQueryRef {
     }
 }
 
+const STATISTICS_PREFIX: &str = "duckbot:statistics:";
+/// Maximum length of a custom ID.
+const MAX_ID_CHARS: usize = 100;
+
 impl Button {
+    /// Button for statistics of a table. Returns `None` if the table's name is too long for one.
+    pub fn statistics(session: &SessionId, table: &str) -> Option<Self> {
+        let button = Self::Statistics(session.clone(), table.to_owned());
+        (button.custom_id().chars().count() <= MAX_ID_CHARS).then_some(button)
+    }
+
     /// Custom ID of the button, which Discord sends back. At most 100 characters.
     pub fn custom_id(&self) -> String {
         let or_empty = |name: &Option<String>| name.clone().unwrap_or_default();
         match self {
             Self::OpenForm(catalog) => format!("duckbot:setup:{}", or_empty(catalog)),
+            Self::OpenStartForm { size, catalog } => {
+                format!(
+                    "duckbot:start-form:{}:{}",
+                    or_empty(size),
+                    or_empty(catalog)
+                )
+            }
             Self::CheckCredentials(catalog) => format!("duckbot:check:{}", or_empty(catalog)),
             Self::AskToForget => "duckbot:ask-to-forget".into(),
             Self::Forget { stop: true } => "duckbot:forget:stop".into(),
@@ -139,10 +171,14 @@ impl Button {
                 catalog,
             } => format!("duckbot:retry:{session}:{owner}:{size}:{catalog}"),
             Self::Open(id) => format!("duckbot:open:{id}"),
+            Self::Status(id) => format!("duckbot:status:{id}"),
+            Self::AskToStop(id) => format!("duckbot:ask-to-stop:{id}"),
             Self::Stop(id) => format!("duckbot:stop:{id}"),
             Self::Keep(id) => format!("duckbot:keep:{id}"),
             Self::Log(id) => format!("duckbot:log:{id}"),
+            Self::Statistics(id, table) => format!("{STATISTICS_PREFIX}{id}:{table}"),
             Self::Extend(id) => format!("duckbot:extend:{id}"),
+            Self::ExtendBy(id, seconds) => format!("duckbot:extend-by:{id}:{seconds}"),
             Self::StopNow(id) => format!("duckbot:stop-now:{id}"),
             Self::Reap(digest) => format!("duckbot:reap:{digest}"),
             Self::LeaveAll => "duckbot:leave-all".into(),
@@ -157,8 +193,16 @@ impl Button {
 
     /// Parses a custom ID. Returns `None` if this version has no such button.
     pub fn from_custom_id(text: &str) -> Option<Self> {
+        if let Some(table) = text.strip_prefix(STATISTICS_PREFIX) {
+            let (id, table) = table.split_once(':')?;
+            return Some(Self::Statistics(id.parse().ok()?, table.to_owned()));
+        }
         match text.split(':').collect::<Vec<_>>()[..] {
             ["duckbot", "setup", catalog] => Some(Self::OpenForm(non_empty(catalog))),
+            ["duckbot", "start-form", size, catalog] => Some(Self::OpenStartForm {
+                size: non_empty(size),
+                catalog: non_empty(catalog),
+            }),
             ["duckbot", "check", catalog] => Some(Self::CheckCredentials(non_empty(catalog))),
             ["duckbot", "ask-to-forget"] => Some(Self::AskToForget),
             ["duckbot", "forget", "stop"] => Some(Self::Forget { stop: true }),
@@ -176,10 +220,15 @@ impl Button {
                 catalog: catalog.to_owned(),
             }),
             ["duckbot", "open", id] => Some(Self::Open(id.parse().ok()?)),
+            ["duckbot", "status", id] => Some(Self::Status(id.parse().ok()?)),
+            ["duckbot", "ask-to-stop", id] => Some(Self::AskToStop(id.parse().ok()?)),
             ["duckbot", "stop", id] => Some(Self::Stop(id.parse().ok()?)),
             ["duckbot", "keep", id] => Some(Self::Keep(id.parse().ok()?)),
             ["duckbot", "log", id] => Some(Self::Log(id.parse().ok()?)),
             ["duckbot", "extend", id] => Some(Self::Extend(id.parse().ok()?)),
+            ["duckbot", "extend-by", id, seconds] => {
+                Some(Self::ExtendBy(id.parse().ok()?, seconds.parse().ok()?))
+            }
             ["duckbot", "stop-now", id] => Some(Self::StopNow(id.parse().ok()?)),
             ["duckbot", "reap", digest] => Some(Self::Reap(digest.to_owned())),
             ["duckbot", "leave-all"] => Some(Self::LeaveAll),
@@ -201,6 +250,10 @@ impl Button {
     pub(super) fn form(&self) -> Option<Form> {
         match self {
             Self::OpenForm(catalog) => Some(Form::Credentials(catalog.clone())),
+            Self::OpenStartForm { size, catalog } => Some(Form::Start {
+                size: size.clone(),
+                catalog: catalog.clone(),
+            }),
             _ => None,
         }
     }
@@ -211,18 +264,23 @@ impl Button {
         match self {
             Self::Retry { .. }
             | Self::Open(_)
+            | Self::AskToStop(_)
             | Self::Log(_)
+            | Self::Statistics(..)
             | Self::Extend(_)
+            | Self::ExtendBy(..)
             | Self::StopNow(_)
             | Self::RunAgain(_)
             | Self::Edit(_) => true,
             Self::OpenForm(_)
+            | Self::OpenStartForm { .. }
             | Self::CheckCredentials(_)
             | Self::AskToForget
             | Self::Forget { .. }
             | Self::KeepCredentials
             | Self::Restart
             | Self::StartAnother { .. }
+            | Self::Status(_)
             | Self::Stop(_)
             | Self::Keep(_)
             | Self::Reap(_)
@@ -244,15 +302,20 @@ impl Button {
             | Self::ShowPastQuery(_)
             | Self::DeleteHistory => Access::Everybody,
             Self::OpenForm(_)
+            | Self::OpenStartForm { .. }
             | Self::CheckCredentials(_)
             | Self::Restart
             | Self::StartAnother { .. }
             | Self::Retry { .. }
             | Self::Open(_)
+            | Self::Status(_)
+            | Self::AskToStop(_)
             | Self::Stop(_)
             | Self::Keep(_)
             | Self::Log(_)
+            | Self::Statistics(..)
             | Self::Extend(_)
+            | Self::ExtendBy(..)
             | Self::StopNow(_)
             | Self::Reap(_)
             | Self::LeaveAll
@@ -280,6 +343,10 @@ mod tests {
         for button in [
             Button::OpenForm(None),
             Button::OpenForm(name()),
+            Button::OpenStartForm {
+                size: name(),
+                catalog: name(),
+            },
             Button::CheckCredentials(name()),
             Button::AskToForget,
             Button::Forget { stop: true },
@@ -301,10 +368,14 @@ mod tests {
                 catalog: "n".repeat(MAX_NAME_BYTES),
             },
             Button::Open(id.clone()),
+            Button::Status(id.clone()),
+            Button::AskToStop(id.clone()),
             Button::Stop(id.clone()),
             Button::Keep(id.clone()),
             Button::Log(id.clone()),
+            Button::Statistics(id.clone(), "\"a:b\".places".into()),
             Button::Extend(id.clone()),
+            Button::ExtendBy(id.clone(), i64::MAX),
             Button::StopNow(id.clone()),
             Button::Reap("0123456789abcdef".into()),
             Button::LeaveAll,
@@ -329,6 +400,13 @@ mod tests {
             assert!(custom_id.len() <= 100, "{custom_id}");
             assert_eq!(Button::from_custom_id(&custom_id), Some(button));
         }
+    }
+
+    #[test]
+    fn a_table_with_a_long_name_has_no_statistics_button() {
+        let id: SessionId = "977a26".parse().expect("a valid ID");
+        assert!(Button::statistics(&id, "pond.sightings").is_some());
+        assert!(Button::statistics(&id, &"é".repeat(80)).is_none());
     }
 
     #[test]

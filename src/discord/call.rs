@@ -33,6 +33,22 @@ pub(super) trait Command: Sync {
         None
     }
 
+    /// Form that the person must fill in first. The command is not acknowledged yet, so the answer
+    /// must be fast.
+    async fn first_form(
+        &self,
+        _bot: &Bot,
+        _context: &InteractionContext,
+        _options: Options<'_>,
+    ) -> Option<Form> {
+        None
+    }
+
+    /// Returns true if this person can use the command with these settings.
+    fn is_for(&self, _call: &Call<'_>) -> bool {
+        true
+    }
+
     /// Carries out the command.
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered;
 }

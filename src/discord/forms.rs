@@ -1,4 +1,4 @@
-//! The two forms (Discord calls them modals): their custom IDs, their inputs and what was typed.
+//! The forms (Discord calls them modals): their custom IDs, their inputs and what was typed.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use serenity::all::{
 
 use super::replies::{
     EXPIRY_PLACEHOLDER, LINES_LABEL, LINES_TITLE, QUERY_LABEL, QUERY_PLACEHOLDER, QUERY_TITLE,
-    credentials_title, expiry_label, field_label, paste_placeholder,
+    credentials_title, expiry_label, field_label, field_placeholder, paste_placeholder,
 };
 use crate::credentials::{CredentialField, CredentialPart, CredentialsForm};
 
@@ -17,6 +17,7 @@ use crate::credentials::{CredentialField, CredentialPart, CredentialsForm};
 const MAX_INPUT_CHARS: u16 = 4000;
 const SQL_PREFIX: &str = "duckbot:sql:";
 const CREDENTIALS_PREFIX: &str = "duckbot:credentials:";
+const START_PREFIX: &str = "duckbot:start-credentials:";
 /// Custom ID of the query form's input.
 const QUERY: &str = "query";
 /// Custom ID of the credentials form's last input.
@@ -28,6 +29,13 @@ const EXPIRES: &str = "expires";
 pub enum Form {
     /// Takes credentials, which are then checked against this catalog.
     Credentials(Option<String>),
+    /// Takes credentials, then starts a session.
+    Start {
+        /// Name of a size.
+        size: Option<String>,
+        /// Name of a catalog.
+        catalog: Option<String>,
+    },
     /// Takes a query.
     Sql(SqlOptions, Draft),
 }
@@ -71,6 +79,11 @@ impl Form {
                     catalog.as_deref().unwrap_or_default()
                 )
             }
+            Self::Start { size, catalog } => format!(
+                "{START_PREFIX}{}:{}",
+                size.as_deref().unwrap_or_default(),
+                catalog.as_deref().unwrap_or_default()
+            ),
             Self::Sql(how, _) => {
                 // Discord limits custom IDs to 100 characters. A valid session ID has six, and the
                 // name of a catalog 28.
@@ -91,6 +104,11 @@ impl Form {
         if let Some(catalog) = text.strip_prefix(CREDENTIALS_PREFIX) {
             return Some(Self::Credentials(non_empty(catalog)));
         }
+        if let Some(wish) = text.strip_prefix(START_PREFIX) {
+            let (size, catalog) = wish.split_once(':')?;
+            let (size, catalog) = (non_empty(size), non_empty(catalog));
+            return Some(Self::Start { size, catalog });
+        }
         let (share, rest) = text.strip_prefix(SQL_PREFIX)?.split_once(':')?;
         // Earlier versions have no catalog.
         let (session, catalog) = rest.split_once(':').unwrap_or((rest, ""));
@@ -106,7 +124,7 @@ impl Form {
     /// forms that take none.
     pub(super) fn catalog(&self) -> Option<&str> {
         match self {
-            Self::Credentials(catalog) => catalog.as_deref(),
+            Self::Credentials(catalog) | Self::Start { catalog, .. } => catalog.as_deref(),
             Self::Sql(..) => None,
         }
     }
@@ -115,7 +133,9 @@ impl Form {
     /// catalog requires.
     pub(super) fn modal(&self, required: CredentialPart) -> CreateModal {
         let (title, inputs) = match self {
-            Self::Credentials(_) => (credentials_title(required), credential_inputs(required)),
+            Self::Credentials(_) | Self::Start { .. } => {
+                (credentials_title(required), credential_inputs(required))
+            }
             Self::Sql(_, Draft::WithoutLineBreaks(text)) => {
                 (LINES_TITLE, vec![query_input(LINES_LABEL).value(text)])
             }
@@ -130,7 +150,7 @@ impl Form {
 }
 
 fn credential_inputs(required: CredentialPart) -> Vec<CreateInputText> {
-    // All inputs are optional: text pasted into one may contain the values of the others.
+    // Only the first input is required: text pasted into it may contain the values of the others.
     let input = |style, label, id| {
         CreateInputText::new(style, label, id)
             .required(false)
@@ -147,8 +167,10 @@ fn credential_inputs(required: CredentialPart) -> Vec<CreateInputText> {
             field_label(*field),
             input_id(*field),
         )
+        .required(true)
         .placeholder(paste_placeholder(required)),
-        _ => input(InputTextStyle::Short, field_label(*field), input_id(*field)),
+        _ => input(InputTextStyle::Short, field_label(*field), input_id(*field))
+            .placeholder(field_placeholder(*field)),
     });
     let expires = input(InputTextStyle::Short, expiry_label(required), EXPIRES);
     let expires = expires.placeholder(EXPIRY_PLACEHOLDER);
@@ -165,6 +187,12 @@ fn query_input(label: &str) -> CreateInputText {
 pub enum Submitted {
     /// Credentials, and the catalog to check them against.
     Credentials(CredentialsForm, Option<String>),
+    /// Credentials, and the size and the catalog of the session to start.
+    Start {
+        typed: CredentialsForm,
+        size: Option<String>,
+        catalog: Option<String>,
+    },
     /// A query.
     Sql(String, SqlOptions),
 }
@@ -174,6 +202,11 @@ impl Submitted {
     pub fn read(form: Form, rows: Vec<ActionRow>) -> Self {
         match form {
             Form::Credentials(catalog) => Self::Credentials(credentials(rows), catalog),
+            Form::Start { size, catalog } => Self::Start {
+                typed: credentials(rows),
+                size,
+                catalog,
+            },
             Form::Sql(how, _) => Self::Sql(query(rows), how),
         }
     }
@@ -214,6 +247,7 @@ fn input_id(field: CredentialField) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::MAX_NAME_BYTES;
 
     #[test]
     fn query_options_are_read_back_from_the_forms_id() {
@@ -245,5 +279,11 @@ mod tests {
         assert_eq!(earlier, Some(Form::Sql(how, Draft::Empty)));
         let other = Form::Credentials(Some("lake".into()));
         assert_eq!(Form::from_custom_id(&other.custom_id()), Some(other));
+        let start = Form::Start {
+            size: None,
+            catalog: Some("n".repeat(MAX_NAME_BYTES)),
+        };
+        assert!(start.custom_id().len() + MAX_NAME_BYTES <= 100);
+        assert_eq!(Form::from_custom_id(&start.custom_id()), Some(start));
     }
 }

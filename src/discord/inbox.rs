@@ -27,7 +27,11 @@ pub(super) async fn answer(bot: &Bot, message: Message) {
         member: None,
     };
     let mut reply = match bot.admit(&context).await {
-        Ok(_) => replies::setup_invitation(None, bot.service.required_credentials(None)),
+        Ok(_) => match bot.service.credentials_info(author).await {
+            Ok(Some(about)) => replies::direct_answer(&about, bot.service.checks_credentials()),
+            Ok(None) => replies::direct_invitation(bot.service.required_credentials(None)),
+            Err(error) => replies::failed(&error, &log_error(&error)),
+        },
         Err(denied) => {
             let (denial, _) = deny(&denied);
             way_out(bot, author, denial).await

@@ -5,6 +5,7 @@
 
 use std::time::Instant;
 
+use chrono::TimeDelta;
 use serenity::all::{
     ChannelType, CommandData, CommandInteraction, ComponentInteraction,
     ComponentInteractionDataKind, Interaction, InteractionId, Member, Message, ModalInteraction,
@@ -17,8 +18,8 @@ use super::{
     buttons::Button,
     call::{Answer, Answered, Call, CallOutcome, Command, deny},
     commands::{
-        self, extend, forget, history, open, options::Options, reap, setup, sql, start, status,
-        stop,
+        self, describe, extend, forget, history, open, options::Options, reap, setup, sql, start,
+        status, stop,
     },
     forms::{Form, Submitted},
     replies,
@@ -105,9 +106,20 @@ async fn command(bot: &Bot, it: CommandInteraction) -> Result<CallOutcome, Inter
         responder.open_form(bot.modal(&form)).await?;
         return Ok(CallOutcome::Done);
     }
-    responder.acknowledge().await?;
     let request = RequestId(it.id.to_string());
     let context = context!(it);
+    let pending = bot.pending_acks.begin();
+    let form = if bot.pending_acks.are_many() {
+        None
+    } else {
+        command.first_form(bot, &context, options).await
+    };
+    if let Some(form) = form {
+        responder.open_form(bot.modal(&form)).await?;
+        return Ok(CallOutcome::Done);
+    }
+    drop(pending);
+    responder.acknowledge().await?;
     Ok(
         match admit(bot, responder, context, request, command.access()).await {
             Ok(call) => call.finish(command.run(&call, options).await).await,
@@ -169,6 +181,11 @@ async fn submit(bot: &Bot, it: ModalInteraction) -> Result<CallOutcome, Interact
     };
     let answered = match submitted {
         Submitted::Credentials(typed, catalog) => setup::store(&call, &typed, catalog).await,
+        Submitted::Start {
+            typed,
+            size,
+            catalog,
+        } => start::with_credentials(&call, &typed, size, catalog).await,
         Submitted::Sql(typed, how) => sql::query(&call, &typed, &how).await,
     };
     Ok(call.finish(answered).await)
@@ -187,7 +204,7 @@ async fn suggest(bot: &Bot, it: CommandInteraction) -> Result<CallOutcome, Inter
 async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
     match button {
         // The form was the response.
-        Button::OpenForm(_) | Button::Edit(_) => Ok(Answer::Shown),
+        Button::OpenForm(_) | Button::OpenStartForm { .. } | Button::Edit(_) => Ok(Answer::Shown),
         Button::CheckCredentials(catalog) => setup::check(call, catalog).await,
         Button::AskToForget => forget::ask(call).await,
         Button::Forget { stop } => forget::forget(call, stop).await,
@@ -201,10 +218,17 @@ async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
             catalog,
         } => start::retry(call, &session, owner, size, catalog).await,
         Button::Open(id) => open::open(call, Some(&id.to_string())).await,
+        Button::Status(id) => status::status(call, Some(&id.to_string())).await,
+        Button::AskToStop(id) => stop::ask(call, Some(&id.to_string())),
         Button::Stop(id) | Button::StopNow(id) => stop::stop(call, &id).await,
         Button::Keep(id) => stop::keep(&id),
         Button::Log(id) => status::log(call, &id).await,
+        Button::Statistics(id, table) => describe::statistics(call, &id, &table).await,
         Button::Extend(id) => extend::extend(call, Some(&id.to_string()), None).await,
+        Button::ExtendBy(id, seconds) => {
+            let by = TimeDelta::try_seconds(seconds).unwrap_or(TimeDelta::MAX);
+            extend::extend(call, Some(&id.to_string()), Some(by)).await
+        }
         Button::Reap(digest) => reap::reap(call, &digest).await,
         Button::LeaveAll => reap::leave_all(),
         Button::Cancel(query) => sql::cancel(call, &query),

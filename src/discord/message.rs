@@ -6,11 +6,10 @@ use serenity::all::{
 };
 
 use super::replies::{
-    Emphasis, File, LabelledButton, MAX_MESSAGE_CHARS, MENU_PLACEHOLDER, MenuEntry, Reply, shorten,
+    Emphasis, File, LabelledButton, MAX_MESSAGE_CHARS, MENU_PLACEHOLDER, MenuEntry, ROW_BUTTONS,
+    Reply, shorten,
 };
 
-/// Maximum number of buttons in a row.
-const ROW_BUTTONS: usize = 5;
 /// Custom ID of a reply's menu. Discord also sends the chosen entry, whose value names a button.
 const MENU: &str = "duckbot:menu";
 
@@ -47,12 +46,20 @@ pub(super) fn rows(reply: &Reply) -> Vec<CreateActionRow> {
             Emphasis::Danger => ButtonStyle::Danger,
         };
         CreateButton::new(labelled.button.custom_id())
-            .label(labelled.label)
+            .label(&*labelled.label)
             .style(style)
     };
     let menu = (!reply.menu.is_empty()).then(|| CreateActionRow::SelectMenu(menu(&reply.menu)));
-    let rows = reply.buttons.chunks(ROW_BUTTONS);
-    let rows = rows.map(|row| CreateActionRow::Buttons(row.iter().map(button).collect()));
+    let mut rows: Vec<Vec<CreateButton>> = Vec::new();
+    for labelled in &reply.buttons {
+        match rows.last_mut() {
+            Some(row) if row.len() < ROW_BUTTONS && !labelled.starts_row => {
+                row.push(button(labelled));
+            }
+            _ => rows.push(vec![button(labelled)]),
+        }
+    }
+    let rows = rows.into_iter().map(CreateActionRow::Buttons);
     menu.into_iter().chain(rows).collect()
 }
 

@@ -42,6 +42,8 @@ const ALREADY_ACKNOWLEDGED: isize = 40060;
 /// Maximum number of suggestions that Discord shows.
 const MAX_CHOICES: usize = 25;
 
+/// Number of pending acknowledgements that may wait for something else.
+const MANY_ACKS: usize = 8;
 /// Maximum time to yield to pending acknowledgements.
 const MAX_YIELD: Duration = Duration::from_millis(300);
 /// Time without a pending acknowledgement after which yielding ends.
@@ -53,9 +55,14 @@ pub(super) struct PendingAcks(watch::Sender<usize>);
 
 impl PendingAcks {
     /// Counts an acknowledgement as pending until the guard is dropped.
-    fn begin(&self) -> PendingAck<'_> {
+    pub(super) fn begin(&self) -> PendingAck<'_> {
         self.0.send_modify(|count| *count += 1);
         PendingAck(self)
+    }
+
+    /// Returns true if so many are pending that none should wait for anything.
+    pub(super) fn are_many(&self) -> bool {
+        *self.0.borrow() > MANY_ACKS
     }
 
     /// Waits until none was pending for [`QUIET_PERIOD`], at most for [`MAX_YIELD`].
@@ -76,7 +83,7 @@ impl PendingAcks {
 }
 
 /// Guard that counts as a pending acknowledgement until it is dropped.
-struct PendingAck<'a>(&'a PendingAcks);
+pub(super) struct PendingAck<'a>(&'a PendingAcks);
 
 impl Drop for PendingAck<'_> {
     fn drop(&mut self) {

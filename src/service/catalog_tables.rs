@@ -131,7 +131,7 @@ impl Service {
 
     /// Runs a query that the bot itself needs. It is not in the audit log. Returns the rows with the
     /// room for them.
-    async fn run_internal_query(
+    pub(super) async fn run_internal_query(
         &self,
         seen: &Observed,
         sql: String,
@@ -149,6 +149,7 @@ impl Service {
             variables: HashMap::new(),
         };
         let mut permit = self.acquire_internal_permit(seen.record.owner)?;
+        let _running = self.queries.begin_in(&seen.record.id);
         let answer = self.runtime.ask(seen, &question, &mut permit.room).await;
         let answer = answer.map_err(|error| ask_error(seen, error))?;
         let why = match answer.ok_or(QueryRejection::NoRoom)? {

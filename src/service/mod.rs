@@ -21,6 +21,7 @@ mod sessions;
 mod sql;
 mod status;
 mod summary;
+mod table_details;
 mod tables;
 mod view;
 
@@ -49,6 +50,7 @@ pub use runners::{PlaceState, QueryPlace};
 pub use sessions::{OpenedSession, displayable_name};
 pub use status::Status;
 pub use summary::summarize;
+pub use table_details::TableDetails;
 
 use crate::{
     credentials::{

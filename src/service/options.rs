@@ -37,6 +37,11 @@ impl Service {
         self.settings.reaper.dry_run
     }
 
+    /// Returns true if sessions answer queries from the chat.
+    pub fn answers_queries(&self) -> bool {
+        self.settings.sql.is_some()
+    }
+
     /// Returns true if one of these roles may run statements other than SELECT.
     pub fn may_write(&self, mut roles: impl Iterator<Item = u64>) -> bool {
         let sql = self.settings.sql.as_ref();

@@ -23,6 +23,43 @@ pub(super) struct QueryState {
     pub(super) running: Arc<Mutex<RunningQueries>>,
     pub(super) answers: AnswerMemory,
     pub(super) tables: TableCache,
+    sessions: Arc<Mutex<HashMap<SessionId, u32>>>,
+}
+
+impl QueryState {
+    /// Counts a query in a session until the guard is dropped.
+    pub(super) fn begin_in(&self, session: &SessionId) -> QueryInSession {
+        *self.sessions.lock().entry(session.clone()).or_default() += 1;
+        QueryInSession {
+            session: session.clone(),
+            sessions: self.sessions.clone(),
+        }
+    }
+
+    /// Returns the number of running queries in a session.
+    pub(super) fn in_session(&self, session: &SessionId) -> u32 {
+        self.sessions
+            .lock()
+            .get(session)
+            .copied()
+            .unwrap_or_default()
+    }
+}
+
+/// Guard of a query that is counted in a session.
+pub(super) struct QueryInSession {
+    session: SessionId,
+    sessions: Arc<Mutex<HashMap<SessionId, u32>>>,
+}
+
+impl Drop for QueryInSession {
+    fn drop(&mut self) {
+        let mut sessions = self.sessions.lock();
+        if let Some(count) = sessions.get_mut(&self.session) {
+            *count -= 1;
+        }
+        sessions.retain(|_, count| *count > 0);
+    }
 }
 
 /// Lists of tables by session. Concurrent lookups of one list wait for each other.

@@ -19,8 +19,9 @@ use crate::{
     metrics,
     runtime::rewrite,
     session::{
-        Action, Cause, Ledger, Limits, Observed, OwnerId, Plan, Record, Rule, ScheduledStop,
-        SessionId, Stage, TrackedSession, Usage, Warning, extension, plan, scheduled_stop,
+        Action, Cause, ExtensionLimit, Ledger, Limits, Observed, OwnerId, Plan, Record, Rule,
+        ScheduledStop, SessionId, Stage, TrackedSession, Usage, Warning, extension, latest_stop,
+        plan, scheduled_stop,
     },
 };
 
@@ -33,10 +34,16 @@ const USAGE_MAX_AGE: TimeDelta = TimeDelta::minutes(5);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtendedSession {
     pub record: Record,
-    /// Granted extension. It may be shorter than the requested one.
+    /// Granted extension.
     pub by: TimeDelta,
+    /// Limit that made the extension shorter than the requested one.
+    pub shortened: Option<ExtensionLimit>,
+    /// Times, before and after the extension, at which the session is stopped even if it is in use.
+    pub latest_stop: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// The next stop by a rule, after the extension.
     pub due: Option<ScheduledStop>,
+    /// Time by which the session can still be extended, and the limit that sets it.
+    pub left: (TimeDelta, ExtensionLimit),
 }
 
 impl Service {
@@ -57,7 +64,7 @@ impl Service {
         if seen.record.stage != Stage::Running {
             return (self.with_usage(seen, Usage::Unknown), None);
         }
-        let said = self.runtime.activity(&seen).await.ok();
+        let said = self.activity(&seen).await;
         let earlier = self.reaper_cache.usage.lock().get(&seen.record.id).copied();
         let usage = self.record_usage(&seen, earlier, said.as_ref());
         (self.with_usage(seen, usage), said)
@@ -248,43 +255,48 @@ impl Service {
         if lifetime.is_none() && idle.is_none() {
             return Err(match max_age {
                 None => ExtendRejection::NothingStopsIt,
-                Some(_) => ExtendRejection::LimitReached {
+                Some(age) => ExtendRejection::LimitReached {
                     id,
                     at: self.scheduled_stop(&watched).map(|due| due.at),
+                    limit: ExtensionLimit::MaxAge(*age),
                 },
             }
             .into());
         }
         let wanted = by.unwrap_or(self.settings.reaper.extend_by);
-        let more = |record: &Record| {
-            extension(
-                &watched.with_record(record),
-                wanted,
-                self.now(),
-                self.limits(),
-            )
+        let more = |record: &Record, wanted| extension(record, wanted, self.now(), self.limits());
+        let old = &watched.seen.record;
+        let (by, limit) = more(old, wanted);
+        let rejection = |record: &Record, limit| {
+            let due = self.scheduled_stop(&watched.with_record(record));
+            let at = due.map(|due| due.at);
+            let id = record.id.clone();
+            ExtendRejection::LimitReached { id, at, limit }
         };
-        let by = more(&watched.seen.record).ok_or_else(|| ExtendRejection::LimitReached {
-            id: id.clone(),
-            at: self.scheduled_stop(&watched).map(|due| due.at),
-        })?;
-        let extended = |record: &Record| match more(record) {
-            Some(more) if !record.is_stopping() => record.with_extension(more, self.now()),
-            _ => record.clone(),
+        if by.is_zero() {
+            return Err(rejection(old, limit).into());
+        }
+        let extended = |record: &Record| match more(record, wanted) {
+            (by, _) if by.is_zero() || record.is_stopping() => record.clone(),
+            (by, _) => record.with_extension(by, self.now()),
         };
         let record = rewrite(&*self.runtime, &id, extended).await?;
         let record = record.filter(|record| !record.is_stopping());
-        let record = record.ok_or_else(|| LookupRejection::NoSuchSession(id.clone()))?;
-        if record.extension() == watched.seen.record.extension() {
+        let record = record.ok_or(LookupRejection::NoSuchSession(id))?;
+        if record.extension() == old.extension() {
             // Another request used up the budget at the same moment.
-            let at = self
-                .scheduled_stop(&watched.with_record(&record))
-                .map(|due| due.at);
-            return Err(ExtendRejection::LimitReached { id, at }.into());
+            return Err(rejection(&record, limit).into());
         }
         audit(who, "extended", &record.id.to_string());
-        let due = self.scheduled_stop(&watched.with_record(&record));
-        Ok(ExtendedSession { record, by, due })
+        let latest = |record| latest_stop(record, self.limits());
+        Ok(ExtendedSession {
+            by,
+            shortened: (by < wanted).then_some(limit),
+            latest_stop: latest(old).zip(latest(&record)),
+            due: self.scheduled_stop(&watched.with_record(&record)),
+            left: more(&record, TimeDelta::MAX),
+            record,
+        })
     }
 
     /// Returns everyone in the ledger who has sessions or credentials, and adds owners of present
@@ -417,8 +429,15 @@ impl Service {
     }
 
     async fn query_door(&self, seen: &Observed, earlier: Option<UsageReading>) -> Usage {
-        let answer = self.runtime.activity(seen).await;
-        self.record_usage(seen, earlier, answer.as_ref().ok())
+        let answer = self.activity(seen).await;
+        self.record_usage(seen, earlier, answer.as_ref())
+    }
+
+    /// Asks a session's door for its activity. Adds the queries from the chat, which don't pass it.
+    async fn activity(&self, seen: &Observed) -> Option<Activity> {
+        let mut activity = self.runtime.activity(seen).await.ok()?;
+        activity.queries += self.queries.in_session(&seen.record.id);
+        Some(activity)
     }
 
     /// Caches a door's answer, or with `None` that it did not answer.

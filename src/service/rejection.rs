@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     credentials::CredentialPart,
     runtime::{QueryError, RequestFailure},
-    session::{Cause, OwnerId, SessionId},
+    session::{Cause, ExtensionLimit, Observed, OwnerId, SessionId},
 };
 
 /// The reason why a request was rejected, grouped by use case.
@@ -93,7 +93,7 @@ pub enum LookupRejection {
     NoSession(SessionAction),
     /// The caller has several sessions and named none.
     Ambiguous {
-        ids: Vec<SessionId>,
+        sessions: Vec<Observed>,
         action: SessionAction,
     },
     /// The session belongs to someone else. To open or query it would use their credentials, so an
@@ -119,6 +119,7 @@ pub enum ExtendRejection {
         id: SessionId,
         /// Time at which the session will be stopped, if a rule stops it.
         at: Option<DateTime<Utc>>,
+        limit: ExtensionLimit,
     },
 }
 

@@ -74,6 +74,30 @@ impl Service {
         }
     }
 
+    /// Returns true if the person can't start a session before they have entered credentials. False if
+    /// that is not known.
+    pub async fn needs_credentials_to_start(
+        &self,
+        who: &Requester,
+        size: Option<&str>,
+        catalog: Option<&str>,
+    ) -> bool {
+        let is_ready = |seen: &Observed| seen.record.stage == Stage::Running;
+        if self.size(size).is_err()
+            || self.check_catalog(catalog).is_err()
+            || self.sessions_of(who.id).iter().any(is_ready)
+        {
+            return false;
+        }
+        let catalog = catalog.unwrap_or(&self.settings.sessions.default_catalog);
+        matches!(
+            self.usable_credentials(who.id, catalog).await,
+            Err(ServiceError::Rejected(Rejection::Start(
+                StartRejection::CredentialsLack { .. }
+            )))
+        )
+    }
+
     /// Starts a session with its own credentials, which are deleted together with the session.
     ///
     /// # Errors
@@ -298,7 +322,10 @@ impl Service {
             return match mine.len() {
                 0 => Err(LookupRejection::NoSession(action)),
                 1 => Ok(mine.remove(0)),
-                _ => Err(ambiguous(action, &mine)),
+                _ => Err(LookupRejection::Ambiguous {
+                    sessions: mine,
+                    action,
+                }),
             };
         };
         let seen = self.find(given)?;
@@ -362,7 +389,12 @@ impl Service {
                 match mine.len() {
                     0 => return Err(LookupRejection::NoSession(SessionAction::Open)),
                     1 => mine.remove(0),
-                    _ => return Err(ambiguous(SessionAction::Open, &mine)),
+                    _ => {
+                        return Err(LookupRejection::Ambiguous {
+                            sessions: mine,
+                            action: SessionAction::Open,
+                        });
+                    }
                 }
             }
         };
@@ -446,14 +478,6 @@ impl Service {
                 return id;
             }
         }
-    }
-}
-
-fn ambiguous(action: SessionAction, sessions: &[Observed]) -> LookupRejection {
-    let ids = sessions.iter().map(|seen| seen.record.id.clone());
-    LookupRejection::Ambiguous {
-        ids: ids.collect(),
-        action,
     }
 }
 

@@ -174,6 +174,7 @@ impl Service {
             variables: HashMap::new(),
         };
         let begin = Instant::now();
+        let _running = self.queries.begin_in(&seen.record.id);
         let answer = self.runtime.ask(seen, &question, &mut permit.room);
         let answer = permit.cancelled.run_until_cancelled(answer).await;
         let (outcome, rows) = outcome_label(answer.as_ref());

@@ -27,8 +27,8 @@ pub use lifecycle::{Policy, Step, next_step, usual_start};
 pub use observed::{Observed, Parts, Phase, Pod, PodState, StartupStep};
 pub use quota::open_slots;
 pub use reap_policy::{
-    Action, Limits, Orphan, Plan, ReapPause, ScheduledStop, TrackedSession, Usage, extension, plan,
-    scheduled_stop,
+    Action, ExtensionLimit, Limits, Orphan, Plan, ReapPause, ScheduledStop, TrackedSession, Usage,
+    extension, latest_stop, plan, scheduled_stop,
 };
 pub use record::{
     Cause, CredentialSource, Ending, RECORD_VERSION, RUNNER_SIZE, Record, RecordKind, Stage,

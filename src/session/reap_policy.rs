@@ -329,19 +329,37 @@ fn runner_end(watched: &TrackedSession, limits: &Limits) -> Option<ScheduledStop
     })
 }
 
-/// Returns the extension that is granted if the owner wants `wanted`. It is limited by the budget
-/// and the maximum age. Returns `None` if they leave no room.
+/// A limit of extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExtensionLimit {
+    /// Maximum sum of a session's extensions.
+    Budget(TimeDelta),
+    /// Maximum age of a session.
+    MaxAge(TimeDelta),
+}
+
+/// Returns the extension that is granted if the owner wants `wanted`, or zero if the limits leave no
+/// room. Also returns the limit that would shorten a longer one.
 pub fn extension(
-    watched: &TrackedSession,
+    record: &Record,
     wanted: TimeDelta,
     now: DateTime<Utc>,
     limits: &Limits,
-) -> Option<TimeDelta> {
-    let record = &watched.seen.record;
+) -> (TimeDelta, ExtensionLimit) {
     let budget = limits.extend_budget - record.extension();
-    let room = limits.max_age.map(|age| record.created + age - now);
-    let more = room.map_or(wanted, |room| wanted.min(room)).min(budget);
-    (more > TimeDelta::zero()).then_some(more)
+    let room = limits.max_age.map(|age| (record.created + age - now, age));
+    let (most, limit) = match room {
+        Some((room, age)) if room < budget => (room, ExtensionLimit::MaxAge(age)),
+        _ => (budget, ExtensionLimit::Budget(limits.extend_budget)),
+    };
+    (wanted.min(most).max(TimeDelta::zero()), limit)
+}
+
+/// Returns the time at which a session is stopped at the latest, even if it is in use.
+pub fn latest_stop(record: &Record, limits: &Limits) -> Option<DateTime<Utc>> {
+    let lifetime = limits.lifetime.map(|life| life + record.extension());
+    let ages = [lifetime, limits.max_age].into_iter().flatten();
+    ages.min().map(|age| record.created + age)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub use api::token;
 pub use reference::reference;
 pub use schedule::Schedule;
 pub use sections::*;
-pub use values::duration;
+pub use values::{any_duration, duration};
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 

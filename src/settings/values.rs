@@ -13,9 +13,14 @@ pub(super) const DURATION: &str = "a duration, like 5m or 1h 30m";
 
 /// Parses a duration such as `1h 30m`: more than 0, and at most 365 days.
 pub fn duration(text: &str) -> Option<TimeDelta> {
+    any_duration(text).filter(|it| *it <= TimeDelta::days(365))
+}
+
+/// Parses a duration of more than 0. One that [`TimeDelta`] can't hold becomes its maximum.
+pub fn any_duration(text: &str) -> Option<TimeDelta> {
     let duration = humantime::parse_duration(text).ok()?;
-    let delta = TimeDelta::from_std(duration).ok()?;
-    (delta > TimeDelta::zero() && delta <= TimeDelta::days(365)).then_some(delta)
+    let delta = TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX);
+    (delta > TimeDelta::zero()).then_some(delta)
 }
 
 /// Parses a Discord ID.

@@ -4,18 +4,23 @@ use async_trait::async_trait;
 
 use super::{
     options::{OWN_SESSION, Options, QUERY_CATALOG},
-    place::find_place,
+    place::{find_place, wait_until_ready},
     spec::{CommandSpec, OptionKind, OptionSpec, Suggestions},
 };
-use crate::discord::{
-    call::{Answer, Answered, Call, CallOutcome, Command},
-    replies,
+use crate::{
+    discord::{
+        call::{Answer, Answered, Call, CallOutcome, Command},
+        replies,
+    },
+    session::SessionId,
 };
 
 const SPEC: CommandSpec = CommandSpec {
     name: "describe",
-    summary: "Show a table's columns",
-    details: "Lists the columns with their DuckDB types. It needs no session.",
+    summary: "Show a table's columns, size and some rows",
+    details: "Lists the columns with their DuckDB types and comments, the number of rows, and some of \
+        them. A button shows statistics of each column, which reads the whole table. It needs no \
+        session.",
     options: &[TABLE, OWN_SESSION, QUERY_CATALOG],
 };
 
@@ -33,6 +38,10 @@ impl Command for Describe {
         &SPEC
     }
 
+    fn is_for(&self, call: &Call<'_>) -> bool {
+        call.bot.service.answers_queries()
+    }
+
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
         // Discord sends required options, unless another version registered the command.
         let Some(table) = options.text(TABLE.name) else {
@@ -43,7 +52,28 @@ impl Command for Describe {
         let seen = &place.seen;
         let (name, rows, room) = service.describe(seen, table).await?;
         let catalog = service.catalog_name(seen);
-        let reply = replies::table_columns(&name, &catalog, &rows);
+        let columns = replies::table_columns(&name, &catalog, &rows);
+        // A query runner may be gone when the button is pressed.
+        let columns = match seen.record.is_runner() {
+            true => columns,
+            false => replies::with_statistics_button(columns, &seen.record.id, &name),
+        };
+        // The columns are there first. An edit that fails is made up for by the last one.
+        let shown = call.responder.try_to_edit(&columns);
+        let (details, _) = tokio::join!(service.table_details(seen, &name), shown);
+        let reply = replies::with_details(columns, &details);
         Ok(Answer::QueryResult(reply, CallOutcome::Done, room))
     }
+}
+
+/// Shows statistics of a table, whose name is as in SQL.
+pub(crate) async fn statistics(call: &Call<'_>, id: &SessionId, table: &str) -> Answered {
+    let service = &call.bot.service;
+    let id = id.to_string();
+    let place = service.find_query_place(&call.who, Some(&id), None).await?;
+    let place = wait_until_ready(call, place, replies::runner_starting).await?;
+    let seen = &place.seen;
+    let (name, rows, room) = service.table_statistics(seen, table).await?;
+    let reply = replies::table_statistics(&name, &service.catalog_name(seen), &rows);
+    Ok(Answer::QueryResult(reply, CallOutcome::Done, room))
 }

@@ -1,6 +1,7 @@
 //! `/duck extend`, and the Extend button of a warning.
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 
 use super::{
     options::{Options, SESSION},
@@ -11,7 +12,8 @@ use crate::{
         call::{Answer, Answered, Call, CallOutcome, Command},
         replies,
     },
-    settings::duration,
+    service::{LookupRejection, Rejection, ServiceError},
+    settings::any_duration,
 };
 
 const SPEC: CommandSpec = CommandSpec {
@@ -40,19 +42,32 @@ impl Command for Extend {
 
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
         let by = options.text(DURATION.name);
+        let by = match by.map(|text| (text, any_duration(text.trim()))) {
+            Some((text, None)) => {
+                let reply = replies::invalid_duration(text);
+                return Ok(Answer::Reply(reply, CallOutcome::Refused));
+            }
+            Some((_, by)) => by,
+            None => None,
+        };
         extend(call, options.text(SESSION.name), by).await
     }
 }
 
-pub(crate) async fn extend(call: &Call<'_>, session: Option<&str>, by: Option<&str>) -> Answered {
-    let by = match by.map(|text| (text, duration(text.trim()))) {
-        Some((text, None)) => {
-            let reply = replies::invalid_duration(text);
-            return Ok(Answer::Reply(reply, CallOutcome::Refused));
+pub(crate) async fn extend(
+    call: &Call<'_>,
+    session: Option<&str>,
+    by: Option<TimeDelta>,
+) -> Answered {
+    let extended = call.bot.service.extend(&call.who, session, by).await;
+    match extended {
+        Err(ServiceError::Rejected(Rejection::Lookup(LookupRejection::Ambiguous {
+            sessions,
+            action,
+        }))) => {
+            let reply = replies::which_session(&sessions, action, by);
+            Ok(Answer::Reply(reply, CallOutcome::Refused))
         }
-        Some((_, by)) => by,
-        None => None,
-    };
-    let extended = call.bot.service.extend(&call.who, session, by).await?;
-    Ok(replies::extended(&extended).into())
+        extended => Ok(replies::extended(&extended?).into()),
+    }
 }

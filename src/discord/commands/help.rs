@@ -10,14 +10,14 @@ use crate::discord::{
 
 const SPEC: CommandSpec = CommandSpec {
     name: "help",
-    summary: "Show all commands",
+    summary: "Show the first steps, and the commands that you can use",
     details: "",
     options: &[],
 };
 
 pub(super) struct Help {
-    /// Returns the descriptions of all commands. A field, because the list contains this command.
-    pub commands: fn() -> Vec<&'static CommandSpec>,
+    /// Returns all commands. A field, because the list contains this command.
+    pub commands: fn() -> &'static [&'static dyn Command],
 }
 
 #[async_trait]
@@ -26,7 +26,9 @@ impl Command for Help {
         &SPEC
     }
 
-    async fn run(&self, _: &Call<'_>, _: Options<'_>) -> Answered {
-        Ok(replies::help(&(self.commands)()).into())
+    async fn run(&self, call: &Call<'_>, _: Options<'_>) -> Answered {
+        let commands = (self.commands)().iter().filter(|it| it.is_for(call));
+        let specs: Vec<_> = commands.map(|it| it.spec()).collect();
+        Ok(replies::help(&specs).into())
     }
 }

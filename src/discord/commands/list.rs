@@ -17,8 +17,9 @@ use crate::{
 const SPEC: CommandSpec = CommandSpec {
     name: "list",
     summary: "Show your sessions, or everybody's",
-    details: "Shows when each session will be stopped, and why. Only you see the answer. An admin's list \
-        of everybody's sessions also has the query runners.",
+    details: "Shows when each session will be stopped, and why. Buttons open, extend or stop your own \
+        sessions. Only you see the answer. An admin's list of everybody's sessions also has the query \
+        runners.",
     options: &[ALL],
 };
 
@@ -57,7 +58,7 @@ impl Command for List {
             tracked.into_iter().map(entry).collect::<Vec<_>>()
         };
         let (sessions, runners) = tokio::join!(entries(sessions), entries(runners));
-        let list = replies::list(&sessions, all, stale, dry_run);
+        let list = replies::list(&sessions, call.who.id, all, stale, dry_run);
         Ok(replies::with_runners(list, &runners).into())
     }
 }

@@ -5,7 +5,7 @@
 //! docs/development.md lists the steps to add one.
 
 mod again;
-mod describe;
+pub(super) mod describe;
 pub(super) mod extend;
 pub(super) mod forget;
 mod help;
@@ -48,8 +48,12 @@ static COMMANDS: &[&dyn Command] = &[
     &forget::Forget,
     &report::Report,
     &reap::Reap,
-    &help::Help { commands: specs },
+    &help::Help { commands: all },
 ];
+
+fn all() -> &'static [&'static dyn Command] {
+    COMMANDS
+}
 
 /// Finds a command by its name. Returns `None` if this version has no such command.
 pub(super) fn find(name: &str) -> Option<&'static dyn Command> {

@@ -28,6 +28,10 @@ impl Command for Reap {
         &SPEC
     }
 
+    fn is_for(&self, call: &Call<'_>) -> bool {
+        call.who.is_admin
+    }
+
     async fn run(&self, call: &Call<'_>, _: Options<'_>) -> Answered {
         let service = &call.bot.service;
         let plan = service.plan_for(&call.who).await?;

@@ -23,6 +23,10 @@ impl Command for Report {
         &SPEC
     }
 
+    fn is_for(&self, call: &Call<'_>) -> bool {
+        call.who.is_admin
+    }
+
     async fn run(&self, call: &Call<'_>, _: Options<'_>) -> Answered {
         let service = &call.bot.service;
         let report = service.report_to(&call.who).await?;

@@ -9,12 +9,13 @@ use super::{
     spec::{CommandSpec, OptionKind, OptionSpec, Suggestions},
 };
 use crate::{
-    credentials::{self, CredentialsForm, Parsed},
+    credentials::{self, CredentialPart, CredentialsForm, ExpiryNote, Parsed},
     discord::{
+        buttons::Button,
         call::{Answer, Answered, Call, CallOutcome, Command, log_error},
-        replies,
+        replies::{self, Reply},
     },
-    service::ServiceError,
+    service::{ServiceError, SetupOutcome},
 };
 
 const SPEC: CommandSpec = CommandSpec {
@@ -26,7 +27,8 @@ const SPEC: CommandSpec = CommandSpec {
         tool or web page shows it: an env file of any shell, an AWS credentials file or a \
         configuration of rclone, s3cmd or mc, JSON, YAML, CSV, SQL, or lines like \
         `Access key: …`. Nothing that you enter there appears in a chat. The bot checks the credentials \
-        before it saves them. Later, the same command shows your saved credentials; you can \
+        before it saves them, and then offers to start a session. `/duck start` opens the same form if \
+        you have no credentials yet. Later, this command shows your saved credentials; you can \
         replace them, check them again, or delete them.",
     options: &[CATALOG],
 };
@@ -73,24 +75,54 @@ async fn invite(call: &Call<'_>, catalog: Option<String>) -> Answer {
     }
 }
 
+/// Credentials of a submitted form that were stored.
+pub(super) struct Stored {
+    pub outcome: SetupOutcome,
+    pub note: Option<ExpiryNote>,
+    pub required: CredentialPart,
+}
+
 /// Stores the credentials of the submitted form.
 pub(crate) async fn store(
     call: &Call<'_>,
     typed: &CredentialsForm,
     catalog: Option<String>,
 ) -> Answered {
+    let form = Button::OpenForm(catalog.clone());
+    let stored = try_to_store(call, typed, catalog.as_deref(), form).await?;
+    let stored = stored.map(
+        |Stored {
+             outcome,
+             note,
+             required,
+         }| { replies::stored(&outcome, note, required, catalog) },
+    );
+    Ok(stored.unwrap_or_else(|refused| refused).into())
+}
+
+/// Stores the credentials of the submitted form. Returns the reply with the mistakes if they can't be
+/// read or don't work; its button is `form`.
+pub(super) async fn try_to_store(
+    call: &Call<'_>,
+    typed: &CredentialsForm,
+    catalog: Option<&str>,
+    form: Button,
+) -> Result<Result<Stored, Reply>, ServiceError> {
     let service = &call.bot.service;
-    let required = service.required_credentials(catalog.as_deref());
+    let required = service.required_credentials(catalog);
     let parsed = credentials::parse(typed, required, service.now());
     let Parsed { credentials, note } = match parsed {
         Ok(parsed) => parsed,
-        Err(mistakes) => return Ok(replies::not_stored(&mistakes, catalog, required).into()),
+        Err(mistakes) => return Ok(Err(replies::not_stored(&mistakes, form, required))),
     };
-    let stored = service.set_up(call.who.id, credentials, catalog.as_deref());
-    match stored.await {
-        Ok(outcome) => Ok(replies::stored(&outcome, note, required).into()),
+    match service.set_up(call.who.id, credentials, catalog).await {
+        Ok(outcome) => Ok(Ok(Stored {
+            outcome,
+            note,
+            required,
+        })),
         Err(ServiceError::UnusableCredentials(troubles)) => {
-            Ok(replies::not_usable(&troubles, catalog, required).into())
+            Ok(Err(replies::not_usable(&troubles, form, required)))
         }
         Err(problem) => Err(problem),
     }

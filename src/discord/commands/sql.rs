@@ -83,6 +83,10 @@ impl Command for Sql {
         &SPEC
     }
 
+    fn is_for(&self, call: &Call<'_>) -> bool {
+        call.bot.service.answers_queries()
+    }
+
     fn form(&self, options: Options<'_>) -> Option<Form> {
         if options.file(FILE.name).is_some() {
             return None;

@@ -9,30 +9,34 @@ use futures_util::{
     future::{self, join_all},
     stream,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::debug;
 
 use super::{
     options::Options,
+    setup::{self, Stored},
     spec::{CommandSpec, OptionKind, OptionSpec, Suggestions},
 };
 use crate::{
+    credentials::CredentialsForm,
     discord::{
-        bot::Bot,
+        bot::{Bot, InteractionContext},
         buttons::Button,
         call::{Answer, Answered, Call, CallOutcome, Command, log_error},
+        forms::Form,
         replies::{self, Reply},
         responder::{INTERACTION_LIFETIME, Responder},
     },
-    service::{Appearance, Service, ServiceError, StartOutcome, StartRequest},
+    service::{Appearance, Rejection, Service, ServiceError, StartOutcome, StartRequest},
     session::{Observed, OwnerId, Record, RequestId, SessionId, Stage, usual_start},
 };
 
 const SPEC: CommandSpec = CommandSpec {
     name: "start",
     summary: "Start your own DuckDB, attached to the team's tables",
-    details: "The bot posts the link in the channel when the session is ready. If you already have \
-        a session, the bot shows it to you first.",
+    details: "If you have not entered credentials yet, a form for them opens first. The bot posts the \
+        link in the channel when the session is ready. If you already have a session, the bot shows it \
+        to you first.",
     options: &[SIZE, CATALOG],
 };
 
@@ -47,6 +51,10 @@ const CATALOG: OptionSpec = OptionSpec {
     summary: "Catalog with the tables to attach",
     kind: OptionKind::Suggested(Suggestions::Catalogs),
 };
+
+/// Maximum time to look whether a person has credentials. A form must be the first response, which
+/// Discord wants within 3 s.
+const FORM_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Minimum time between two edits of a reply. Discord allows five edits in five seconds; the rest
 /// is for other requests. Faster changes share one edit, but the final state never waits.
@@ -63,12 +71,29 @@ impl Command for Start {
         &SPEC
     }
 
+    async fn first_form(
+        &self,
+        bot: &Bot,
+        context: &InteractionContext,
+        options: Options<'_>,
+    ) -> Option<Form> {
+        let who = bot.admit_member(context, context.member.as_ref()?).ok()?;
+        let (size, catalog) = (options.text(SIZE.name), options.text(CATALOG.name));
+        let needs = bot.service.needs_credentials_to_start(&who, size, catalog);
+        let needs = timeout(FORM_TIMEOUT, needs).await;
+        needs.is_ok_and(|needs| needs).then(|| Form::Start {
+            size: size.map(str::to_owned),
+            catalog: catalog.map(str::to_owned),
+        })
+    }
+
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
         let ask = StartOptions {
             request: call.request.clone(),
             size: options.text(SIZE.name).map(str::to_owned),
             catalog: options.text(CATALOG.name).map(str::to_owned),
             another: false,
+            before: String::new(),
         };
         start(call, ask).await
     }
@@ -82,6 +107,42 @@ struct StartOptions {
     size: Option<String>,
     catalog: Option<String>,
     another: bool,
+    /// Text above each reply.
+    before: String,
+}
+
+/// Stores the credentials of the submitted form, then starts a session.
+pub(crate) async fn with_credentials(
+    call: &Call<'_>,
+    typed: &CredentialsForm,
+    size: Option<String>,
+    catalog: Option<String>,
+) -> Answered {
+    let form = Button::OpenStartForm {
+        size: size.clone(),
+        catalog: catalog.clone(),
+    };
+    let stored = setup::try_to_store(call, typed, catalog.as_deref(), form).await?;
+    let saved = match stored {
+        Ok(Stored {
+            outcome,
+            note,
+            required,
+        }) => replies::saved(&outcome, note, required),
+        Err(refused) => return Ok(refused.into()),
+    };
+    // Sessions that keep the previous credentials come first.
+    if !saved.buttons.is_empty() {
+        return Ok(saved.into());
+    }
+    let ask = StartOptions {
+        request: call.request.clone(),
+        size,
+        catalog,
+        another: false,
+        before: saved.text + "\n",
+    };
+    start(call, ask).await
 }
 
 /// Starts a session even if the person has one.
@@ -95,6 +156,7 @@ pub(crate) async fn start_another(
         size,
         catalog,
         another: true,
+        before: String::new(),
     };
     start(call, ask).await
 }
@@ -119,6 +181,7 @@ pub(crate) async fn retry(
         size: Some(size),
         catalog: Some(catalog),
         another: false,
+        before: String::new(),
     };
     // The button on the public message appears before the slot is free.
     let _ = call.bot.service.wait_until_gone(failed).await;
@@ -136,29 +199,37 @@ async fn start(call: &Call<'_>, ask: StartOptions) -> Answered {
     let request = StartRequest {
         request: ask.request,
         channel: Some(call.context.channel.into()),
-        size: ask.size,
-        catalog: ask.catalog,
+        size: ask.size.clone(),
+        catalog: ask.catalog.clone(),
         another: ask.another,
         exact: false,
     };
-    match service.start(&call.who, request).await {
+    let (mut reply, outcome) = match service.start(&call.who, request).await {
         Ok(StartOutcome::Starting(record)) => {
             let kept = keep(service, responder, &record);
             // A new record may not be in the view yet.
             let known = (record.stage != Stage::Starting).then(|| record.clone());
-            tokio::join!(kept, follow(service, responder, &record, known));
-            Ok(Answer::Shown)
+            let followed = follow(service, responder, &record, known, &ask.before);
+            tokio::join!(kept, followed);
+            return Ok(Answer::Shown);
         }
         Ok(StartOutcome::AlreadyRunning { sessions, room }) => {
             let sessions = with_urls(service, sessions);
-            Ok(replies::already_running(&sessions, room, another).into())
+            let reply = replies::already_running(&sessions, room, another);
+            (reply, CallOutcome::Done)
+        }
+        Err(ServiceError::Rejected(Rejection::Start(rejection))) => {
+            let reply = replies::not_started(&rejection, ask.size, ask.catalog);
+            (reply, CallOutcome::Refused)
         }
         Err(ServiceError::Failed(error)) => {
             let reply = replies::start_failed(&error, &log_error(&error));
-            Ok(Answer::Reply(reply, CallOutcome::Failed))
+            (reply, CallOutcome::Failed)
         }
-        Err(refused) => Err(refused),
-    }
+        Err(refused) => return Err(refused),
+    };
+    reply.text.insert_str(0, &ask.before);
+    Ok(Answer::Reply(reply, outcome))
 }
 
 /// Stores the reply's token, so that the next bot process can continue the reply. If that fails,
@@ -186,17 +257,18 @@ pub(crate) async fn resume_replies(bot: &Bot) {
     let replies: Vec<_> = replies.filter_map(future::ready).collect().await;
     let followed = replies
         .iter()
-        .map(|(responder, record)| follow(service, responder, record, Some(record.clone())));
+        .map(|(responder, record)| follow(service, responder, record, Some(record.clone()), ""));
     join_all(followed).await;
 }
 
-/// Shows each change of the session until it is ready or has ended. `newest` is the newest
+/// Shows each change of the session below `before`, until it is ready or has ended. `newest` is the newest
 /// record that the view has shown, if it has shown any.
 async fn follow(
     service: &Service,
     responder: &Responder,
     record: &Record,
     mut newest: Option<Arc<Record>>,
+    before: &str,
 ) {
     let mut changes = service.changes();
     let mut appearance = match &newest {
@@ -212,7 +284,7 @@ async fn follow(
         let now = Instant::now();
         let is_stale = service.stale_since().is_some();
         let is_gone = appearance.observe(seen.is_some(), is_stale, now);
-        let (reply, is_last) = match &seen {
+        let (mut reply, is_last) = match &seen {
             Some(seen) => next_reply(service, seen, usual),
             None if is_gone => {
                 let reply = match &newest {
@@ -223,6 +295,7 @@ async fn follow(
             }
             None => (replies::progress(record, None, None), false),
         };
+        reply.text.insert_str(0, before);
         newest = seen.map(|seen| seen.record).or(newest);
         let is_news = shown.as_ref() != Some(&reply);
         let is_too_soon = is_news && !is_last && now < next_edit;
@@ -258,7 +331,8 @@ fn next_reply(service: &Service, seen: &Observed, usual: Option<TimeDelta>) -> (
         }
         Stage::Running => {
             let url = service.url(&record.id);
-            (replies::ready(&record.id, &url), true)
+            let url = record.announcement.is_none().then_some(&*url);
+            (replies::ready(&record.id, url), true)
         }
         Stage::Stopping { told, .. } => {
             let mut reply = final_reply(service, record);

@@ -33,12 +33,15 @@ impl Command for Status {
     }
 
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
-        let service = &call.bot.service;
-        let session = options.text(SESSION.name);
-        let status = service.status(&call.who, session).await?;
-        let size = service.size_of(&status.watched.seen.record);
-        Ok(replies::status(&status, size, service.is_dry_run()).into())
+        status(call, options.text(SESSION.name)).await
     }
+}
+
+pub(crate) async fn status(call: &Call<'_>, session: Option<&str>) -> Answered {
+    let service = &call.bot.service;
+    let status = service.status(&call.who, session).await?;
+    let size = service.size_of(&status.watched.seen.record);
+    Ok(replies::status(&status, size, service.is_dry_run()).into())
 }
 
 /// Shows the last lines that the session's DuckDB wrote.

@@ -32,15 +32,19 @@ impl Command for Stop {
     }
 
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
-        let session = options.text(SESSION.name);
-        let seen = call.bot.service.find_to_stop(&call.who, session)?;
-        let reply = if seen.record.is_stopping() {
-            replies::stopping(&seen.record.id)
-        } else {
-            replies::confirm_stop(&seen.record)
-        };
-        Ok(reply.into())
+        ask(call, options.text(SESSION.name))
     }
+}
+
+/// Asks whether to stop a session.
+pub(crate) fn ask(call: &Call<'_>, session: Option<&str>) -> Answered {
+    let seen = call.bot.service.find_to_stop(&call.who, session)?;
+    let reply = if seen.record.is_stopping() {
+        replies::stopping(&seen.record.id)
+    } else {
+        replies::confirm_stop(&seen.record)
+    };
+    Ok(reply.into())
 }
 
 pub(crate) async fn stop(call: &Call<'_>, id: &SessionId) -> Answered {

@@ -36,6 +36,10 @@ impl Command for Tables {
         &SPEC
     }
 
+    fn is_for(&self, call: &Call<'_>) -> bool {
+        call.bot.service.answers_queries()
+    }
+
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
         let service = &call.bot.service;
         let place = find_place(call, options).await?;

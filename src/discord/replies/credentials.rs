@@ -7,18 +7,16 @@ use chrono::{DateTime, Utc};
 use super::{
     credential_errors::{input_error, preflight_error},
     expiry_label,
-    format::{plain, relative_time},
+    format::relative_time,
     part_name,
     rejections::refused,
     reply::{Emphasis, Reply},
 };
 use crate::{
-    credentials::{
-        CredentialMetadata, CredentialPart, ExpiryNote, InputError, preflight::PreflightError,
-    },
+    credentials::{CredentialMetadata, CredentialPart, InputError, preflight::PreflightError},
     discord::buttons::Button,
-    service::{CredentialsRejection, SetupOutcome},
-    session::{Observed, Record, Renewal},
+    service::CredentialsRejection,
+    session::{Observed, Record},
 };
 
 /// Direct message that asks for credentials.
@@ -38,6 +36,16 @@ pub(crate) fn setup_invitation(catalog: Option<String>, required: CredentialPart
     };
     Reply::new(text).with_form(catalog)
 }
+
+/// Answer to a direct message of a person without stored credentials.
+pub(crate) fn direct_invitation(required: CredentialPart) -> Reply {
+    let mut reply = setup_invitation(None, required);
+    reply.text = format!("{IN_THE_SERVER}\n{}", reply.text);
+    reply
+}
+
+const IN_THE_SERVER: &str =
+    "I only answer to commands in the server, not in direct messages: `/duck help` lists them.";
 
 /// Reply in the channel after [`setup_invitation`] was sent to this direct-message channel.
 pub(crate) fn setup_sent(direct_messages: u64, required: CredentialPart) -> Reply {
@@ -101,137 +109,35 @@ pub(crate) fn credentials(
     reply.with(Emphasis::Danger, "Delete", Button::AskToForget)
 }
 
-/// Confirms that credentials were stored, and says which sessions have them.
-pub(crate) fn stored(
-    outcome: &SetupOutcome,
-    note: Option<ExpiryNote>,
-    required: CredentialPart,
-) -> Reply {
-    let Subject { name, were, .. } = subject(&outcome.entered);
-    let tried = if outcome.is_tried {
-        "checked and saved"
-    } else {
-        "saved without a check"
-    };
-    let mut text = format!("Your {name} {were} {tried}.");
-    text += &match note {
-        Some(ExpiryNote::ReadAsUtc) => {
-            " The time of expiry in your paste has no time zone, so I read it as UTC.".to_owned()
-        }
-        Some(ExpiryNote::NotUnderstood) => format!(
-            " I didn't understand the time of expiry in your paste, so I can't warn you before it. \
-             To change that, paste again with a duration like `12h` in **{}**.",
-            expiry_label(required)
-        ),
-        None => String::new(),
-    };
-    if outcome.renewals.is_empty() {
-        text += " Start a session with `/duck start` in the server.";
-    }
-    let with = |wanted: &Renewal| {
-        let renewals = outcome.renewals.iter();
-        let some = renewals.filter(|(_, renewal)| renewal == wanted);
-        some.map(|(seen, _)| seen.clone()).collect::<Vec<_>>()
-    };
-    let (done, pending) = (with(&Renewal::Done), with(&Renewal::Pending));
-    match &done[..] {
-        [] => {}
-        [_] => text += &format!(" {} now uses them.", sessions(&done)),
-        _ => text += &format!(" {} now use them.", sessions(&done)),
-    }
-    match &pending[..] {
-        [] => {}
-        [_] => text += &format!(" {} gets them when it is ready.", sessions(&pending)),
-        _ => text += &format!(" {} get them when they are ready.", sessions(&pending)),
-    }
-    let mut has_old = false;
-    for (seen, renewal) in &outcome.renewals {
-        if let Some((state, is_old)) = exception(renewal) {
-            has_old |= is_old;
-            text += &format!("\n- Session `{}` {state}", seen.record.id);
-        }
-    }
-    if has_old {
-        offer_restart(text)
-    } else {
-        Reply::new(text)
+/// Answer to a direct message of a person with stored credentials.
+pub(crate) fn direct_answer(about: &CredentialMetadata, can_check: bool) -> Reply {
+    let reply = credentials(about, can_check, None);
+    let start = Reply::new(format!("{IN_THE_SERVER}\n{}", reply.text)).with_start(
+        "Start a session",
+        None,
+        None,
+    );
+    Reply {
+        buttons: [start.buttons, reply.buttons].concat(),
+        ..start
     }
 }
 
-/// Tells the owner that a session, now ready, keeps its previous credentials or lost its catalog.
-/// Returns `None` if it simply uses the new ones.
-pub(crate) fn not_renewed(record: &Record, renewal: &Renewal) -> Option<Reply> {
-    let (state, is_old) = exception(renewal)?;
-    let text = format!("<@{}> Your session `{}` {state}", record.owner, record.id);
-    Some(if is_old {
-        offer_restart(text)
-    } else {
-        Reply::new(text)
-    })
-}
-
-fn offer_restart(text: String) -> Reply {
-    let text = text
-        + "\nA restart switches to the new credentials, but **tables and notebooks that are not \
-           saved elsewhere will be lost.**";
-    Reply::new(text).with(
-        Emphasis::Danger,
-        "Restart with the new credentials",
-        Button::Restart,
-    )
-}
-
-/// Returns the state of a session that does not simply use the new credentials, as a sentence
-/// without its subject, and whether it may use the previous ones.
-fn exception(renewal: &Renewal) -> Option<(String, bool)> {
-    let keeps = |why: &str| {
-        Some((
-            format!("still uses your previous credentials: {why}."),
-            true,
-        ))
-    };
-    match renewal {
-        Renewal::Done | Renewal::Pending => None,
-        Renewal::Detached(error) => Some((
-            format!(
-                "has your new credentials, but could not attach its catalog again: {}. Run the \
-                 statement in its table `problems`, or enter the credentials again.",
-                plain(error)
-            ),
-            false,
-        )),
-        Renewal::NotSupported => keeps("it was started before an upgrade of the bot"),
-        Renewal::Unreachable => Some((
-            "may still use your previous credentials: it did not answer.".to_owned(),
-            true,
-        )),
-        Renewal::Refused(why) => keeps(&plain(why)),
-        Renewal::Incomplete => Some((
-            "still uses your previous credentials: the new ones lack what its catalog requires."
-                .to_owned(),
-            false,
-        )),
-    }
-}
-
-/// Lists the mistakes in the form. Nothing was stored.
-pub(crate) fn not_stored(
-    mistakes: &[InputError],
-    catalog: Option<String>,
-    required: CredentialPart,
-) -> Reply {
+/// Lists the mistakes in the form. Nothing was stored. `form` opens it again.
+pub(crate) fn not_stored(mistakes: &[InputError], form: Button, required: CredentialPart) -> Reply {
     let mistakes = mistakes.iter().map(input_error);
     let lead = match required {
         CredentialPart::S3Keys => "Your S3 credentials were not saved:",
         CredentialPart::CatalogToken => "Your catalog token was not saved:",
     };
-    points(lead, mistakes).with_form(catalog)
+    points(lead, mistakes).with_form_button(form)
 }
 
-/// Lists the results of a failed check of new credentials. Nothing was stored.
+/// Lists the results of a failed check of new credentials. Nothing was stored. `form` opens the form
+/// again.
 pub(crate) fn not_usable(
     troubles: &[PreflightError],
-    catalog: Option<String>,
+    form: Button,
     required: CredentialPart,
 ) -> Reply {
     let lead = match required {
@@ -242,7 +148,7 @@ pub(crate) fn not_usable(
             "The check of your catalog token failed, so it was not saved:"
         }
     };
-    points(lead, troubles.iter().map(preflight_error)).with_form(catalog)
+    points(lead, troubles.iter().map(preflight_error)).with_form_button(form)
 }
 
 /// Lists the results of a failed check of stored credentials.
@@ -382,14 +288,14 @@ fn points(lead: &str, points: impl Iterator<Item = String>) -> Reply {
 const DELETED: &str = "Your saved credentials were deleted.";
 
 /// Credentials as the subject of a sentence.
-struct Subject {
-    name: String,
-    were: &'static str,
-    they: &'static str,
-    have: &'static str,
+pub(super) struct Subject {
+    pub(super) name: String,
+    pub(super) were: &'static str,
+    pub(super) they: &'static str,
+    pub(super) have: &'static str,
 }
 
-fn subject(about: &CredentialMetadata) -> Subject {
+pub(super) fn subject(about: &CredentialMetadata) -> Subject {
     let Some(keys) = &about.s3 else {
         return Subject {
             name: part_name(CredentialPart::CatalogToken).to_owned(),
@@ -442,7 +348,7 @@ fn keep_using(live: &[Observed]) -> String {
     }
 }
 
-fn sessions(sessions: &[Observed]) -> String {
+pub(super) fn sessions(sessions: &[Observed]) -> String {
     match sessions.len() {
         1 => format!("Session {}", ids(sessions)),
         _ => format!("Sessions {}", ids(sessions)),

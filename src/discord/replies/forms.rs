@@ -9,7 +9,7 @@ pub(crate) const QUERY_LABEL: &str = "One SELECT statement";
 pub(crate) const LINES_TITLE: &str = "Discord removed your query's line breaks";
 pub(crate) const LINES_LABEL: &str = "Put back the line break after each comment";
 pub(crate) const QUERY_PLACEHOLDER: &str =
-    "SELECT day, sum(total) FROM lake.sales.orders GROUP BY day";
+    "SELECT count(*) FROM schema.table (/duck tables shows the names of your tables)";
 
 /// Title of the credentials form.
 pub(crate) fn credentials_title(required: CredentialPart) -> &'static str {
@@ -27,6 +27,17 @@ pub(crate) fn paste_placeholder(required: CredentialPart) -> &'static str {
              web page"
         }
         CredentialPart::CatalogToken => "The token, or a file or command output that contains it",
+    }
+}
+
+/// Text in another input of the credentials form while it is empty.
+pub(crate) fn field_placeholder(field: CredentialField) -> &'static str {
+    match field {
+        CredentialField::KeyId | CredentialField::SecretKey => {
+            "Nothing, if you pasted everything into the first field"
+        }
+        CredentialField::SessionToken => "Only for temporary credentials",
+        CredentialField::CatalogToken => "Only if your catalog requires one",
     }
 }
 

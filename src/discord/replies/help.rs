@@ -5,9 +5,15 @@ use std::fmt::Write;
 use super::reply::Reply;
 use crate::discord::commands::spec::CommandSpec;
 
-/// Lists all commands.
+/// Shows the first steps, and lists the commands that the person can use.
 pub(crate) fn help(commands: &[&CommandSpec]) -> Reply {
-    let mut text = "Run your own DuckDB on the team's tables:".to_owned();
+    let mut text = "Run your own DuckDB on the team's tables, in three steps:\n\
+        1. `/duck start` starts your session. The first time, paste your credentials into the form \
+        that opens.\n\
+        2. Press **Open** under the message with the link.\n\
+        3. When you are done, `/duck stop`. You are warned before an idle session is stopped.\n\
+        You can use these commands:"
+        .to_owned();
     for spec in commands {
         let _ = write!(text, "\n- `{}`: {}.", spec.usage(), spec.summary);
     }
@@ -18,6 +24,6 @@ pub(crate) fn help(commands: &[&CommandSpec]) -> Reply {
 pub(crate) fn outdated() -> Reply {
     Reply::new(
         "This is from an older version of the bot and no longer works. Run the command again; \
-         `/duck help` lists all commands.",
+         `/duck help` lists your commands.",
     )
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    error_texts::error_text,
+    errors::error_text,
     format::{duration, plain, relative_time, started},
     reply::{Emphasis, Reply},
     startup::startup,
@@ -38,10 +38,15 @@ fn round_duration(usual: TimeDelta) -> String {
     duration(usual.num_seconds().max(1))
 }
 
-/// Private reply to the owner when the session is ready.
-pub(crate) fn ready(id: &SessionId, url: &str) -> Reply {
-    let text = format!("Session `{id}` is ready: <{url}>");
-    Reply::new(text).with(Emphasis::Primary, "Open", Button::Open(id.clone()))
+/// Private reply to the owner when the session is ready. `url` is `None` if the message in the
+/// channel has it.
+pub(crate) fn ready(id: &SessionId, url: Option<&str>) -> Reply {
+    let url = url.map_or(".".to_owned(), |url| format!(": <{url}>"));
+    Reply::new(format!("Session `{id}` is ready{url}")).with(
+        Emphasis::Primary,
+        "Open",
+        Button::Open(id.clone()),
+    )
 }
 
 /// Public message when the session is ready, also after a rescheduling.

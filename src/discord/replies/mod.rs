@@ -4,7 +4,9 @@
 mod answer;
 mod credential_errors;
 mod credentials;
-mod error_texts;
+mod described;
+mod errors;
+mod extending;
 mod format;
 mod forms;
 mod help;
@@ -20,10 +22,14 @@ mod sessions;
 mod sql;
 mod startup;
 mod status;
+mod stored;
 mod tables;
 
 pub(super) use answer::answer;
 pub(super) use credentials::*;
+pub(super) use described::*;
+pub(super) use errors::*;
+pub(super) use extending::*;
 pub(super) use forms::*;
 pub(super) use help::*;
 pub(super) use life::*;
@@ -36,6 +42,7 @@ pub(super) use runners::*;
 pub(super) use sessions::*;
 pub(super) use sql::*;
 pub(super) use status::*;
+pub(super) use stored::*;
 pub(super) use tables::*;
 
 #[cfg(test)]

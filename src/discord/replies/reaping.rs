@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     discord::buttons::Button,
-    service::{ExtendedSession, ReapResult},
+    service::ReapResult,
     session::{
         Action, Failure, Outcome, OwnerId, Plan, ReapPause, Record, Report, Rule, RunningSession,
         ScheduledStop, SessionId, UsageTotal, Warning,
@@ -57,24 +57,6 @@ pub(crate) fn stop_warning(record: &Record, warning: &Warning, extend_by: TimeDe
         "Stop now",
         Button::StopNow(record.id.clone()),
     )
-}
-
-/// Confirms an extension.
-pub(crate) fn extended(extended: &ExtendedSession) -> Reply {
-    let ExtendedSession { record, by, due } = extended;
-    let by = duration(by.num_seconds());
-    let id = &record.id;
-    let then = match due {
-        Some(due) => format!("It now stops {} ({}).", relative_time(due.at), when(due)),
-        None => match record.kept_until {
-            Some(until) => format!(
-                "It won't be stopped for being idle before {}.",
-                clock(until)
-            ),
-            None => String::new(),
-        },
-    };
-    Reply::new(format!("Session `{id}` was extended by {by}. {then}"))
 }
 
 /// Returns the time and reason of the next stop, for a list.

@@ -1,19 +1,25 @@
 //! Snapshots of every rejection, denial and error.
 
-use super::{error_texts::error_text, request_failures::request_failure, tests::gallery, *};
+use chrono::TimeDelta;
+
+use super::{
+    request_failures::request_failure,
+    tests::{gallery, seen},
+    *,
+};
 use crate::{
     credentials::CredentialPart,
     credentials::{
         CredentialField, InputError, ValueError,
         preflight::{CheckedService, PreflightError},
     },
-    discord::access::DenialReason,
+    discord::{access::DenialReason, buttons::Button},
     runtime::{CatalogLogin, FailureCause, QueryError, RemoteServer, RequestFailure, StorageLogin},
     service::{
         CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
         SessionAction, StartRejection, TablesError, UnknownCatalog,
     },
-    session::{ErrorSummary, SessionId, starting},
+    session::{ErrorSummary, ExtensionLimit, SessionId, starting},
 };
 
 const ACTIONS: [SessionAction; 5] = [
@@ -73,11 +79,11 @@ fn every_rejection() {
         LookupRejection::IsRunner(id()).into(),
     ];
     for action in ACTIONS {
-        let ids = vec![id(), "1b2c3d".parse().expect("an id")];
+        let sessions = vec![seen(), seen()];
         let (id, owner) = (id(), 7.into());
         rejections.extend([
             LookupRejection::NoSession(action).into(),
-            LookupRejection::Ambiguous { ids, action }.into(),
+            LookupRejection::Ambiguous { sessions, action }.into(),
             LookupRejection::NotYours { id, owner, action }.into(),
         ]);
     }
@@ -85,7 +91,11 @@ fn every_rejection() {
         given: "ordrs".into(),
         nearest,
     };
-    let limit = |at| ExtendRejection::LimitReached { id: id(), at };
+    let limit = |at| ExtendRejection::LimitReached {
+        id: id(),
+        at,
+        limit: ExtensionLimit::MaxAge(TimeDelta::days(3)),
+    };
     rejections.extend([
         ExtendRejection::NothingStopsIt.into(),
         limit(None).into(),
@@ -230,11 +240,11 @@ fn every_error() {
     replies.extend([
         (
             "mistakes in the form",
-            not_stored(&mistakes, None, CredentialPart::S3Keys),
+            not_stored(&mistakes, Button::OpenForm(None), CredentialPart::S3Keys),
         ),
         (
             "credentials don't work",
-            not_usable(&troubles, None, CredentialPart::S3Keys),
+            not_usable(&troubles, Button::OpenForm(None), CredentialPart::S3Keys),
         ),
         ("not shared", share_refused("42", Some(50013))),
         ("not shared, no code", share_refused("42", None)),

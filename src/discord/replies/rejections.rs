@@ -1,25 +1,28 @@
-//! Texts of rejections, denials and errors.
+//! Texts of rejections and denials.
 
 use std::fmt::Display;
 
+use chrono::TimeDelta;
+
 use super::{
-    error_texts::error_text,
-    format::{code, relative_time},
+    format::{code, limit_text, relative_time},
     part_name,
     query_errors::unreadable_table,
-    reply::{Emphasis, Reply, shorten},
+    reply::{
+        Emphasis, MAX_MESSAGE_CHARS, MAX_ROWS, RESERVE, ROW_BUTTONS, Reply, message_len, shorten,
+    },
     request_failures::request_failure,
     runners::runner_ended,
+    sessions::session_summary,
 };
 use crate::{
     credentials::CredentialPart,
     discord::{access::DenialReason, buttons::Button, table::clean},
-    error::Error,
     service::{
         CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
-        SessionAction, StartRejection, TablesError, UnknownCatalog, summarize,
+        SessionAction, StartRejection, TablesError, UnknownCatalog,
     },
-    session::{OwnerId, SessionId},
+    session::{Observed, OwnerId, SessionId},
     unicode::isolate,
 };
 
@@ -52,7 +55,7 @@ pub(crate) fn access_denied(reason: &DenialReason) -> Reply {
 /// Explains a rejection, with a button for the next step if there is one.
 pub(crate) fn refused(rejection: &Rejection) -> Reply {
     match rejection {
-        Rejection::Start(rejection) => start(rejection),
+        Rejection::Start(rejection) => start(rejection, "then try again"),
         Rejection::UnknownCatalog(UnknownCatalog { given, known }) => Reply::new(format!(
             "There is no catalog `{}`. Choose one of: {}.",
             quoted(given),
@@ -86,12 +89,13 @@ pub(crate) fn not_your_button(owner: OwnerId) -> Reply {
 /// Reply to a text that is not a duration.
 pub(crate) fn invalid_duration(given: &str) -> Reply {
     Reply::new(format!(
-        "`{}` is not a duration. Enter one like `2h` or `1h 30m`.",
+        "`{}` is not a duration. Enter one like `2h`, `1h 30m` or `1d`.",
         quoted(given)
     ))
 }
 
-fn start(rejection: &StartRejection) -> Reply {
+/// `then` says what happens after credentials were entered.
+fn start(rejection: &StartRejection, then: &str) -> Reply {
     match rejection {
         StartRejection::UnknownSize { given, known } => Reply::new(format!(
             "There is no size `{}`. Choose one of: {}.",
@@ -104,8 +108,8 @@ fn start(rejection: &StartRejection) -> Reply {
                 CredentialPart::CatalogToken => "one",
             };
             let text = format!(
-                "You have no saved {}, and the catalog `{}` requires {them}. Enter {them}, then \
-                 try again.",
+                "You have no saved {}, and the catalog `{}` requires {them}. Enter {them}, \
+                 {then}.",
                 part_name(*part),
                 quoted(catalog),
             );
@@ -121,13 +125,13 @@ fn start(rejection: &StartRejection) -> Reply {
                 CredentialPart::CatalogToken => "a new one",
             };
             let text = format!(
-                "Your {} expired {}. Enter {new}, then try again.",
+                "Your {} expired {}. Enter {new}, {then}.",
                 part_name(*part),
                 relative_time(*at)
             );
             Reply::new(text).with_form(Some(catalog.clone()))
         }
-        StartRejection::QuotaReached { ids, limit } => Reply::new(quota_reached(ids, *limit)),
+        StartRejection::QuotaReached { ids, limit } => quota_reached(ids, *limit),
         StartRejection::RequestReused => Reply::new(
             "This button already started a session with other options, and that session still \
              exists. `/duck list` shows it.",
@@ -135,15 +139,16 @@ fn start(rejection: &StartRejection) -> Reply {
     }
 }
 
-fn quota_reached(ids: &[String], limit: u8) -> String {
+fn quota_reached(ids: &[String], limit: u8) -> Reply {
     let plural = if ids.len() == 1 { "" } else { "s" };
+    let sessions: Vec<SessionId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
     let unreadable: Vec<_> = ids.iter().filter(|id| !is_session_id(id)).collect();
-    let stop = if unreadable.len() < ids.len() {
-        " Stop one first: `/duck stop`."
-    } else {
-        ""
+    let stop = match sessions.len() {
+        0 => "",
+        _ if ids.len() == 1 => " To start another session, first stop it.",
+        _ => " To start another session, first stop one.",
     };
-    // `/duck stop` does not find a session whose record can't be read.
+    // A session whose record can't be read can't be stopped by its owner.
     let tell = match unreadable.as_slice() {
         [] => String::new(),
         records => format!(
@@ -151,11 +156,69 @@ fn quota_reached(ids: &[String], limit: u8) -> String {
             names(records)
         ),
     };
-    format!(
+    let mut reply = Reply::new(format!(
         "You already have {} session{plural} ({}), and the limit is {limit}.{stop}{tell}",
         ids.len(),
         names(ids)
-    )
+    ));
+    // The last row is for other buttons.
+    for id in sessions.iter().take(MAX_ROWS - 1) {
+        let open = (Emphasis::Secondary, "Open", Button::Open(id.clone()));
+        let stop = (Emphasis::Danger, "Stop", Button::AskToStop(id.clone()));
+        reply = reply.with_session_row(id, sessions.len() > 1, [open, stop]);
+    }
+    reply
+}
+
+/// Explains why a session was not started, with buttons that keep the size and the catalog.
+pub(crate) fn not_started(
+    rejection: &StartRejection,
+    size: Option<String>,
+    catalog: Option<String>,
+) -> Reply {
+    let mut reply = start(rejection, "and your session starts");
+    match rejection {
+        StartRejection::CredentialsLack { .. } | StartRejection::CredentialsExpired { .. } => {
+            reply.buttons.clear();
+            reply.with_form_button(Button::OpenStartForm { size, catalog })
+        }
+        StartRejection::QuotaReached { .. } => reply.with_start("Try again", size, catalog),
+        StartRejection::UnknownSize { .. }
+        | StartRejection::OwnCredentialsNeeded
+        | StartRejection::RequestReused => reply,
+    }
+}
+
+/// Asks which session is meant, with a button for each. `by` is the wanted extension.
+pub(crate) fn which_session(
+    sessions: &[Observed],
+    action: SessionAction,
+    by: Option<TimeDelta>,
+) -> Reply {
+    let mut text = format!(
+        "You have {} sessions. Which one do you want to {}?",
+        sessions.len(),
+        verb(action)
+    );
+    for seen in sessions {
+        let line = format!("\n- {}", session_summary(seen));
+        if message_len(&text) + message_len(&line) > MAX_MESSAGE_CHARS - RESERVE {
+            break;
+        }
+        text += &line;
+    }
+    let button = |id: SessionId| match (action, by) {
+        (SessionAction::Inspect, _) => Button::Status(id),
+        (SessionAction::Open | SessionAction::Query, _) => Button::Open(id),
+        (SessionAction::Extend, None) => Button::Extend(id),
+        (SessionAction::Extend, Some(by)) => Button::ExtendBy(id, by.num_seconds()),
+        (SessionAction::Stop, _) => Button::AskToStop(id),
+    };
+    let shown = sessions.iter().take(MAX_ROWS * ROW_BUTTONS);
+    shown.fold(Reply::new(text), |reply, seen| {
+        let id = &seen.record.id;
+        reply.with(Emphasis::Primary, id.to_string(), button(id.clone()))
+    })
 }
 
 fn lookup(rejection: &LookupRejection) -> Reply {
@@ -169,11 +232,9 @@ fn lookup(rejection: &LookupRejection) -> Reply {
             "There is no session `{id}`. It may have ended. `/duck list` shows your sessions."
         ),
         LookupRejection::NoSession(action) => return no_session(*action),
-        LookupRejection::Ambiguous { ids, action } => format!(
-            "You have several sessions ({}). Choose one: `/duck {} session:…`",
-            names(ids),
-            command(*action)
-        ),
+        LookupRejection::Ambiguous { sessions, action } => {
+            return which_session(sessions, *action, None);
+        }
         LookupRejection::NotYours { id, owner, action } => match action {
             SessionAction::Inspect | SessionAction::Extend | SessionAction::Stop => format!(
                 "Session `{id}` belongs to someone else. Only its owner or an admin can {} it.",
@@ -204,21 +265,16 @@ fn no_session(action: SessionAction) -> Reply {
     match action {
         SessionAction::Stop => Reply::new("You have no session to stop."),
         SessionAction::Inspect | SessionAction::Open | SessionAction::Extend => {
-            Reply::new(format!(
+            let text = format!(
                 "You have no session to {}. `/duck start` starts one.",
                 verb(action)
-            ))
+            );
+            Reply::new(text).with_start("Start a session", None, None)
         }
-        SessionAction::Query => {
-            let start = Button::StartAnother {
-                size: None,
-                catalog: None,
-            };
-            Reply::new(
-                "You have no running session for queries. Start one, or wait until yours is ready.",
-            )
-            .with(Emphasis::Primary, "Start a session", start)
-        }
+        SessionAction::Query => Reply::new(
+            "You have no running session for queries. Start one, or wait until yours is ready.",
+        )
+        .with_start("Start a session", None, None),
     }
 }
 
@@ -233,27 +289,17 @@ fn verb(action: SessionAction) -> &'static str {
     }
 }
 
-/// Returns the command for an action.
-fn command(action: SessionAction) -> &'static str {
-    match action {
-        SessionAction::Inspect => "status",
-        SessionAction::Open => "open",
-        SessionAction::Query => "sql",
-        SessionAction::Extend => "extend",
-        SessionAction::Stop => "stop",
-    }
-}
-
 fn extend(rejection: &ExtendRejection) -> String {
     match rejection {
         ExtendRejection::NothingStopsIt => {
             "Idle and old sessions are not stopped here, so there is nothing to extend.".to_owned()
         }
-        ExtendRejection::LimitReached { id, at } => {
-            let at = at.map(|at| format!("; it stops {}", relative_time(at)));
+        ExtendRejection::LimitReached { id, at, limit } => {
+            let at = at.map(|at| format!(" It stops {}.", relative_time(at)));
             format!(
-                "Session `{id}` can't be extended any further{}. Save your work, then start a new \
-                 session.",
+                "Session `{id}` can't be extended any further: {}.{} Save your work, then start a \
+                 new session.",
+                limit_text(*limit),
                 at.unwrap_or_default()
             )
         }
@@ -326,26 +372,11 @@ fn tables_error(error: &TablesError) -> String {
             without_markdown(&why)
         ),
         None => format!(
-            "I can't list the tables: {}. Try again in a minute. If this happens again, tell an \
+            "I can't read the tables: {}. Try again in a minute. If this happens again, tell an \
              admin.",
             without_markdown(why.trim_end_matches('.'))
         ),
     }
-}
-
-/// Explains an error. Its log line has the same `reference`.
-pub(crate) fn failed(error: &Error, reference: &str) -> Reply {
-    let text = error_text(&summarize(error));
-    Reply::new(format!("{text} (Reference: `{reference}`)"))
-}
-
-/// Explains an error of `/duck start`. The session may have been created before the error.
-pub(crate) fn start_failed(error: &Error, reference: &str) -> Reply {
-    let mut reply = failed(error, reference);
-    reply
-        .text
-        .push_str("\nIf the session starts anyway, its link will be posted in this channel.");
-    reply
 }
 
 /// Formats mentions, which Discord shows as names: `<#1>`, `<@&1>`.

@@ -1,9 +1,20 @@
 //! The parts of a reply, and the length of its text.
 
-use crate::{discord::buttons::Button, session::Record};
+use std::borrow::Cow;
+
+use crate::{
+    discord::buttons::Button,
+    session::{Record, SessionId},
+};
 
 /// Maximum length of a Discord message, as counted by [`message_len`].
 pub(crate) const MAX_MESSAGE_CHARS: usize = 2000;
+
+/// Maximum number of buttons in a row.
+pub(crate) const ROW_BUTTONS: usize = 5;
+
+/// Maximum number of rows of buttons.
+pub(super) const MAX_ROWS: usize = 5;
 
 /// Characters kept free for the line that says how many entries were left out.
 pub(super) const RESERVE: usize = 120;
@@ -29,7 +40,7 @@ pub(crate) fn shorten(text: &str, max: usize) -> String {
 pub struct Reply {
     /// Discord markdown.
     pub text: String,
-    /// Buttons under the text, at most ten.
+    /// Buttons under the text, at most five in a row, in at most five rows.
     pub buttons: Vec<LabelledButton>,
     /// Menu above the buttons, at most 25 entries.
     pub menu: Vec<MenuEntry>,
@@ -58,8 +69,10 @@ pub struct MenuEntry {
 pub struct LabelledButton {
     /// Action of the button.
     pub button: Button,
-    pub label: &'static str,
+    pub label: Cow<'static, str>,
     pub emphasis: Emphasis,
+    /// True to begin a new row. A full row ends anyway.
+    pub starts_row: bool,
 }
 
 /// Style of a button.
@@ -97,18 +110,60 @@ impl Reply {
         }
     }
 
-    pub(super) fn with(mut self, emphasis: Emphasis, label: &'static str, button: Button) -> Self {
+    pub(super) fn with(
+        mut self,
+        emphasis: Emphasis,
+        label: impl Into<Cow<'static, str>>,
+        button: Button,
+    ) -> Self {
         self.buttons.push(LabelledButton {
             button,
-            label,
+            label: label.into(),
             emphasis,
+            starts_row: false,
         });
+        self
+    }
+
+    /// Adds a row of buttons for a session. Their labels have its ID if there are several sessions.
+    pub(super) fn with_session_row(
+        mut self,
+        id: &SessionId,
+        has_several: bool,
+        buttons: impl IntoIterator<Item = (Emphasis, &'static str, Button)>,
+    ) -> Self {
+        let first = self.buttons.len();
+        for (emphasis, label, button) in buttons {
+            self = if has_several {
+                self.with(emphasis, format!("{label} {id}"), button)
+            } else {
+                self.with(emphasis, label, button)
+            };
+        }
+        if let Some(button) = self.buttons.get_mut(first) {
+            button.starts_row = true;
+        }
         self
     }
 
     /// Adds the button that opens the credentials form.
     pub(super) fn with_form(self, catalog: Option<String>) -> Self {
-        let button = Button::OpenForm(catalog);
+        self.with_form_button(Button::OpenForm(catalog))
+    }
+
+    /// Adds a button that opens a form for credentials.
+    pub(super) fn with_form_button(self, button: Button) -> Self {
         self.with(Emphasis::Primary, "Enter credentials", button)
+    }
+
+    /// Adds a button that starts a session, even if the person has one.
+    pub(super) fn with_start(
+        self,
+        label: &'static str,
+        size: Option<String>,
+        catalog: Option<String>,
+    ) -> Self {
+        let button = Button::StartAnother { size, catalog };
+        self.with(Emphasis::Primary, label, button)
     }
 }

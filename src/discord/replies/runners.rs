@@ -2,7 +2,7 @@
 
 use super::{
     answer::quote_query,
-    error_texts::error_text,
+    errors::error_text,
     format::{duration, plain},
     reply::{Emphasis, Reply},
     startup::startup,

@@ -7,16 +7,18 @@ use chrono::{DateTime, Utc};
 use super::{
     format::{relative_time, started},
     reaping::stops,
-    reply::{Emphasis, MAX_MESSAGE_CHARS, RESERVE, Reply, message_len},
+    reply::{Emphasis, MAX_MESSAGE_CHARS, MAX_ROWS, RESERVE, Reply, message_len},
 };
 use crate::{
     discord::buttons::Button,
     door::ticket,
-    session::{Observed, Record, ScheduledStop, SessionId, TrackedSession, Usage},
+    session::{
+        Observed, OwnerId, Record, Rule, ScheduledStop, SessionId, Stage, TrackedSession, Usage,
+    },
 };
 
-/// Reply to `/duck start` if the person already has sessions. If the session limit allows another
-/// one (`room`), the button `other` starts it.
+/// Reply to `/duck start` if the person already has sessions. `other` starts another one, or tries
+/// it again if the session limit allows none (`room` is false).
 pub(crate) fn already_running(sessions: &[(Observed, String)], room: bool, other: Button) -> Reply {
     let mut text = match sessions.len() {
         1 => "You already have a session:".to_owned(),
@@ -25,15 +27,35 @@ pub(crate) fn already_running(sessions: &[(Observed, String)], room: bool, other
     for (seen, url) in sessions {
         let _ = write!(text, "\n{}", list_item(seen, url, ""));
     }
-    if room {
-        Reply::new(text).with(Emphasis::Secondary, "Start another", other)
-    } else {
+    if !room {
         text.push_str(
-            "\nYou have reached your session limit. To start another session, first stop one \
-             with `/duck stop`.",
+            "\nYou have reached your session limit. To start another session, first stop one.",
         );
-        Reply::new(text)
     }
+    let mut reply = Reply::new(text);
+    for (seen, _) in sessions.iter().take(MAX_ROWS - 1) {
+        let buttons = [open_button(seen), stop_button(seen)];
+        let buttons = buttons.into_iter().flatten();
+        reply = reply.with_session_row(&seen.record.id, sessions.len() > 1, buttons);
+    }
+    if room {
+        reply.with(Emphasis::Secondary, "Start another", other)
+    } else {
+        reply
+    }
+}
+
+/// Button of a session that can be opened.
+fn open_button(seen: &Observed) -> Option<(Emphasis, &'static str, Button)> {
+    let id = || seen.record.id.clone();
+    let is_ready = seen.record.stage == Stage::Running;
+    is_ready.then(|| (Emphasis::Primary, "Open", Button::Open(id())))
+}
+
+/// Button of a session that can be stopped.
+fn stop_button(seen: &Observed) -> Option<(Emphasis, &'static str, Button)> {
+    let id = || seen.record.id.clone();
+    (!seen.record.is_stopping()).then(|| (Emphasis::Danger, "Stop", Button::AskToStop(id())))
 }
 
 /// Label of the link that opens a session.
@@ -113,15 +135,23 @@ pub(crate) struct ListEntry {
     pub due: Option<ScheduledStop>,
 }
 
-/// Lists sessions of one person or, with `all`, of everybody. `stale` is the time of the last
+/// Lists sessions of one person or, with `all`, of everybody. Adds buttons for those of `who`. `stale` is the time of the last
 /// update from the cluster, if updates are missing. With `dry_run`, no rule stops sessions.
 pub(crate) fn list(
     sessions: &[ListEntry],
+    who: OwnerId,
     all: bool,
     stale: Option<DateTime<Utc>>,
     dry_run: bool,
 ) -> Reply {
     let mut reply = list_sessions(sessions, all, dry_run);
+    let is_theirs = |entry: &&ListEntry| entry.watched.seen.record.owner == who;
+    for entry in sessions.iter().filter(is_theirs).take(MAX_ROWS) {
+        let seen = &entry.watched.seen;
+        let buttons = [open_button(seen), extend_button(entry), stop_button(seen)];
+        let buttons = buttons.into_iter().flatten();
+        reply = reply.with_session_row(&seen.record.id, sessions.len() > 1, buttons);
+    }
     if let Some(since) = stale {
         let _ = write!(
             reply.text,
@@ -132,14 +162,24 @@ pub(crate) fn list(
     reply
 }
 
+/// Button of a session that can be extended.
+fn extend_button(entry: &ListEntry) -> Option<(Emphasis, &'static str, Button)> {
+    let id = || entry.watched.seen.record.id.clone();
+    match entry.due?.rule {
+        Rule::Idle | Rule::Lifetime => Some((Emphasis::Secondary, "Extend", Button::Extend(id()))),
+        Rule::MaxAge | Rule::OwnerLeft => None,
+    }
+}
+
 fn list_sessions(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
     if sessions.is_empty() {
-        return Reply::new(if all {
+        let text = if all {
             "Nobody has a session. Start one with `/duck start`."
         } else {
             "You have no sessions. Start one with `/duck start`, or see everybody's with \
              `/duck list all:True`."
-        });
+        };
+        return Reply::new(text).with_start("Start a session", None, None);
     }
     let mut text = match (all, sessions.len()) {
         (true, 1) => "1 session:".to_owned(),

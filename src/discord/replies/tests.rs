@@ -24,10 +24,10 @@ use crate::{
         TableList, TablesError, UnknownCatalog,
     },
     session::{
-        Action, Cause, Details, Ending, ErrorSummary, Failure, Incident, Observed, Orphan, Outcome,
-        Plan, Pod, PodEvent, PodState, ReapPause, Record, Renewal, Report, Rule, RunningSession,
-        ScheduledStop, SessionId, Stage, StartupStep, TrackedSession, Usage, UsageTotal, Warning,
-        starting as starting_record,
+        Action, Cause, Details, Ending, ErrorSummary, ExtensionLimit, Failure, Incident, Observed,
+        Orphan, Outcome, Plan, Pod, PodEvent, PodState, ReapPause, Record, Renewal, Report, Rule,
+        RunningSession, ScheduledStop, SessionId, Stage, StartupStep, TrackedSession, Usage,
+        UsageTotal, Warning, starting as starting_record,
     },
 };
 
@@ -68,7 +68,7 @@ fn token_only(expires: Option<DateTime<Utc>>) -> CredentialMetadata {
     }
 }
 
-fn seen() -> Observed {
+pub(super) fn seen() -> Observed {
     seen_at(Stage::Running)
 }
 
@@ -442,6 +442,8 @@ fn looking_closely() {
 
 #[test]
 fn setting_up() {
+    let stored =
+        |outcome: &SetupOutcome, note, required| super::stored(outcome, note, required, None);
     let mistakes = [
         InputError::Value(CredentialField::KeyId, ValueError::Space(' ', 5)),
         InputError::Value(CredentialField::SecretKey, ValueError::TooLong(4000)),
@@ -479,13 +481,17 @@ fn setting_up() {
         ),
         (
             "a token, not stored",
-            not_stored(&[InputError::NoTime(CatalogToken)], lake(), CatalogToken)
+            not_stored(
+                &[InputError::NoTime(CatalogToken)],
+                Button::OpenForm(lake()),
+                CatalogToken
+            )
         ),
         (
             "a token, not usable",
             not_usable(
                 &[PreflightError::CatalogRefuses("lake".into())],
-                lake(),
+                Button::OpenForm(lake()),
                 CatalogToken
             )
         ),
@@ -568,10 +574,17 @@ fn setting_up() {
             )
             .expect("a notice")
         ),
-        ("not stored", not_stored(&mistakes, lake(), S3Keys)),
+        (
+            "not stored",
+            not_stored(&mistakes, Button::OpenForm(lake()), S3Keys)
+        ),
+        (
+            "a message of a person with credentials",
+            direct_answer(&with_keys("4D7Q", None), true)
+        ),
         (
             "a key in a message",
-            with_leak_warning(setup_invitation(None, S3Keys))
+            with_leak_warning(direct_invitation(S3Keys))
         ),
     ]));
 }
@@ -658,7 +671,11 @@ fn credentials_that_do_not_work() {
     insta::assert_snapshot!(gallery(&[
         (
             "new",
-            not_usable(&troubles, Some(lake()), CredentialPart::S3Keys)
+            not_usable(
+                &troubles,
+                Button::OpenForm(Some(lake())),
+                CredentialPart::S3Keys
+            )
         ),
         ("stored", no_longer_usable(&troubles[..1], None)),
     ]));
@@ -672,6 +689,10 @@ fn starting() {
         catalog: Some("lake".into()),
     };
     let one = [(seen(), URL.to_owned())];
+    let two = [
+        (seen(), URL.to_owned()),
+        (seen_at(Stage::Starting), URL.to_owned()),
+    ];
     let usual = Some(chrono::TimeDelta::milliseconds(21_400));
     let no_room = Pod::new(PodState::Pending {
         step: StartupStep::Queued,
@@ -698,12 +719,16 @@ fn starting() {
             "almost",
             progress(&record, Some(&Pod::new(PodState::Ready)), usual)
         ),
-        ("ready, in private", ready(&record.id, URL)),
+        ("ready, in private", ready(&record.id, None)),
+        (
+            "ready, without a message in the channel",
+            ready(&record.id, Some(URL))
+        ),
         ("ready, in the channel", announcement(&record, URL)),
         ("one runs already", already_running(&one, true, another())),
         (
             "as many as allowed",
-            already_running(&one, false, another())
+            already_running(&two, false, another())
         ),
     ]));
 }
@@ -826,30 +851,57 @@ fn listing_and_helping() {
     let due = |rule| [list_entry(Usage::Idle(noon()), Some(due(rule)))];
     let noon = starting_record().created;
     insta::assert_snapshot!(gallery(&[
-        ("none of theirs", list(&[], false, None, false)),
-        ("none at all", list(&[], true, None, false)),
-        ("one", list(&one, false, None, false)),
-        ("out of date", list(&one, false, Some(noon), false)),
+        ("none of theirs", list(&[], 7.into(), false, None, false)),
+        ("none at all", list(&[], 7.into(), true, None, false)),
+        ("one", list(&one, 7.into(), false, None, false)),
+        (
+            "out of date",
+            list(&one, 7.into(), false, Some(noon), false)
+        ),
         (
             "used before",
-            list(&used(Usage::Idle(noon)), false, None, false)
+            list(&used(Usage::Idle(noon)), 7.into(), false, None, false)
         ),
-        ("in use", list(&used(Usage::Busy), false, None, false)),
+        (
+            "in use",
+            list(&used(Usage::Busy), 7.into(), false, None, false)
+        ),
         (
             "door does not respond",
-            list(&used(Usage::Unreachable(noon)), false, None, false)
+            list(
+                &used(Usage::Unreachable(noon)),
+                7.into(),
+                false,
+                None,
+                false
+            )
         ),
-        ("idle", list(&due(Rule::Idle), false, None, false)),
-        ("lifetime", list(&due(Rule::Lifetime), false, None, false)),
-        ("maximum age", list(&due(Rule::MaxAge), false, None, false)),
-        ("a dry run", list(&due(Rule::MaxAge), false, None, true)),
+        ("idle", list(&due(Rule::Idle), 7.into(), false, None, false)),
+        (
+            "lifetime",
+            list(&due(Rule::Lifetime), 7.into(), false, None, false)
+        ),
+        (
+            "maximum age",
+            list(&due(Rule::MaxAge), 7.into(), false, None, false)
+        ),
+        (
+            "a dry run",
+            list(&due(Rule::MaxAge), 7.into(), false, None, true)
+        ),
         (
             "owner left",
-            list(&due(Rule::OwnerLeft), false, None, false)
+            list(&due(Rule::OwnerLeft), 7.into(), false, None, false)
         ),
         (
             "everybody's",
-            list(&[one[0].clone(), one[0].clone()], true, None, false)
+            list(
+                &[one[0].clone(), one[0].clone()],
+                7.into(),
+                true,
+                None,
+                false
+            )
         ),
         ("help", help(&specs())),
         ("outdated", outdated()),
@@ -859,7 +911,7 @@ fn listing_and_helping() {
 #[test]
 fn a_long_list_says_how_many_it_leaves_out() {
     let many = vec![list_entry(Usage::Idle(noon()), Some(due(Rule::Idle))); 60];
-    let text = list(&many, true, None, false).text;
+    let text = list(&many, 7.into(), true, None, false).text;
     assert!(message_len(&text) <= MAX_MESSAGE_CHARS);
     let shown = text.matches("\n- ").count();
     assert!(text.starts_with("60 sessions"), "{text}");
@@ -918,14 +970,19 @@ fn before_and_after_a_session_is_reaped() {
             since: noon(),
         })
     };
-    let more = |due, kept_until| {
+    let more = |due, kept_until: Option<DateTime<Utc>>, [from, to]: [i64; 2], left, shortened| {
+        let limit = ExtensionLimit::Budget(TimeDelta::hours(48));
+        let after = |hours| noon() + TimeDelta::hours(hours);
         extended(&ExtendedSession {
             record: Record {
                 kept_until,
                 ..record.clone()
             },
             by: TimeDelta::minutes(90),
+            shortened,
+            latest_stop: kept_until.is_none().then(|| (after(from), after(to))),
             due,
+            left: (TimeDelta::hours(left), limit),
         })
     };
     let to_go = || Plan {
@@ -962,8 +1019,38 @@ fn before_and_after_a_session_is_reaped() {
         ("idle", warning(Rule::Idle)),
         ("lifetime", warning(Rule::Lifetime)),
         ("maximum age", warning(Rule::MaxAge)),
-        ("extended", more(Some(due(Rule::Lifetime)), None)),
-        ("extended, and in use", more(None, Some(noon()))),
+        (
+            "extended",
+            more(Some(due(Rule::Lifetime)), None, [12, 14], 46, None)
+        ),
+        (
+            "extended, and idle before",
+            more(Some(due(Rule::Idle)), None, [12, 14], 46, None)
+        ),
+        (
+            "extended, without a maximum lifetime, and in use",
+            more(None, Some(noon()), [12, 14], 46, None)
+        ),
+        (
+            "extended as far as that goes",
+            more(
+                Some(due(Rule::Lifetime)),
+                None,
+                [12, 60],
+                0,
+                Some(ExtensionLimit::Budget(TimeDelta::hours(48)))
+            )
+        ),
+        (
+            "extended at the maximum age",
+            more(
+                Some(due(Rule::Idle)),
+                None,
+                [72, 72],
+                0,
+                Some(ExtensionLimit::MaxAge(TimeDelta::days(3)))
+            )
+        ),
         ("stopped for idleness", reaped(Rule::Idle)),
         ("end of lifetime", reaped(Rule::Lifetime)),
         ("reached maximum age", reaped(Rule::MaxAge)),
@@ -1146,15 +1233,46 @@ fn turning_down() {
             "no more time",
             rejection(ExtendRejection::LimitReached {
                 id: id(),
-                at: Some(noon())
+                at: Some(noon()),
+                limit: ExtensionLimit::Budget(TimeDelta::hours(48)),
             })
         ),
         (
             "which",
             rejection(LookupRejection::Ambiguous {
-                ids: vec![id(), "1b2c3d".parse().expect("an id")],
+                sessions: vec![seen(), seen()],
                 action: SessionAction::Stop,
             })
+        ),
+        (
+            "which to extend",
+            which_session(
+                &[seen(), seen()],
+                SessionAction::Extend,
+                Some(TimeDelta::hours(8))
+            )
+        ),
+        (
+            "quota, with the options of the start",
+            not_started(
+                &StartRejection::QuotaReached {
+                    ids: vec!["977a26".into(), "1b2c3d".into()],
+                    limit: 2
+                },
+                Some("large".into()),
+                None
+            )
+        ),
+        (
+            "credentials, with the options of the start",
+            not_started(
+                &StartRejection::CredentialsLack {
+                    part: CredentialPart::S3Keys,
+                    catalog: "lake".into(),
+                },
+                Some("large".into()),
+                None
+            )
         ),
         (
             "nothing to open",

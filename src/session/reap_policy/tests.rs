@@ -303,24 +303,21 @@ fn combinations_that_matter() {
 fn an_extension_moves_the_lifetime_within_the_budget_and_the_maximum_age() {
     let busy = running(Usage::Busy);
     let more = |watched: &TrackedSession, wanted, minutes| {
-        extension(watched, TimeDelta::hours(wanted), after(minutes), &LIMITS)
+        let record = &watched.seen.record;
+        let (by, limit) = extension(record, TimeDelta::hours(wanted), after(minutes), &LIMITS);
+        (by.num_hours(), limit)
     };
-    assert_eq!(more(&busy, 2, 60), Some(TimeDelta::hours(2)));
-    assert_eq!(
-        more(&busy, 20, 60),
-        Some(TimeDelta::hours(12)),
-        "the budget"
-    );
-    assert_eq!(
-        more(&busy, 12, hours(23)),
-        Some(TimeDelta::hours(1)),
-        "the age"
-    );
-    assert_eq!(more(&busy, 12, hours(24)), None);
+    let budget = ExtensionLimit::Budget(TimeDelta::hours(12));
+    let age = ExtensionLimit::MaxAge(TimeDelta::hours(24));
+    assert_eq!(more(&busy, 2, 60), (2, budget));
+    assert_eq!(more(&busy, 20, 60), (12, budget));
+    assert_eq!(more(&busy, 12, hours(23)), (1, age));
+    assert_eq!(more(&busy, 12, hours(24)), (0, age));
+    assert_eq!(more(&busy, 12, hours(25)), (0, age));
     let extended = with(busy, |record| {
         record.with_extension(TimeDelta::hours(12), after(60))
     });
-    assert_eq!(more(&extended, 1, 61), None, "the budget is used up");
+    assert_eq!(more(&extended, 1, 61), (0, budget), "the budget is used up");
     let stops = scheduled_stop(&extended, after(61), &LIMITS).expect("a scheduled stop");
     assert_eq!((stops.at, stops.rule), (after(hours(20)), Rule::Lifetime));
 }
@@ -529,9 +526,10 @@ proptest! {
                 Event::DoorFalls => door = false,
                 Event::DoorRises => door = true,
                 Event::Extend(by) => {
-                    let more = extension(&watched, TimeDelta::minutes(by), after(minute), &LIMITS);
-                    if let Some(more) = more {
-                        watched = with(watched, |it| it.with_extension(more, after(minute)));
+                    let by = TimeDelta::minutes(by);
+                    let (by, _) = extension(&watched.seen.record, by, after(minute), &LIMITS);
+                    if by > TimeDelta::zero() {
+                        watched = with(watched, |it| it.with_extension(by, after(minute)));
                     }
                 }
                 Event::CrashWhileActing => loses_notes = true,

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     service::{CredentialsRejection, QueryRejection, UnknownCatalog},
-    session::SessionId,
+    session::{ExtensionLimit, SessionId},
 };
 
 fn id() -> SessionId {
@@ -32,7 +32,11 @@ fn every_rejection() {
         owner: 7.into(),
         action,
     };
-    let limit = |at| ExtendRejection::LimitReached { id: id(), at };
+    let limit = |at| ExtendRejection::LimitReached {
+        id: id(),
+        at,
+        limit: ExtensionLimit::Budget(chrono::TimeDelta::hours(48)),
+    };
     let expired = |part| StartRejection::CredentialsExpired {
         part,
         catalog: "lake".into(),

@@ -1,6 +1,22 @@
-//! Texts of errors, for a person who does not know Kubernetes.
+//! Texts of errors.
 
-use crate::session::ErrorSummary;
+use super::reply::Reply;
+use crate::{error::Error, service::summarize, session::ErrorSummary};
+
+/// Explains an error. Its log line has the same `reference`.
+pub(crate) fn failed(error: &Error, reference: &str) -> Reply {
+    let text = error_text(&summarize(error));
+    Reply::new(format!("{text} (Reference: `{reference}`)"))
+}
+
+/// Explains an error of `/duck start`. The session may have been created before the error.
+pub(crate) fn start_failed(error: &Error, reference: &str) -> Reply {
+    let mut reply = failed(error, reference);
+    reply
+        .text
+        .push_str("\nIf the session starts anyway, its link will be posted in this channel.");
+    reply
+}
 
 /// Explains an error in one or two sentences, for a person who does not know Kubernetes.
 pub(super) fn error_text(error: &ErrorSummary) -> String {

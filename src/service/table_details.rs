@@ -1,0 +1,97 @@
+//! The use cases of one table: its size, some rows, comments and statistics.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{QueryRejection, ReplyRoom, Service, ServiceError, tables::parse_table};
+use crate::{
+    runtime::{Rows, TableName, identifier, literal},
+    session::Observed,
+};
+
+/// Maximum time for each detail of a table. A count can read many files, and DuckDB may never end to
+/// list the namespaces of some catalogs.
+const DETAIL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum number of rows in a sample.
+const SAMPLE_ROWS: usize = 3;
+
+/// Facts about a table besides its columns. `None`: it could not be read in time.
+#[derive(Default)]
+pub struct TableDetails {
+    pub row_count: Option<u64>,
+    /// Some rows.
+    pub sample: Option<Rows>,
+    /// Names of columns that have a comment, and the comments.
+    pub comments: Option<Rows>,
+    _rooms: Vec<ReplyRoom>,
+}
+
+impl Service {
+    /// Reads facts about a table. They must be kept until the reply is sent.
+    pub async fn table_details(&self, seen: &Observed, table: &TableName) -> TableDetails {
+        let catalog = self.catalog_name(seen);
+        let name = sql_name(&catalog, table);
+        let ask = async |sql: String| {
+            let asked = self.run_internal_query(seen, sql, false);
+            timeout(DETAIL_TIMEOUT, asked).await.ok()?.ok()
+        };
+        let [catalog, schema, table] = [&*catalog, &table.schema, &table.table].map(literal);
+        // DuckDB knows the comments of a table that the same statement reads.
+        let comments = format!(
+            "SELECT column_name, comment FROM duckdb_columns() \
+             WHERE database_name = {catalog} AND schema_name = {schema} AND table_name = {table} \
+             AND comment IS NOT NULL AND (SELECT count(*) FROM (FROM {name} LIMIT 0)) = 0"
+        );
+        // A person may run two queries at a time.
+        let (count, sample) = tokio::join!(
+            ask(format!("SELECT count(*) FROM {name}")),
+            ask(format!("FROM {name} LIMIT {SAMPLE_ROWS}"))
+        );
+        let comments = ask(comments).await;
+        let mut rooms = Vec::new();
+        let mut rows = |answer: Option<(Rows, ReplyRoom)>| {
+            let (rows, room) = answer?;
+            rooms.push(room);
+            Some(rows)
+        };
+        let count = rows(count);
+        TableDetails {
+            row_count: count.and_then(|it| it.rows.first()?.first()?.as_ref()?.parse().ok()),
+            sample: rows(sample),
+            comments: rows(comments),
+            _rooms: rooms,
+        }
+    }
+
+    /// Summarizes the columns of a table. `given` is its name in SQL, without the catalog. The room
+    /// must be held until the answer is sent.
+    ///
+    /// # Errors
+    /// If the table does not exist, or can't be read in time.
+    pub async fn table_statistics(
+        &self,
+        seen: &Observed,
+        given: &str,
+    ) -> Result<(TableName, Rows, ReplyRoom), ServiceError> {
+        let catalog = self.catalog_name(seen);
+        let Some(table) = parse_table(&catalog, given) else {
+            let (given, nearest) = (given.to_owned(), Vec::new());
+            return Err(QueryRejection::UnknownTable { given, nearest }.into());
+        };
+        let sql = format!(
+            "SELECT column_name AS \"column\", min, max, avg, approx_unique AS \"distinct\", \
+             null_percentage AS \"null %\" FROM (SUMMARIZE {})",
+            sql_name(&catalog, &table)
+        );
+        let (mut rows, room) = self.run_internal_query(seen, sql, false).await?;
+        // Drop the column types: these rows describe the table and are not its values.
+        rows.columns.iter_mut().for_each(|it| it.kind.clear());
+        Ok((table, rows, room))
+    }
+}
+
+fn sql_name(catalog: &str, table: &TableName) -> String {
+    let parts = [catalog, &table.schema, &table.table].map(identifier);
+    parts.join(".")
+}

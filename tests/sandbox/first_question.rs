@@ -1,0 +1,97 @@
+//! The way of a new person to the first answer, with its steps counted.
+
+use tempfile::TempDir;
+use test_support::{Browser, Sandbox};
+
+use super::open_channel;
+
+/// Steps that a person takes.
+#[derive(Default)]
+struct Steps {
+    commands: u32,
+    clicks: u32,
+    pastes: u32,
+}
+
+impl Steps {
+    async fn run(&mut self, browser: &Browser, command: &str) {
+        self.commands += 1;
+        type_into_box(browser, command).await;
+    }
+
+    async fn press(&mut self, browser: &Browser, label: &str) {
+        self.clicks += 1;
+        browser.press_button(label).await;
+    }
+
+    /// Pastes a text into the first field of the open form, which has the focus.
+    async fn paste(&mut self, browser: &Browser, text: &str) {
+        self.pastes += 1;
+        browser.wait_for_text("Access key ID").await;
+        browser.type_text(text).await;
+    }
+}
+
+/// Types into the message box. Discord's client gives it the focus when a person types.
+async fn type_into_box(browser: &Browser, text: &str) {
+    browser.click("//*[@id='text']").await;
+    browser.type_text(text).await;
+}
+
+#[tokio::test]
+async fn the_first_answer_takes_as_many_steps_as_the_readme_says() {
+    let folder = TempDir::new().unwrap();
+    let sandbox = Sandbox::start_in(&folder).await;
+    let browser = Browser::start_local().await;
+    browser.open(&sandbox.url).await;
+    browser.wait_for_text("Simulate problems").await;
+
+    let mut steps = Steps::default();
+    steps.run(&browser, "/duck start\n\n").await;
+    steps.paste(&browser, sandbox.credentials_line()).await;
+    browser.save_screenshot("first-question-1-form").await;
+    steps.press(&browser, "Submit").await;
+    browser.wait_for_text("were checked and saved.").await;
+    browser.wait_for_text("Your DuckDB is ready").await;
+    browser.save_screenshot("first-question-2-ready").await;
+    let question = "SELECT count(*) FROM lake.pond.sightings WHERE note = 'with ducklings'";
+    let question = format!("/duck sql query:{question}\n");
+    steps.run(&browser, &question).await;
+    browser.wait_for_text("8055").await;
+    browser.save_screenshot("first-question-3-answer").await;
+
+    let Steps {
+        commands,
+        clicks,
+        pastes,
+    } = steps;
+    let told = format!(
+        "From an empty chat to the first answer: {commands} commands, {clicks} click, {pastes} paste."
+    );
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(&told), "the README does not say: {told}");
+}
+
+#[tokio::test]
+async fn a_direct_message_offers_no_command_and_the_answer_says_where_they_work() {
+    let folder = TempDir::new().unwrap();
+    let sandbox = Sandbox::start_in(&folder).await;
+    let browser = Browser::start_local().await;
+    browser.resize(1200, 800).await;
+    browser.open(&sandbox.url).await;
+    browser.wait_for_text("Simulate problems").await;
+    type_into_box(&browser, "/duck setup\n\n").await;
+    browser
+        .wait_for_text("I've sent you a direct message")
+        .await;
+    open_channel(&browser, "duckbot").await;
+    browser.wait_for_text("Enter credentials").await;
+    type_into_box(&browser, "/duck st").await;
+    let is_hidden = "return document.querySelector('#picker').hidden";
+    assert_eq!(browser.run_script(is_hidden).await, true);
+    browser.type_text("art\n").await;
+    browser
+        .wait_for_text("I only answer to commands in the server")
+        .await;
+    browser.save_screenshot("direct-message").await;
+}
