@@ -395,7 +395,10 @@ async fn a_text_in_private_of_a_person_with_credentials_is_no_invitation_to_ente
     env.ana.write_dm("/duck start");
     let answer = env.ana.read_dm().await;
     assert_says(&answer, "I only answer to commands in the server");
-    assert_says(&answer, "(access key ID ending in `4D7Q`) were saved <t:");
+    assert_says(
+        &answer,
+        "(access key ID ending in `4D7Q`) and your catalog token were saved <t:",
+    );
     assert!(answer.button("Enter credentials").is_none());
 
     let pressed = env.ana.press(&answer, "Start a session").await.unwrap();

@@ -24,7 +24,8 @@ pub struct TableDetails {
     pub sample: Option<Rows>,
     /// Names of columns that have a comment, and the comments.
     pub comments: Option<Rows>,
-    _rooms: Vec<ReplyRoom>,
+    /// Room for these answers.
+    pub rooms: Vec<ReplyRoom>,
 }
 
 impl Service {
@@ -60,7 +61,7 @@ impl Service {
             row_count: count.and_then(|it| it.rows.first()?.first()?.as_ref()?.parse().ok()),
             sample: rows(sample),
             comments: rows(comments),
-            _rooms: rooms,
+            rooms,
         }
     }
 

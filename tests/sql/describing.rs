@@ -13,7 +13,10 @@ async fn a_table_is_shown_with_its_size_some_rows_and_statistics(env: impl Runti
     let asked = run_command(&ana, line).await;
     let shown = asked.until(|it| it.content.contains("Some of them")).await;
     assert_says(&shown, "`lake.zoo.ducks`, ");
-    assert_says(&shown, " rows. Some of them:\n```\n");
+    assert_says(
+        &shown,
+        "\n- `grams`: `weight of the bird`\n2 rows. Some of them:\n```\n",
+    );
     assert_says(&shown, "mallard");
     let pressed = ana.press(&shown, "Statistics").await.unwrap();
     let statistics = pressed.reply().await;

@@ -16,7 +16,9 @@ fsspec.FsspecFileIO = PyArrowFileIO
 
 properties, tables = (json.loads(argument) for argument in sys.argv[1:])
 catalog = RestCatalog("lake", **properties)
-ducks = pyarrow.table({"name": ["mallard", "teal"], "grams": [1100, 330]})
+grams = pyarrow.field("grams", pyarrow.int64(), metadata={"doc": "weight of the bird"})
+schema = pyarrow.schema([pyarrow.field("name", pyarrow.string()), grams])
+ducks = pyarrow.table({"name": ["mallard", "teal"], "grams": [1100, 330]}, schema=schema)
 for *levels, table in tables:
     for depth in range(len(levels)):
         catalog.create_namespace_if_not_exists(tuple(levels[: depth + 1]))

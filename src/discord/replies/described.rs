@@ -9,7 +9,7 @@ use super::{
 use crate::{
     discord::{
         buttons::Button,
-        table::{self, clean, table},
+        table::{self, table},
     },
     runtime::{Rows, TableName},
     service::TableDetails,
@@ -32,16 +32,14 @@ pub(crate) fn with_details(mut reply: Reply, details: &TableDetails) -> Reply {
         ..
     } = details;
     let text = &mut reply.text;
+    text.truncate(text.trim_end().len());
     let room = |text: &str| MAX_MESSAGE_CHARS.saturating_sub(message_len(text) + FRAME_CHARS);
     for row in comments.iter().flat_map(|comments| &comments.rows) {
         let [Some(column), Some(comment)] = &row[..] else {
             continue;
         };
         let comment = code(comment, MAX_COMMENT_CHARS);
-        let line = format!(
-            "\n- `{}`: `{comment}`",
-            code(&clean(column), MAX_COMMENT_CHARS)
-        );
+        let line = format!("\n- `{}`: `{comment}`", code(column, MAX_COMMENT_CHARS));
         if message_len(&line) > room(text) {
             break;
         }

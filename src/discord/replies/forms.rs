@@ -49,6 +49,14 @@ pub(crate) fn expiry_label(required: CredentialPart) -> &'static str {
     }
 }
 
+/// Name of a part of a person's credentials.
+pub(super) fn part_name(part: CredentialPart) -> &'static str {
+    match part {
+        CredentialPart::S3Keys => "S3 credentials",
+        CredentialPart::CatalogToken => "catalog token",
+    }
+}
+
 /// Name of an input of the credentials form.
 pub(crate) fn field_label(field: CredentialField) -> &'static str {
     match field {

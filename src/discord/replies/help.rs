@@ -10,7 +10,7 @@ pub(crate) fn help(commands: &[&CommandSpec]) -> Reply {
     let mut text = "Run your own DuckDB on the team's tables, in three steps:\n\
         1. `/duck start` starts your session. The first time, paste your credentials into the form \
         that opens.\n\
-        2. Press **Open** under the message with the link.\n\
+        2. Press **Open** under the message with the link, or query the tables here with `/duck sql`.\n\
         3. When you are done, `/duck stop`. You are warned before an idle session is stopped.\n\
         You can use these commands:"
         .to_owned();

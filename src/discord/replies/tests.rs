@@ -21,7 +21,7 @@ use crate::{
     service::{
         CredentialsRejection, ExtendRejection, ExtendedSession, LookupRejection, MissingTable,
         QueryRejection, ReapResult, Rejection, SessionAction, SetupOutcome, StartRejection, Status,
-        TableList, TablesError, UnknownCatalog,
+        TableDetails, TableList, TablesError, UnknownCatalog,
     },
     session::{
         Action, Cause, Details, Ending, ErrorSummary, ExtensionLimit, Failure, Incident, Observed,
@@ -193,6 +193,22 @@ fn asking_duckdb() {
         ],
         ..Rows::default()
     };
+    let texts = |texts: &[&str]| texts.iter().map(|&it| Some(it.to_owned())).collect();
+    let details = TableDetails {
+        row_count: Some(1_234_567),
+        sample: Some(Rows {
+            columns: vec![column("day", "DATE")],
+            rows: vec![texts(&["2026-11-23"])],
+            ..Rows::default()
+        }),
+        comments: Some(Rows {
+            rows: vec![texts(&["day", "`when` it was\n@everyone"])],
+            ..Rows::default()
+        }),
+        rooms: Vec::new(),
+    };
+    let name = TableName::new("a.b", "orders");
+    let described = with_statistics_button(table_columns(&name, "lake", &columns), &id, &name);
     let record = record(Stage::Running);
     let told = to(sql, &rows(1, false));
     let refusals = [
@@ -307,9 +323,14 @@ fn asking_duckdb() {
             ),
         ),
         (
-            "columns",
-            table_columns(&TableName::new("a.b", "orders"), "lake", &columns),
+            "columns, with details",
+            with_details(described.clone(), &details),
         ),
+        (
+            "columns, without details",
+            with_details(described, &TableDetails::default()),
+        ),
+        ("statistics", table_statistics(&name, "lake", &columns)),
     ]);
     let again = share_failed(&told.text, "why");
     assert_eq!(strip_share_error(&again.text), told.text);
