@@ -40,7 +40,10 @@ async fn after_a_whole_session_the_credentials_are_in_the_secret_alone() {
         .reply()
         .await;
     let stored = env.fill_form(&env.ana, &checked, &CREDENTIALS).await;
-    assert_says(&stored, "`4D7Q`) were checked and saved.");
+    assert_says(
+        &stored,
+        "`4D7Q`) and your catalog token were checked and saved.",
+    );
     let pid = env.bot().pid();
 
     let all = Default::default();

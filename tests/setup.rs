@@ -25,7 +25,7 @@ async fn ana_enters_her_credentials_in_private_and_reads_only_four_characters() 
     assert_eq!(required, [true, false, false, false, false]);
     assert_eq!(
         form.inputs[1].placeholder,
-        "Nothing, if you pasted everything into the first field"
+        "Nothing, if it is in your paste"
     );
 
     let stored = env
@@ -394,7 +394,7 @@ async fn a_text_in_private_of_a_person_with_credentials_is_no_invitation_to_ente
     env.enter_credentials(&env.ana).await;
     env.ana.write_dm("/duck start");
     let answer = env.ana.read_dm().await;
-    assert_says(&answer, "I only answer to commands in the server");
+    assert_says(&answer, "My commands work only in the server");
     assert_says(
         &answer,
         "(access key ID ending in `4D7Q`) and your catalog token were saved <t:",

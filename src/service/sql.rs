@@ -128,6 +128,12 @@ impl Service {
         Ok(permit)
     }
 
+    /// Returns true if a query of the person runs, or one that the bot needs for them.
+    pub(super) fn has_running_query(&self, who: OwnerId) -> bool {
+        let running = self.queries.running.lock();
+        running.values().any(|(owner, _)| *owner == who)
+    }
+
     /// Cancels a running query of the caller. Returns false if there is none with this ID.
     pub fn cancel_query(&self, who: &Requester, question: &str) -> bool {
         let running = self.queries.running.lock();

@@ -16,7 +16,7 @@ const DETAIL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of rows in a sample.
 const SAMPLE_ROWS: usize = 3;
 
-/// Facts about a table besides its columns. `None`: it could not be read in time.
+/// Facts about a table besides its columns. `None`: it could not be read.
 #[derive(Default)]
 pub struct TableDetails {
     pub row_count: Option<u64>,
@@ -29,14 +29,30 @@ pub struct TableDetails {
 }
 
 impl Service {
-    /// Reads facts about a table. They must be kept until the reply is sent.
+    /// Reads facts about a table, unless another query of its owner runs: these leave room for theirs.
+    /// They must be kept until the reply is sent.
     pub async fn table_details(&self, seen: &Observed, table: &TableName) -> TableDetails {
         let catalog = self.catalog_name(seen);
         let name = sql_name(&catalog, table);
         let ask = async |sql: String| {
+            if self.has_running_query(seen.record.owner) {
+                return None;
+            }
             let asked = self.run_internal_query(seen, sql, false);
             timeout(DETAIL_TIMEOUT, asked).await.ok()?.ok()
         };
+        let mut details = TableDetails::default();
+        // The last column is the number of rows.
+        let sample =
+            format!("SELECT *, (SELECT count(*) FROM {name}) FROM {name} LIMIT {SAMPLE_ROWS}");
+        if let Some((mut rows, room)) = ask(sample).await {
+            rows.columns.pop();
+            let counts = rows.rows.iter_mut().map(|row| row.pop().flatten());
+            let count = counts.last().flatten();
+            details.row_count = count.map_or(Some(0), |count| count.parse().ok());
+            details.sample = Some(rows);
+            details.rooms.push(room);
+        }
         let [catalog, schema, table] = [&*catalog, &table.schema, &table.table].map(literal);
         // DuckDB knows the comments of a table that the same statement reads.
         let comments = format!(
@@ -44,25 +60,11 @@ impl Service {
              WHERE database_name = {catalog} AND schema_name = {schema} AND table_name = {table} \
              AND comment IS NOT NULL AND (SELECT count(*) FROM (FROM {name} LIMIT 0)) = 0"
         );
-        // A person may run two queries at a time.
-        let (count, sample) = tokio::join!(
-            ask(format!("SELECT count(*) FROM {name}")),
-            ask(format!("FROM {name} LIMIT {SAMPLE_ROWS}"))
-        );
-        let comments = ask(comments).await;
-        let mut rooms = Vec::new();
-        let mut rows = |answer: Option<(Rows, ReplyRoom)>| {
-            let (rows, room) = answer?;
-            rooms.push(room);
-            Some(rows)
-        };
-        let count = rows(count);
-        TableDetails {
-            row_count: count.and_then(|it| it.rows.first()?.first()?.as_ref()?.parse().ok()),
-            sample: rows(sample),
-            comments: rows(comments),
-            rooms,
+        if let Some((rows, room)) = ask(comments).await {
+            details.comments = Some(rows);
+            details.rooms.push(room);
         }
+        details
     }
 
     /// Summarizes the columns of a table. `given` is its name in SQL, without the catalog. The room

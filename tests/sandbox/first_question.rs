@@ -91,7 +91,7 @@ async fn a_direct_message_offers_no_command_and_the_answer_says_where_they_work(
     assert_eq!(browser.run_script(is_hidden).await, true);
     browser.type_text("art\n").await;
     browser
-        .wait_for_text("I only answer to commands in the server")
+        .wait_for_text("My commands work only in the server")
         .await;
     browser.save_screenshot("direct-message").await;
 }

@@ -45,7 +45,7 @@ pub(crate) fn direct_invitation(required: CredentialPart) -> Reply {
 }
 
 const IN_THE_SERVER: &str =
-    "I only answer to commands in the server, not in direct messages: `/duck help` lists them.";
+    "My commands work only in the server, not in direct messages. There, `/duck help` lists them.";
 
 /// Reply in the channel after [`setup_invitation`] was sent to this direct-message channel.
 pub(crate) fn setup_sent(direct_messages: u64, required: CredentialPart) -> Reply {

@@ -50,7 +50,7 @@ pub(crate) fn with_details(mut reply: Reply, details: &TableDetails) -> Reply {
             let rows = if *count == 1 { "row" } else { "rows" };
             let _ = write!(text, "\n{} {rows}.", with_commas(*count));
         }
-        None => text.push_str("\nThe number of rows could not be read in time."),
+        None => text.push_str("\nThe number of rows could not be read."),
     }
     if let Some(sample) = sample.as_ref().filter(|it| !it.rows.is_empty()) {
         let room = room(text);

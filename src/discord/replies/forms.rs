@@ -33,9 +33,7 @@ pub(crate) fn paste_placeholder(required: CredentialPart) -> &'static str {
 /// Text in another input of the credentials form while it is empty.
 pub(crate) fn field_placeholder(field: CredentialField) -> &'static str {
     match field {
-        CredentialField::KeyId | CredentialField::SecretKey => {
-            "Nothing, if you pasted everything into the first field"
-        }
+        CredentialField::KeyId | CredentialField::SecretKey => "Nothing, if it is in your paste",
         CredentialField::SessionToken => "Only for temporary credentials",
         CredentialField::CatalogToken => "Only if your catalog requires one",
     }
@@ -46,14 +44,6 @@ pub(crate) fn expiry_label(required: CredentialPart) -> &'static str {
     match required {
         CredentialPart::S3Keys => "Session token expires",
         CredentialPart::CatalogToken => "Catalog token expires",
-    }
-}
-
-/// Name of a part of a person's credentials.
-pub(super) fn part_name(part: CredentialPart) -> &'static str {
-    match part {
-        CredentialPart::S3Keys => "S3 credentials",
-        CredentialPart::CatalogToken => "catalog token",
     }
 }
 
