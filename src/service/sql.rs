@@ -131,7 +131,7 @@ impl Service {
     /// Returns true if a query of the person runs, or one that the bot needs for them.
     pub(super) fn has_running_query(&self, who: OwnerId) -> bool {
         let running = self.queries.running.lock();
-        running.values().any(|(owner, _)| *owner == who)
+        running.values().any(|it| it.owner == who)
     }
 
     /// Cancels a running query of the caller. Returns false if there is none with this ID.
