@@ -211,7 +211,9 @@ proptest! {
     ) {
         // Nobody can know that a quote is none, or that punctuation belongs to the value.
         prop_assume!(!secret.ends_with([',', ';']));
-        prop_assume!(!secret.starts_with(['"', '\'', '`', '*', '|', '$', '\\']));
+        // A colon or `=` before it ends the name.
+        let after_name = secret.trim_start_matches([':', '=']);
+        prop_assume!(!after_name.starts_with(['"', '\'', '`', '*', '|', '$', '\\']));
         // After `=`, this is the arrow of Ruby and Perl with a quoted value.
         prop_assume!(!secret.starts_with(">\"") && !secret.starts_with(">'"));
         let [a, b, _, d] = layout.1;
