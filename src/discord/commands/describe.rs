@@ -54,9 +54,10 @@ impl Command for Describe {
         let catalog = service.catalog_name(seen);
         let columns = replies::table_columns(&name, &catalog, &rows);
         // A query runner may be gone when the button is pressed.
-        let columns = match seen.record.is_runner() {
-            true => columns,
-            false => replies::with_statistics_button(columns, &seen.record.id, &name),
+        let columns = if seen.record.is_runner() {
+            columns
+        } else {
+            replies::with_statistics_button(columns, &seen.record.id, &name)
         };
         // The columns are there first. An edit that fails is made up for by the last one.
         let shown = call.responder.try_to_edit(&columns);
