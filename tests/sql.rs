@@ -207,7 +207,7 @@ async fn an_analyst_asks_the_lake_and_shares_the_answer(env: impl RuntimeEnv) {
     let form = opened.modal().await;
     let typed = "SELECT count(*) AS ducks,\n  sum(grams) AS grams\nFROM lake.zoo.ducks;";
     let sent = ana
-        .submit(&form, &[("One SELECT statement", typed)])
+        .submit(&form, &[("One statement that reads", typed)])
         .await
         .unwrap();
     sent.until(|it| it.content.contains("Shared in this channel."))

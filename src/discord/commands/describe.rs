@@ -19,8 +19,8 @@ const SPEC: CommandSpec = CommandSpec {
     name: "describe",
     summary: "Show a table's columns, size and some rows",
     details: "Lists the columns with their DuckDB types and comments, the number of rows, and some of \
-        them. A button shows statistics of each column, which reads the whole table. It needs no \
-        session.",
+        them. The command needs no session. If one runs, a button shows statistics of each column, \
+        which reads the whole table.",
     options: &[TABLE, OWN_SESSION, QUERY_CATALOG],
 };
 

@@ -17,8 +17,8 @@ const SPEC: CommandSpec = CommandSpec {
     name: "forget",
     summary: "Delete your saved S3 credentials and past queries",
     details: "The bot asks for confirmation first, and shows which sessions use the credentials. \
-        Running sessions keep using them until they are stopped; sessions that are still starting \
-        are stopped.",
+        Running sessions keep using them until they are stopped. Sessions that are still starting \
+        are stopped, and so are query runners. Your past queries are deleted too.",
     options: &[],
 };
 

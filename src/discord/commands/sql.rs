@@ -53,7 +53,7 @@ const SPEC: CommandSpec = CommandSpec {
 
 const QUERY: OptionSpec = OptionSpec {
     name: "query",
-    summary: "One SELECT statement; without it, a form opens",
+    summary: "One statement that reads; without it, a form opens",
     kind: OptionKind::Text,
 };
 

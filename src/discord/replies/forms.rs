@@ -4,7 +4,7 @@ use crate::credentials::{CredentialField, CredentialPart};
 
 pub(crate) const EXPIRY_PLACEHOLDER: &str = "12h, or a time in UTC: 2026-11-23 18:00";
 pub(crate) const QUERY_TITLE: &str = "Query the team's tables";
-pub(crate) const QUERY_LABEL: &str = "One SELECT statement";
+pub(crate) const QUERY_LABEL: &str = "One statement that reads";
 /// Title and label of the form for a query whose line breaks Discord removed. At most 45 characters.
 pub(crate) const LINES_TITLE: &str = "Discord removed your query's line breaks";
 pub(crate) const LINES_LABEL: &str = "Put back the line break after each comment";
