@@ -58,6 +58,9 @@ impl FromStr for QueryId {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastQuery {
     pub sql: String,
+    /// Catalog that it ran in. `None` if it did not run.
+    #[serde(default)]
+    pub catalog: Option<String>,
     /// Time at which it ended.
     pub at: DateTime<Utc>,
     pub outcome: PastOutcome,
@@ -152,6 +155,7 @@ mod tests {
         let at = DateTime::UNIX_EPOCH + chrono::TimeDelta::seconds(number as i64);
         PastQuery {
             sql: format!("{number:bytes$}"),
+            catalog: None,
             at,
             outcome: PastOutcome::Done,
         }

@@ -301,9 +301,8 @@ impl Reconciler {
         CredentialPart::required_for(&self.settings, &record.catalog)
     }
 
-    /// Enters an ended session into the ledger, but no query runner. A failure does not keep the
-    /// record from being
-    /// removed, because only the report needs the entry.
+    /// Enters an ended session into the ledger, but no query runner. A failure does not keep the record
+    /// from being removed, because only the report needs the entry.
     async fn record_in_ledger(&self, record: &Record) {
         let Some(ending) = record.ending().filter(|_| !record.is_runner()) else {
             return;

@@ -13,8 +13,7 @@ use super::{
 };
 use crate::{
     error::{Error, new_reference},
-    history::PastOutcome,
-    service::{ReplyRoom, Requester, ServiceError},
+    service::{AskedQuery, ReplyRoom, Requester, ServiceError},
     session::RequestId,
 };
 
@@ -77,8 +76,7 @@ pub(super) enum Answer {
         reply: Reply,
         outcome: CallOutcome,
         room: Option<ReplyRoom>,
-        sql: String,
-        past: PastOutcome,
+        query: AskedQuery,
     },
     /// The handler has shown the final reply, or nothing more is to be shown.
     Shown,
@@ -119,21 +117,17 @@ impl Call<'_> {
                 reply,
                 outcome,
                 room,
-                sql,
-                past,
+                query,
             }) => {
-                typed = Some((sql, past));
+                typed = Some(query);
                 ((reply, outcome), room)
             }
             Ok(Answer::Shown) => return CallOutcome::Done,
             Err(problem) => (explain(&problem), None),
         };
         let remember = async {
-            if let Some((sql, past)) = &typed {
-                self.bot
-                    .service
-                    .remember_query(self.who.id, sql, *past)
-                    .await;
+            if let Some(query) = typed {
+                self.bot.service.remember_query(self.who.id, query).await;
             }
         };
         let show = async {

@@ -43,6 +43,9 @@ pub const RUNNER: &str = "DUCKDB_RUNNER";
 /// Variable that is `true` if DuckDB may list the namespaces in namespaces of the catalog.
 pub const NESTED: &str = "CATALOG_NESTED";
 
+/// Variable that is `true` if the owner's token is for other catalogs.
+pub const IGNORES_TOKENS: &str = "CATALOG_IGNORES_TOKENS";
+
 /// Variable that is `true` if the catalog hands out the credentials for its tables' files.
 pub const VENDED: &str = "CATALOG_VENDED_CREDENTIALS";
 
@@ -318,7 +321,7 @@ impl EnvironmentReader<'_> {
             let region = self.text("S3_REGION")?.unwrap_or_default();
             return Ok(CatalogAuth::Signature { service, region });
         }
-        if self.is_set(secret::CATALOG_TOKEN) {
+        if self.is_set(secret::CATALOG_TOKEN) && !self.flag(IGNORES_TOKENS)? {
             return Ok(CatalogAuth::Token);
         }
         let names = [secret::CLIENT_ID, secret::CLIENT_SECRET];

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     credentials::{CredentialField, Credentials},
-    duckdb::environment::{RUNNER, VENDED, secret},
+    duckdb::environment::{IGNORES_TOKENS, RUNNER, VENDED, secret},
     session::{Record, Size},
     settings::{Catalog, Settings},
 };
@@ -58,6 +58,9 @@ pub(super) fn plain(
     ];
     if let Some(service) = &catalog.sigv4_service {
         all.push(("CATALOG_SIGV4_SERVICE", service.clone()));
+    }
+    if catalog.ignores_tokens {
+        all.push((IGNORES_TOKENS, "true".to_owned()));
     }
     if catalog.vended_credentials {
         all.push((VENDED, "true".to_owned()));

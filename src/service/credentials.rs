@@ -50,8 +50,8 @@ impl Service {
     }
 
     /// Checks a person's credentials against a catalog, by default `sessions.default_catalog`, and
-    /// stores them in place of the previous ones. A catalog that hands out the storage's credentials
-    /// says nothing about S3 keys, so a person who entered none keeps the stored ones.
+    /// stores them in place of the previous ones. If a catalog vends credentials, people may need the
+    /// S3 keys for one catalog and the token for another: a part that was not entered stays as it is.
     ///
     /// # Errors
     /// Returns [`ServiceError::UnusableCredentials`] if they don't work; then nothing is changed.
@@ -67,9 +67,17 @@ impl Service {
             && self.try_credentials(&credentials, &name).await?;
         let checked = is_tried.then(|| self.now());
         let entered = credentials.metadata(self.now(), checked);
-        if credentials.s3.is_none() {
-            let stored = self.credentials.read(who).await?;
-            credentials.s3 = stored.and_then(|stored| stored.s3);
+        let may_lack_token = self
+            .settings
+            .catalogs
+            .iter()
+            .any(|it| it.vended_credentials);
+        let lacks_token = may_lack_token && credentials.catalog_token.is_none();
+        if (credentials.s3.is_none() || lacks_token)
+            && let Some(stored) = self.credentials.read(who).await?
+        {
+            credentials.s3 = credentials.s3.or(stored.s3);
+            credentials.catalog_token = credentials.catalog_token.or(stored.catalog_token);
         }
         let credentials = &credentials;
         self.credentials
@@ -160,9 +168,10 @@ impl Service {
     pub async fn forget_credentials(&self, who: &Requester) -> Result<Vec<Observed>, ServiceError> {
         let _guard = self.lock_owner(who.id).await;
         self.credentials.forget(who.id).await?;
-        self.history.delete(who.id).await?;
+        self.clear_history(who.id).await?;
         audit(who, "forgot", "their credentials and past queries");
-        self.end_runners(who).await?;
+        self.end_runners(who.id, Cause::Stopped { by: who.id })
+            .await?;
         let (starting, running): (Vec<_>, Vec<_>) = self
             .sessions_with_stored_credentials(who.id)
             .into_iter()
@@ -196,12 +205,20 @@ impl Service {
         who: OwnerId,
     ) -> Result<Vec<Observed>, ServiceError> {
         let about = self.credentials.metadata(who).await?;
-        let stored = about.ok_or(CredentialsRejection::NoneStored)?.stored;
+        let about = about.ok_or(CredentialsRejection::NoneStored)?;
         let mut sessions = self.sessions_with_stored_credentials(who);
         let is_older = |record: &Record| {
+            let stored = about.stored;
             stored.is_some_and(|stored| record.keeps_credentials_from_before(stored))
         };
-        sessions.retain(|seen| is_older(&seen.record));
+        // A session without what its catalog requires could not start again.
+        let has_part = |record: &Record| {
+            about.has(CredentialPart::required_for(
+                &self.settings,
+                &record.catalog,
+            ))
+        };
+        sessions.retain(|seen| is_older(&seen.record) && has_part(&seen.record));
         Ok(sessions)
     }
 

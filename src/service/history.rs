@@ -1,12 +1,24 @@
 //! The use cases of past queries.
 
+use chrono::{DateTime, Utc};
 use tracing::warn;
 
 use super::{QueryRejection, Requester, Service, ServiceError, audit::audit};
 use crate::{
+    error::Error,
     history::{PastOutcome, PastQuery, QueryId},
     session::OwnerId,
 };
+
+/// A query that has ended.
+pub struct AskedQuery {
+    pub sql: String,
+    /// Catalog that it ran in. `None` if it did not run.
+    pub catalog: Option<String>,
+    /// Time at which it was asked.
+    pub since: DateTime<Utc>,
+    pub outcome: PastOutcome,
+}
 
 impl Service {
     /// Returns true if past queries are stored.
@@ -16,12 +28,21 @@ impl Service {
 
     /// Adds a query to its owner's history, if histories are kept. A failure is only logged, because
     /// the query itself was answered.
-    pub async fn remember_query(&self, who: OwnerId, sql: &str, outcome: PastOutcome) {
-        if !self.keeps_history() {
+    pub async fn remember_query(&self, who: OwnerId, query: AskedQuery) {
+        let AskedQuery {
+            sql,
+            catalog,
+            since,
+            outcome,
+        } = query;
+        // A query that its owner deleted while it was running must not come back.
+        let deleted = self.queries.histories_deleted.lock().get(&who).copied();
+        if !self.keeps_history() || deleted.is_some_and(|at| since <= at) {
             return;
         }
         let query = PastQuery {
-            sql: sql.to_owned(),
+            sql,
+            catalog: catalog.filter(|name| self.check_catalog(Some(name)).is_ok()),
             at: self.now(),
             outcome,
         };
@@ -71,8 +92,15 @@ impl Service {
     /// # Errors
     /// If they can't be deleted.
     pub async fn delete_history(&self, who: &Requester) -> Result<(), ServiceError> {
-        self.history.delete(who.id).await?;
+        self.clear_history(who.id).await?;
         audit(who, "deleted", "their past queries");
         Ok(())
+    }
+
+    /// Deletes a history. Queries that are running now will not be added to it.
+    pub(super) async fn clear_history(&self, who: OwnerId) -> Result<(), Error> {
+        let now = self.now();
+        self.queries.histories_deleted.lock().insert(who, now);
+        self.history.delete(who).await
     }
 }

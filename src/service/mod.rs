@@ -38,6 +38,7 @@ pub use appearance::Appearance;
 pub use audit::audit_replacement;
 pub use catalog_tables::MissingTable;
 pub use credentials::SetupOutcome;
+pub use history::AskedQuery;
 pub use queries::{QueryPermit, ReplyRoom, TableList};
 pub use reaping::{ExtendedSession, ReapOutcome, ReapResult, usage};
 pub use rejection::{

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
+use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,8 @@ pub(super) struct QueryState {
     pub(super) answers: AnswerMemory,
     pub(super) tables: TableCache,
     sessions: Arc<Mutex<HashMap<SessionId, u32>>>,
+    /// Times at which people deleted their past queries.
+    pub(super) histories_deleted: Mutex<HashMap<OwnerId, DateTime<Utc>>>,
 }
 
 impl QueryState {

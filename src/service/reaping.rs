@@ -299,7 +299,7 @@ impl Service {
         })
     }
 
-    /// Returns everyone in the ledger who has sessions or credentials, and adds owners of present
+    /// Returns everyone in the ledger who has sessions, credentials or past queries, and adds owners of present
     /// sessions to it.
     ///
     /// # Errors
@@ -345,7 +345,8 @@ impl Service {
         outcome
     }
 
-    /// Deletes the credentials and past queries of someone who left the server. Returns false if they are back.
+    /// Deletes the credentials and past queries of someone who left the server, and ends their query
+    /// runners. Returns false if they are back.
     ///
     /// # Errors
     /// If Discord does not answer, or the credentials or the ledger can't be changed.
@@ -356,7 +357,10 @@ impl Service {
         }
         let _guard = self.lock_owner(owner).await;
         self.credentials.forget(owner).await?;
-        self.history.delete(owner).await?;
+        self.clear_history(owner).await?;
+        let (rule, since) = (Rule::OwnerLeft, self.now());
+        self.end_runners(owner, Cause::Reaped { rule, since })
+            .await?;
         let without = |ledger: &Ledger| ledger.without_owner(owner);
         self.ledger.update(self.now(), without).await?;
         self.departed().remove(&owner);
@@ -368,8 +372,8 @@ impl Service {
         Ok(true)
     }
 
-    /// Adds a person with credentials or past queries to the ledger. A failure is only logged, because nothing but
-    /// the check of departed owners depends on it.
+    /// Adds a person with credentials or past queries to the ledger. A failure is only logged, because
+    /// nothing but the check of departed owners depends on it.
     pub(super) async fn remember_owner(&self, owner: OwnerId) {
         let knowing = |ledger: &Ledger| ledger.with_owners([owner]);
         if let Err(error) = self.ledger.update(self.now(), knowing).await {

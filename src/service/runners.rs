@@ -328,13 +328,15 @@ impl Service {
     ///
     /// # Errors
     /// If a record can't be written.
-    pub(super) async fn end_runners(&self, who: &Requester) -> Result<(), Error> {
-        for seen in self.runners(Some(who.id)) {
+    pub(super) async fn end_runners(&self, owner: OwnerId, cause: Cause) -> Result<(), Error> {
+        for seen in self.runners(Some(owner)) {
             let id = &seen.record.id;
-            let cause = Cause::Stopped { by: who.id };
             let ended = |record: &Record| record.with_ending(cause.clone(), self.now());
             rewrite(&*self.runtime, id, ended).await?;
-            audit(who, "stopped query runner", &id.to_string());
+            audit_reaper(
+                "stopped query runner",
+                &format!("{id} of {owner}, whose credentials are deleted"),
+            );
         }
         Ok(())
     }

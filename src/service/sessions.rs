@@ -281,6 +281,11 @@ impl Service {
         })
     }
 
+    /// Returns true if there is a session with this ID, which may be stopping.
+    pub fn exists(&self, id: &SessionId) -> bool {
+        self.runtime.session(id).is_some()
+    }
+
     /// Finds the session with this ID, for its owner and for admins. No query runner.
     ///
     /// # Errors

@@ -26,6 +26,7 @@ const MAX_RESULT_BYTES: u32 = 4 << 20;
 /// Maximum number of values in a result. Each takes about 60 bytes of the bot's memory, however
 /// short it is.
 const MAX_RESULT_CELLS: u32 = 200_000;
+
 impl Service {
     fn sql(&self) -> Result<&Sql, QueryRejection> {
         self.settings.sql.as_ref().ok_or(QueryRejection::Disabled)
@@ -53,6 +54,10 @@ impl Service {
         let seen = self.find(given)?;
         if seen.record.owner != who.id {
             return Err(not_yours(&seen, SessionAction::Query).into());
+        }
+        if seen.record.is_runner() {
+            // Its owner's queries find it by themselves, unless it takes no further one.
+            return Err(LookupRejection::IsRunner(seen.record.id.clone()).into());
         }
         if lacks_credentials(&seen) {
             return Err(QueryRejection::CredentialsGone.into());

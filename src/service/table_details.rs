@@ -87,6 +87,8 @@ impl Service {
              null_percentage AS \"null %\" FROM (SUMMARIZE {})",
             sql_name(&catalog, &table)
         );
+        // The whole table is read, so this needs a query's share of the memory.
+        let _permit = self.acquire_query_permit(seen.record.owner)?;
         let (mut rows, room) = self.run_internal_query(seen, sql, false).await?;
         // Drop the column types: these rows describe the table and are not its values.
         rows.columns.iter_mut().for_each(|it| it.kind.clear());

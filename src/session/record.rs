@@ -50,7 +50,8 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_renewed: Option<DateTime<Utc>>,
     /// True if the owner replaced their credentials while the session was not ready. It may have read
-    /// the previous ones, so it gets the new ones when it is ready.
+    /// the previous ones, so it gets the new ones when it is ready. True for any query runner whose
+    /// owner replaced them: it takes no further query.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub credentials_replaced: bool,
     /// Time at which the session was ready for the first time.
@@ -380,7 +381,8 @@ impl Record {
         }
     }
 
-    /// Returns the record after its owner replaced their credentials while the session was not ready.
+    /// Returns the record after its owner replaced their credentials, of a session that is not ready or
+    /// a query runner.
     pub fn with_replaced_credentials(&self) -> Self {
         Self {
             credentials_replaced: true,

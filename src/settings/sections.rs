@@ -283,6 +283,9 @@ pub struct Catalog {
     /// True if the catalog hands out the credentials for its tables' files (vended credentials). A
     /// person then needs a catalog token and no S3 keys.
     pub vended_credentials: bool,
+    /// True if people's catalog tokens are for other catalogs: this one has the team's login, and
+    /// another one vends credentials.
+    pub ignores_tokens: bool,
     /// URL of the S3 storage. `None`: AWS.
     pub s3_endpoint: Option<S3Endpoint>,
     pub s3_region: String,

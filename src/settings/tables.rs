@@ -135,6 +135,7 @@ pub(super) fn read_catalogs(
             oauth2,
             sigv4_service: sigv4,
             vended_credentials: vended,
+            ignores_tokens: false,
             s3_endpoint,
             s3_region: s3_region?.unwrap_or_else(|| "us-east-1".to_owned()),
             s3_path_style,
@@ -143,7 +144,12 @@ pub(super) fn read_catalogs(
         })
     });
     let catalogs: Vec<Result<Catalog, Invalid>> = catalogs.collect();
-    catalogs.into_iter().collect()
+    let mut catalogs: Vec<Catalog> = catalogs.into_iter().collect::<Result<_, _>>()?;
+    let any_vends = catalogs.iter().any(|catalog| catalog.vended_credentials);
+    for catalog in &mut catalogs {
+        catalog.ignores_tokens = any_vends && catalog.oauth2.is_some();
+    }
+    Ok(catalogs)
 }
 
 fn read_endpoint(reader: &mut SettingsReader, key: &str) -> Result<String, Invalid> {

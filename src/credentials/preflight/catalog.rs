@@ -41,7 +41,8 @@ pub(super) async fn check(
     catalog: &Catalog,
     now: DateTime<Utc>,
 ) -> Result<(), PreflightError> {
-    if catalog.oauth2.is_some() && credentials.catalog_token.is_none() {
+    let has_token = credentials.catalog_token.is_some() && !catalog.ignores_tokens;
+    if catalog.oauth2.is_some() && !has_token {
         // Sessions log in as the team's client, which is not part of these credentials.
         return Ok(());
     }

@@ -116,6 +116,7 @@ mod tests {
             oauth2: None,
             sigv4_service: None,
             vended_credentials: false,
+            ignores_tokens: false,
             endpoint: "http://catalog".into(),
             warehouse: None,
             s3_endpoint: endpoint("https://s3.example.com:9000"),

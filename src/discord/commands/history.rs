@@ -18,7 +18,7 @@ use crate::{
         responder::{InteractionClosed, Responder},
     },
     history::QueryId,
-    service::{LookupRejection, ServiceError},
+    service::ServiceError,
     session::OwnerId,
 };
 
@@ -77,17 +77,18 @@ pub(crate) async fn run_again(call: &Call<'_>, query: &PastQueryRef, shown: &Mes
         Ok(sql) => sql,
         Err(reply) => return Ok(Answer::Reply(reply, CallOutcome::Refused)),
     };
-    let session = query.session.as_ref().map(ToString::to_string);
-    let is_gone = |id: &String| {
-        let found = call.bot.service.look_up(&call.who, id);
-        matches!(found, Err(LookupRejection::NoSuchSession(_)))
-    };
-    let how = SqlOptions {
-        session: session.filter(|id| !is_gone(id)),
+    sql::query(call, &sql, &place_of(call.bot, query)).await
+}
+
+/// Returns the place of a past query: its session if that still exists, and its catalog.
+fn place_of(bot: &Bot, query: &PastQueryRef) -> SqlOptions {
+    let session = query.session.as_ref();
+    let session = session.filter(|id| bot.service.exists(id));
+    SqlOptions {
+        session: session.map(ToString::to_string),
         catalog: query.catalog.clone(),
         share: false,
-    };
-    sql::query(call, &sql, &how).await
+    }
 }
 
 /// Opens the form with a past query. `shown` is the message with the button.
@@ -101,14 +102,8 @@ pub(crate) async fn edit(
     let read = timeout(READ_TIMEOUT, text(bot, presser, query, shown)).await;
     let (reply, outcome) = match read {
         Ok(Ok(Ok(sql))) if Draft::fits(&sql) => {
-            let how = SqlOptions {
-                session: query.session.as_ref().map(ToString::to_string),
-                catalog: query.catalog.clone(),
-                share: false,
-            };
-            responder
-                .open_form(bot.modal(&Form::Sql(how, Draft::Query(sql))))
-                .await?;
+            let form = Form::Sql(place_of(bot, query), Draft::Query(sql));
+            responder.open_form(bot.modal(&form)).await?;
             return Ok(CallOutcome::Done);
         }
         Ok(Ok(Ok(sql))) => (replies::too_long_to_edit(&sql), CallOutcome::Done),

@@ -29,7 +29,7 @@ use crate::{
     },
     history::PastOutcome,
     runtime::QueryResponse,
-    service::{QueryRejection, Rejection, ReplyRoom, ServiceError},
+    service::{AskedQuery, QueryRejection, Rejection, ReplyRoom, ServiceError},
     session::SessionId,
 };
 
@@ -133,11 +133,13 @@ fn sql_options(options: Options<'_>) -> SqlOptions {
 /// Answers a query.
 pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answered {
     let sql = sql.trim();
+    let since = call.bot.service.now();
     let Asked {
         mut reply,
         mut outcome,
         room,
         session,
+        catalog,
         past,
     } = match run_query(call, sql, how).await {
         Ok(asked) => asked,
@@ -155,11 +157,22 @@ pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answe
         reply.file = file.filter(|_| reply.is_answer());
     }
     Ok(Answer::Query {
-        reply: offer_again(call, reply, sql, how, session.map(Button::Open)),
+        reply: {
+            let catalog = catalog.clone().or_else(|| how.catalog.clone());
+            let place = SqlOptions {
+                catalog,
+                ..how.clone()
+            };
+            offer_again(call, reply, sql, &place, session.map(Button::Open))
+        },
         outcome,
         room,
-        sql: sql.to_owned(),
-        past,
+        query: AskedQuery {
+            sql: sql.to_owned(),
+            catalog,
+            since,
+            outcome: past,
+        },
     })
 }
 
@@ -170,6 +183,8 @@ struct Asked {
     room: Option<ReplyRoom>,
     /// Running session that was asked.
     session: Option<SessionId>,
+    /// Catalog that was asked, as in a record.
+    catalog: Option<String>,
     past: PastOutcome,
 }
 
@@ -181,6 +196,7 @@ impl Asked {
             outcome,
             room: None,
             session: None,
+            catalog: None,
             past: match problem {
                 ServiceError::Rejected(_) | ServiceError::UnusableCredentials(_) => {
                     PastOutcome::NotRun
@@ -206,6 +222,7 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
             outcome: CallOutcome::Done,
             room: Some(permit.end_query()),
             session: None,
+            catalog: None,
             past: PastOutcome::Cancelled,
         });
     };
@@ -239,6 +256,7 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
         outcome,
         room: Some(permit.end_query()),
         session: (!seen.record.is_runner()).then(|| seen.record.id.clone()),
+        catalog: Some(seen.record.catalog.clone()),
         past,
     };
     let Some(answer) = answered? else {

@@ -23,6 +23,7 @@ fn running_and_editing_again() {
     let at = "2026-11-23T13:00:00Z".parse().expect("a time");
     let past = |sql: &str, outcome| PastQuery {
         sql: sql.into(),
+        catalog: Some("lake".into()),
         at,
         outcome,
     };

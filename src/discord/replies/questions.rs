@@ -164,7 +164,7 @@ pub(crate) fn history(
                 owner,
                 stored: (!is_shown).then(|| query.id()),
                 session: None,
-                catalog: None,
+                catalog: query.catalog.clone(),
             };
             with_query_buttons(Reply::new(text), Some(buttons), None)
         }

@@ -12,6 +12,7 @@ use crate::discord::buttons::Button;
 /// Start of the line about a failed share. Cleaned text can't contain it, because `clean` replaces
 /// U+FE0F, the second character of the sign.
 const SHARE_ERROR_PREFIX: &str = "\n⚠️ ";
+
 /// Progress of a query, with a button to cancel it.
 pub(crate) fn query_running(sql: &str, id: &str, since: DateTime<Utc>) -> Reply {
     Reply::new(format!(

@@ -78,6 +78,9 @@ fn the_owners_token_takes_precedence_over_the_teams_client() {
     assert_eq!(auth(&client), Ok(CatalogAuth::OAuth2 { server, scope }));
     assert_eq!(auth(&[token]), Ok(CatalogAuth::Token));
     assert_eq!(auth(&[client[0], client[1], token]), Ok(CatalogAuth::Token));
+    let other = [client[0], client[1], token, (IGNORES_TOKENS, "true")];
+    let (server, scope) = (None, None);
+    assert_eq!(auth(&other), Ok(CatalogAuth::OAuth2 { server, scope }));
     let (service, region) = ("glue".to_owned(), "eu-central-1".to_owned());
     assert_eq!(
         auth(&[token, ("CATALOG_SIGV4_SERVICE", "glue")]),

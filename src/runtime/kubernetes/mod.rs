@@ -592,6 +592,9 @@ impl Runtime for Kubernetes {
             service,
             route,
         } = parts;
+        if pod {
+            self.queries.end(&seen.record.id);
+        }
         let uid = || Some(self.cached_pod(&seen.record.id)?.uid.clone());
         let first = uid().filter(|_| pod);
         let delete_pod = async |grace| match &first {

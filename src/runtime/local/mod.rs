@@ -490,7 +490,13 @@ impl Runtime for Local {
         let answer = process.ask(&question, room).await;
         note_use();
         let answer = answer?;
-        if answer.is_some() && answer != Some(QueryResponse::Exited) {
+        let is_running = {
+            let held = self.view.sessions.lock();
+            let held = held.get(&seen.record.name()).filter(|it| it.is(seen));
+            held.is_some_and(|held| held.process.is_some())
+        };
+        // Of a session that has ended meanwhile, nothing is kept.
+        if is_running && answer.is_some() && answer != Some(QueryResponse::Exited) {
             self.queries.keep(id, credentials, process);
         }
         Ok(answer)
