@@ -27,7 +27,7 @@ async fn ask_only(env: &TestEnv, person: &Person, sql: &str) -> MessageView {
     let told = env
         .reply_to(person, &format!("/duck sql query:{sql}"))
         .await;
-    assert_says(&told, "You have no running session");
+    assert_says(&told, "You have no saved S3 credentials");
     told
 }
 
@@ -66,7 +66,7 @@ async fn the_whole_query_is_edited_and_run_again_after_a_restart() {
         let form = ana.press(told, "Edit").await.unwrap().modal().await;
         assert_eq!(form.inputs[0].value, sql);
         let again = ana.press(told, "Run again").await.unwrap().reply().await;
-        assert_says(&again, "You have no running session");
+        assert_says(&again, "You have no saved S3 credentials");
         assert_ne!(again.id, told.id, "the first answer stays");
         assert!(again.ephemeral && again.button("Start a session").is_some());
     }

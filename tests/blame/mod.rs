@@ -106,7 +106,9 @@ async fn a_query_that_fails_blames_nothing_but_its_cause() {
     let catalog = TokenCatalog::start(Duration::from_secs(3600)).await;
     catalog.accept_only(TOKEN);
     // The first part of the catalog's path looks like a bucket.
-    use_lake(&mut env, &format!("{}/forbid", catalog.url()), &[]).await;
+    let url = format!("{}/forbid", catalog.url());
+    // A DuckDB that waits for the next query has files of the last one in its memory.
+    use_lake(&mut env, &url, &[("DUCKBOT_SQL__LINGER", "0s")]).await;
     let [(key_field, key), (secret_field, secret)] = [
         (PERMANENT_CREDENTIALS[0].0, "AKIABLAMED"),
         (PERMANENT_CREDENTIALS[1].0, "a-blamed-secret"),

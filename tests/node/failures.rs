@@ -346,7 +346,7 @@ async fn it_is_not_ready_in_time() {
     asked.until(|reply| reply.content.contains("▰▰▰▰▱")).await;
     wait_for_status(&env, &id, ": starting, ", "Running").await;
     let (told, ending) = wait_for_failure(&env, &asked).await;
-    assert_says(&told, "was not ready within 1m");
+    assert_says(&told, "was not ready within 1 minute");
     assert_eq!(ending["cause"], "took_too_long");
     env.assert_clean().await;
 }

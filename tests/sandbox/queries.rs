@@ -26,7 +26,9 @@ async fn a_file_is_attached_and_its_query_is_edited_later() {
     browser.save_screenshot("queries-1-file").await;
     browser.click("//*[@id='send']").await;
     browser.wait_for_text("/duck sql file:long.sql").await;
-    browser.wait_for_text("You have no running session").await;
+    browser
+        .wait_for_text("You have no saved S3 credentials")
+        .await;
     browser.press_button("Edit").await;
     let typed = "return document.querySelector('#modal textarea')?.value ?? '';";
     let typed = async || browser.run_script(typed).await;

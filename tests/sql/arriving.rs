@@ -22,7 +22,10 @@ async fn a_comment_that_lost_its_line_break_opens_the_form() {
     let sent = ana.submit(&form, &typed).await.unwrap();
     sent.until(|it| it.content.contains("Shared in this channel."))
         .await;
-    assert_says(&ana.read("#data").await, "     41 │       1");
+    assert_says(
+        &ana.read("#data").await,
+        "n │ INTEGER │ 41\nm │ INTEGER │ 1",
+    );
 
     // A comment that was meant as such.
     let line = format!("/duck sql query:{WITH_COMMENT}");

@@ -16,7 +16,10 @@ async fn queries_without_a_session_run_in_a_query_runner(mut env: impl RuntimeEn
         "a-secret-of-one-without-a-session",
     );
     let told = answer(&ana, DUCKS).await;
-    assert_says(&told, "You have no saved S3 credentials.");
+    assert_says(
+        &told,
+        "You have no saved S3 credentials, and the catalog `lake` requires them.",
+    );
     let key = format!("AKIARUNS{}", ana.id());
     lake().s3.add_key(&key, secret);
     env.store_credentials(&ana, &key, secret).await;
@@ -97,7 +100,7 @@ async fn credentials_that_are_deleted_end_the_query_runner(env: impl RuntimeEnv)
     wait_until(async || env.records().await, Vec::is_empty).await;
     assert_says(
         &answer(&ana, DUCKS).await,
-        "You have no saved S3 credentials.",
+        "You have no saved S3 credentials, and the catalog `lake` requires them.",
     );
     env.assert_clean().await;
 }
