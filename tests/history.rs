@@ -23,11 +23,18 @@ async fn ask(env: &TestEnv, person: &Person, sql: &str) -> MessageView {
     told
 }
 
+/// Makes queries need a session, so that none runs here.
+const NO_RUNNERS: (&str, &str) = ("DUCKBOT_SQL__RUNNERS", "0");
+
+async fn start() -> TestEnv {
+    TestEnv::start_with(&[NO_RUNNERS]).await
+}
+
 async fn ask_only(env: &TestEnv, person: &Person, sql: &str) -> MessageView {
     let told = env
         .reply_to(person, &format!("/duck sql query:{sql}"))
         .await;
-    assert_says(&told, "You have no saved S3 credentials");
+    assert_says(&told, "You have no running session");
     told
 }
 
@@ -56,7 +63,7 @@ fn secret_name(person: &Person) -> String {
 
 #[tokio::test]
 async fn the_whole_query_is_edited_and_run_again_after_a_restart() {
-    let mut env = TestEnv::start().await;
+    let mut env = start().await;
     let ana = env.ana.clone();
     let (short, whole) = ("SELECT 42 AS canary", long("long"));
     let told = [ask(&env, &ana, short).await, ask(&env, &ana, &whole).await];
@@ -66,7 +73,7 @@ async fn the_whole_query_is_edited_and_run_again_after_a_restart() {
         let form = ana.press(told, "Edit").await.unwrap().modal().await;
         assert_eq!(form.inputs[0].value, sql);
         let again = ana.press(told, "Run again").await.unwrap().reply().await;
-        assert_says(&again, "You have no saved S3 credentials");
+        assert_says(&again, "You have no running session");
         assert_ne!(again.id, told.id, "the first answer stays");
         assert!(again.ephemeral && again.button("Start a session").is_some());
     }
@@ -86,7 +93,7 @@ async fn the_whole_query_is_edited_and_run_again_after_a_restart() {
 
 #[tokio::test]
 async fn a_query_that_no_form_can_hold_comes_back_as_a_file() {
-    let env = TestEnv::start().await;
+    let env = start().await;
     let sql = format!("SELECT {}1", "1, ".repeat(2000));
     let file = env.ana.upload("q.sql", sql.as_bytes());
     let told = env
@@ -102,7 +109,7 @@ async fn a_query_that_no_form_can_hold_comes_back_as_a_file() {
 
 #[tokio::test]
 async fn queries_at_once_are_all_kept_up_to_a_limit() {
-    let env = TestEnv::start().await;
+    let env = start().await;
     let ask_all = async |from: usize, to: usize| {
         let asked = (from..to).map(|number| {
             let (env, sql) = (&env, format!("SELECT {number} AS n"));
@@ -132,7 +139,7 @@ async fn queries_at_once_are_all_kept_up_to_a_limit() {
 
 #[tokio::test]
 async fn a_past_query_is_chosen_and_all_are_deleted() {
-    let env = TestEnv::start().await;
+    let env = start().await;
     let ana = &env.ana;
     let told = env.reply_to(ana, "/duck history").await;
     assert_says(&told, "You have no past queries.");
@@ -168,7 +175,7 @@ async fn a_past_query_is_chosen_and_all_are_deleted() {
 
 #[tokio::test]
 async fn forgetting_deletes_past_queries_too() {
-    let env = TestEnv::start().await;
+    let env = start().await;
     let secrets = env.cluster.secrets();
     let is_kept = async || {
         let found = secrets.get_opt(&secret_name(&env.ana)).await;
@@ -197,7 +204,7 @@ async fn forgetting_deletes_past_queries_too() {
 
 #[tokio::test]
 async fn a_history_that_cannot_be_written_fails_no_query() {
-    let env = TestEnv::start().await;
+    let env = start().await;
     env.api.set_faults(|call| {
         let is_history = call.route == "secrets" && matches!(&*call.method, "PATCH" | "POST");
         is_history.then(|| ApiFault::Answer(403, "denied by a webhook".into()))
@@ -218,7 +225,7 @@ async fn a_history_that_cannot_be_written_fails_no_query() {
 
 #[tokio::test]
 async fn without_histories_nothing_is_stored() {
-    let env = TestEnv::start_with(&[("DUCKBOT_SQL__HISTORY", "false")]).await;
+    let env = TestEnv::start_with(&[NO_RUNNERS, ("DUCKBOT_SQL__HISTORY", "false")]).await;
     let told = ask_only(&env, &env.ana, &long("unkept")).await;
     assert!(told.button("Run again").is_none() && told.button("Edit").is_none());
     let told = ask_only(&env, &env.ana, "SELECT 42").await;
@@ -236,7 +243,7 @@ async fn without_histories_nothing_is_stored() {
 
 #[tokio::test]
 async fn a_person_without_a_role_deletes_past_queries() {
-    let env = TestEnv::start().await;
+    let env = start().await;
     let gil = env.discord.person("gil");
     let past = json!({
         "metadata": { "name": secret_name(&gil) },

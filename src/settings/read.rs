@@ -257,8 +257,8 @@ fn read_sql(reader: &mut SettingsReader) -> Result<Option<Sql>, Invalid> {
         timeout?.to_std().ok()
     };
     let short = |text: &str| {
-        let linger = duration(text).filter(|it| it.num_seconds() <= 3600);
-        linger?.to_std().ok()
+        let linger = humantime::parse_duration(text).ok();
+        linger.filter(|it| it.as_secs() <= 3600)
     };
     let enabled = reader.required("sql.enabled", "true or false", parse::<bool>);
     let timeout = reader.required("sql.timeout", "a duration up to 10m", within);

@@ -328,6 +328,13 @@ fn a_catalog_is_found_by_name_or_url_and_other_urls_must_be_allowed() {
 }
 
 #[test]
+fn a_kept_duckdb_can_be_turned_off() {
+    let linger = |text| with(&[("DUCKBOT_SQL__LINGER", text)]).map(|it| it.linger());
+    assert_eq!(linger("0s").ok(), Some(std::time::Duration::ZERO));
+    assert!(linger("2h").is_err());
+}
+
+#[test]
 fn only_a_catalog_of_the_team_hands_out_credentials_and_only_to_each_person() {
     const VENDED: (&str, &str) = ("DUCKBOT_CATALOGS__LAKE__VENDED_CREDENTIALS", "true");
     let lab = [
