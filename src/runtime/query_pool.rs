@@ -61,6 +61,10 @@ impl QueryPool {
 
     /// Lets a process wait for the session's next query.
     pub(super) fn keep(&self, session: &SessionId, credentials: u64, process: QueryProcess) {
+        if !self.is_on() {
+            // It ends after one answer.
+            return;
+        }
         let id = Uuid::new_v4();
         let mut all = self.waiting.lock();
         let theirs = all.entry(session.clone()).or_default();
