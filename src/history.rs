@@ -96,7 +96,7 @@ pub enum PastOutcome {
     Done,
     Cancelled,
     TimedOut,
-    /// It did not run, for example because no session was running.
+    /// Nothing ran, for example because no session was running.
     NotRun,
     /// DuckDB returned an error.
     Error,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    CatalogToken, CredentialField, CredentialPart, Credentials, S3Keys,
+    CredentialField, CredentialPart, Credentials,
     expiry::{self, Expiry},
     paste::{self, Flaw, Name, Pair, looks_random},
     value::{ValueError, check_characters, find, lacks_session_token},
@@ -113,17 +113,9 @@ pub fn parse(
         return Err(mistakes);
     }
     let of = |part| expires.filter(|_| part == required);
-    let s3 = key_id.zip(secret_key).map(|(key_id, secret_key)| S3Keys {
-        key_id,
-        secret_key,
-        session_token,
-        expires: of(CredentialPart::S3Keys),
-    });
-    let catalog_token = catalog_token.map(|value| CatalogToken {
-        value,
-        expires: of(CredentialPart::CatalogToken),
-    });
-    let credentials = Credentials { s3, catalog_token };
+    let mut values = [key_id, secret_key, session_token, catalog_token].into_iter();
+    let credentials = Credentials::from_values(|_| values.next().flatten(), of);
+    let credentials = credentials.ok_or(mistakes)?;
     Ok(Parsed { credentials, note })
 }
 

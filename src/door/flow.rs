@@ -73,7 +73,7 @@ impl Flow {
     /// and wait until it has room.
     ///
     /// # Errors
-    /// As [`DuckDbClient::forward`]. Returns [`ProxyError::Unavailable`] if too many requests are in
+    /// Forwards as [`DuckDbClient::forward`] does. Returns [`ProxyError::Unavailable`] if too many requests are in
     /// progress.
     pub(super) async fn forward(
         &self,

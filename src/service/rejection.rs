@@ -37,7 +37,7 @@ pub enum StartRejection {
         part: CredentialPart,
         catalog: String,
     },
-    /// This part of the stored credentials, which the catalog requires, expired at this time.
+    /// The part of the stored credentials that the catalog requires expired at this time.
     CredentialsExpired {
         part: CredentialPart,
         catalog: String,
@@ -153,7 +153,7 @@ pub enum QueryRejection {
         /// Catalog of the session.
         catalog: String,
     },
-    /// All query runners of the caller run queries of other catalogs. Holds the maximum number.
+    /// The caller's query runners all run queries of other catalogs. Holds the maximum number.
     RunnersBusy(u8),
     /// The caller's query runner ended before the query ran.
     RunnerEnded(Box<Cause>),

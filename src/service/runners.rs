@@ -36,7 +36,7 @@ pub struct QueryPlace {
 /// The state of a [`QueryPlace`].
 pub enum PlaceState {
     Ready(Box<Observed>),
-    /// It is starting. Holds its Pod, if it exists.
+    /// Starting. Holds the Pod, if it exists.
     Starting(Option<Pod>),
 }
 

@@ -69,7 +69,7 @@ async fn paste(browser: &Browser, text: &str) {
     browser.run_script(&script).await;
 }
 
-/// What is written in the message box: the command, its options and the text.
+/// Content of the message box: the command, its options and the text.
 async fn written(browser: &Browser) -> String {
     let script = "return [...document.querySelectorAll('#line > :not([hidden])')].map((node) => \
         (node.value ?? node.innerText) + (node.querySelector('input')?.value ?? '')).join('|')";

@@ -1,4 +1,4 @@
-//! What a person types or attaches is what runs.
+//! Queries run as a person types or attaches them.
 
 use test_support::assert_says;
 
