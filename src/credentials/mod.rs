@@ -87,6 +87,27 @@ pub struct TokenMetadata {
 }
 
 impl CredentialMetadata {
+    /// Builds metadata of the parts that `has` and `expires` describe. `hint` belongs to the S3 keys.
+    pub fn new(
+        has: impl Fn(CredentialPart) -> bool,
+        expires: impl Fn(CredentialPart) -> Option<DateTime<Utc>>,
+        hint: KeyHint,
+        stored: Option<DateTime<Utc>>,
+        checked: Option<DateTime<Utc>>,
+    ) -> Self {
+        Self {
+            s3: has(CredentialPart::S3Keys).then(|| S3Metadata {
+                hint,
+                expires: expires(CredentialPart::S3Keys),
+            }),
+            catalog_token: has(CredentialPart::CatalogToken).then(|| TokenMetadata {
+                expires: expires(CredentialPart::CatalogToken),
+            }),
+            stored,
+            checked,
+        }
+    }
+
     pub fn has(&self, part: CredentialPart) -> bool {
         match part {
             CredentialPart::S3Keys => self.s3.is_some(),
@@ -154,17 +175,12 @@ impl Credentials {
         stored: DateTime<Utc>,
         checked: Option<DateTime<Utc>>,
     ) -> CredentialMetadata {
-        CredentialMetadata {
-            s3: self.s3.as_ref().map(|keys| S3Metadata {
-                hint: keys.hint(),
-                expires: keys.expires,
-            }),
-            catalog_token: self.catalog_token.as_ref().map(|token| TokenMetadata {
-                expires: token.expires,
-            }),
-            stored: Some(stored),
-            checked,
-        }
+        let hint = self
+            .s3
+            .as_ref()
+            .map_or(KeyHint(String::new()), S3Keys::hint);
+        let (has, expires) = (|part| self.has(part), |part| self.expiry(part));
+        CredentialMetadata::new(has, expires, hint, Some(stored), checked)
     }
 
     /// Returns true if all values are equal. Ignores the time of expiry.

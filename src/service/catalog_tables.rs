@@ -10,10 +10,11 @@ use super::{
     QueryRejection, Rejection, Service, ServiceError, TablesError,
     queries::{CachedTables, ReplyRoom, TableList},
     sql::ask_error,
+    table_details::without_types,
     tables::{find_table, nearest, parse_table},
 };
 use crate::{
-    runtime::{QueryError, QueryRequest, QueryResponse, Rows, TableName, all_tables, identifier},
+    runtime::{QueryError, QueryRequest, QueryResponse, Rows, TableName, all_tables},
     session::Observed,
 };
 
@@ -87,13 +88,12 @@ impl Service {
         let Some(table) = known.clone().or_else(|| parse_table(&catalog, given)) else {
             return unknown(tables);
         };
-        let parts = [&*catalog, &table.schema, &table.table].map(identifier);
         let sql = format!(
             "SELECT column_name AS \"column\", column_type AS \"type\", \"null\" \
              FROM (DESCRIBE {})",
-            parts.join(".")
+            table.in_catalog(&catalog)
         );
-        let (mut rows, room) = match (self.run_internal_query(seen, sql, false).await, known) {
+        let (rows, room) = match (self.run_internal_query(seen, sql, false).await, known) {
             (Ok(found), _) => found,
             (Err(error), _) if !is_missing(&error) => return Err(error),
             (Err(_), Some(table)) => {
@@ -101,9 +101,7 @@ impl Service {
             }
             (Err(_), None) => return unknown(tables),
         };
-        // Drop the column types: these rows describe the table and are not its values.
-        rows.columns.iter_mut().for_each(|it| it.kind.clear());
-        Ok((table, rows, room))
+        Ok((table, without_types(rows), room))
     }
 
     /// Looks up a table that DuckDB did not find.

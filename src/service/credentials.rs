@@ -13,7 +13,7 @@ use crate::{
     credentials::{CredentialMetadata, CredentialPart, Credentials},
     error::Error,
     runtime::rewrite,
-    session::{Cause, Observed, OwnerId, Record, Renewal},
+    session::{Cause, Observed, OwnerId, Record, Renewal, SessionId},
 };
 
 /// The result of storing credentials.
@@ -170,7 +170,8 @@ impl Service {
         self.credentials.forget(who.id).await?;
         self.clear_history(who.id).await?;
         audit(who, "forgot", "their credentials and past queries");
-        self.end_runners(who.id, Cause::Stopped { by: who.id })
+        let told = |id: &SessionId| audit(who, "stopped query runner", &id.to_string());
+        self.end_runners(who.id, Cause::Stopped { by: who.id }, told)
             .await?;
         let (starting, running): (Vec<_>, Vec<_>) = self
             .sessions_with_stored_credentials(who.id)

@@ -359,7 +359,9 @@ impl Service {
         self.credentials.forget(owner).await?;
         self.clear_history(owner).await?;
         let (rule, since) = (Rule::OwnerLeft, self.now());
-        self.end_runners(owner, Cause::Reaped { rule, since })
+        let told =
+            |id: &SessionId| audit_reaper("stopped query runner", &format!("{id} ({rule:?})"));
+        self.end_runners(owner, Cause::Reaped { rule, since }, told)
             .await?;
         let without = |ledger: &Ledger| ledger.without_owner(owner);
         self.ledger.update(self.now(), without).await?;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::{
-    Appearance, LookupRejection, QueryRejection, Requester, Service, ServiceError, StartRequest,
+    Appearance, QueryRejection, Requester, Service, ServiceError, StartRequest,
     audit::{audit, audit_reaper},
     runner_uses::RunnerUse,
 };
@@ -103,18 +103,11 @@ impl Service {
             let catalog = self.catalog(catalog)?;
             return Ok(self.use_runner(who.id, &catalog, is_queryable));
         };
-        let mut place = QueryPlace {
+        Ok(Some(QueryPlace {
             appearance: Appearance::seen(),
             record: seen.record,
             _use: None,
-        };
-        if place.record.is_runner() {
-            let id = &place.record.id;
-            let begun = self.runner_uses.begin(id, &self.clock);
-            let begun = begun.ok_or_else(|| LookupRejection::NoSuchSession(id.clone()))?;
-            place._use = Some(begun);
-        }
-        Ok(Some(place))
+        }))
     }
 
     /// Returns the state of a place, as last seen.
@@ -324,19 +317,22 @@ impl Service {
         Ok(())
     }
 
-    /// Ends a person's runners at once, because their credentials were deleted.
+    /// Ends a person's runners at once, because their credentials were deleted. `told` is called for
+    /// each.
     ///
     /// # Errors
     /// If a record can't be written.
-    pub(super) async fn end_runners(&self, owner: OwnerId, cause: Cause) -> Result<(), Error> {
+    pub(super) async fn end_runners(
+        &self,
+        owner: OwnerId,
+        cause: Cause,
+        told: impl Fn(&SessionId),
+    ) -> Result<(), Error> {
         for seen in self.runners(Some(owner)) {
             let id = &seen.record.id;
             let ended = |record: &Record| record.with_ending(cause.clone(), self.now());
             rewrite(&*self.runtime, id, ended).await?;
-            audit_reaper(
-                "stopped query runner",
-                &format!("{id} of {owner}, whose credentials are deleted"),
-            );
+            told(id);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use super::{QueryRejection, ReplyRoom, Service, ServiceError, tables::parse_table};
 use crate::{
-    runtime::{Rows, TableName, identifier, literal},
+    runtime::{Rows, TableName, literal},
     session::Observed,
 };
 
@@ -33,7 +33,7 @@ impl Service {
     /// They must be kept until the reply is sent.
     pub async fn table_details(&self, seen: &Observed, table: &TableName) -> TableDetails {
         let catalog = self.catalog_name(seen);
-        let name = sql_name(&catalog, table);
+        let name = table.in_catalog(&catalog);
         let ask = async |sql: String| {
             if self.has_running_query(seen.record.owner) {
                 return None;
@@ -85,18 +85,17 @@ impl Service {
         let sql = format!(
             "SELECT column_name AS \"column\", min, max, avg, approx_unique AS \"distinct\", \
              null_percentage AS \"null %\" FROM (SUMMARIZE {})",
-            sql_name(&catalog, &table)
+            table.in_catalog(&catalog)
         );
         // The whole table is read, so this needs a query's share of the memory.
         let _permit = self.acquire_query_permit(seen.record.owner)?;
-        let (mut rows, room) = self.run_internal_query(seen, sql, false).await?;
-        // Drop the column types: these rows describe the table and are not its values.
-        rows.columns.iter_mut().for_each(|it| it.kind.clear());
-        Ok((table, rows, room))
+        let (rows, room) = self.run_internal_query(seen, sql, false).await?;
+        Ok((table, without_types(rows), room))
     }
 }
 
-fn sql_name(catalog: &str, table: &TableName) -> String {
-    let parts = [catalog, &table.schema, &table.table].map(identifier);
-    parts.join(".")
+/// Drops the column types of rows that describe a table and are not its values.
+pub(super) fn without_types(mut rows: Rows) -> Rows {
+    rows.columns.iter_mut().for_each(|it| it.kind.clear());
+    rows
 }

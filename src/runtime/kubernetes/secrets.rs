@@ -21,7 +21,6 @@ use super::{
 use crate::{
     credentials::{
         CredentialField, CredentialMetadata, CredentialPart, CredentialStore, Credentials, KeyHint,
-        S3Metadata, TokenMetadata,
     },
     error::Error,
     session::{Observed, OwnerId, Record},
@@ -193,17 +192,9 @@ fn metadata(annotations: &BTreeMap<String, String>) -> CredentialMetadata {
         None => part == CredentialPart::S3Keys,
     };
     let expires = |part| time(annotations, expiry_annotation(part));
-    CredentialMetadata {
-        s3: has(CredentialPart::S3Keys).then(|| S3Metadata {
-            hint: KeyHint(annotations.get(HINT).cloned().unwrap_or_default()),
-            expires: expires(CredentialPart::S3Keys),
-        }),
-        catalog_token: has(CredentialPart::CatalogToken).then(|| TokenMetadata {
-            expires: expires(CredentialPart::CatalogToken),
-        }),
-        stored: time(annotations, STORED),
-        checked: time(annotations, CHECKED),
-    }
+    let hint = KeyHint(annotations.get(HINT).cloned().unwrap_or_default());
+    let [stored, checked] = [STORED, CHECKED].map(|name| time(annotations, name));
+    CredentialMetadata::new(has, expires, hint, stored, checked)
 }
 
 fn data(credentials: &Credentials) -> BTreeMap<String, ByteString> {

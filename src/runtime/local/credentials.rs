@@ -12,7 +12,6 @@ use super::files::Folder;
 use crate::{
     credentials::{
         CredentialField, CredentialMetadata, CredentialPart, CredentialStore, Credentials, KeyHint,
-        S3Metadata, TokenMetadata,
     },
     error::Error,
     runtime::ReplyStore,
@@ -113,19 +112,9 @@ impl StoredCredentials {
     }
 
     fn metadata(&self) -> CredentialMetadata {
-        CredentialMetadata {
-            s3: self.has(CredentialPart::S3Keys).then(|| S3Metadata {
-                hint: KeyHint(self.hint.clone()),
-                expires: self.expires,
-            }),
-            catalog_token: self
-                .has(CredentialPart::CatalogToken)
-                .then_some(TokenMetadata {
-                    expires: self.catalog_token_expires,
-                }),
-            stored: Some(self.stored),
-            checked: self.checked,
-        }
+        let hint = KeyHint(self.hint.clone());
+        let (has, expires) = (|part| self.has(part), |part| self.expiry(part));
+        CredentialMetadata::new(has, expires, hint, Some(self.stored), self.checked)
     }
 }
 
