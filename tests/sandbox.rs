@@ -142,7 +142,7 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
         .await;
     browser.save_screenshot("sandbox-8-sql-form").await;
     browser.press_button("Submit").await;
-    browser.wait_for_text("The file has all rows in full").await;
+    browser.wait_for_text("5,000 rows in").await;
     browser.save_screenshot("sandbox-8-sql-file").await;
     browser.click("//*[@id='text']").await;
     browser.type_text("/duck status\n").await;
