@@ -70,6 +70,7 @@ pub use third_party::{
     versitygw_and_iceberg, versitygw_and_nessie, versitygw_with_one_account,
 };
 pub use token_catalog::{TokenCatalog, VENDED_CREDENTIALS};
+pub use tools::helm;
 pub use tree_catalog::{Nesting, TreeCatalog, TreeTable};
 pub use ui_assets::{PAGE, UiAssets};
 pub use ui_client::UiClient;

@@ -37,6 +37,12 @@ pub fn traefik() -> PathBuf {
     get("traefik")
 }
 
+/// The folder with `helm`.
+pub fn helm() -> &'static Path {
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| get("helm"));
+    &FOLDER
+}
+
 /// The folder with `promtool`.
 pub fn promtool() -> PathBuf {
     get("promtool")
