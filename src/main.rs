@@ -29,7 +29,8 @@ enum Command {
     /// Uses the cluster from KUBECONFIG, or the cluster that the bot runs in. Exit codes: 0 after
     /// a signal, 1 on an error, 2 if the settings or the command line are invalid.
     Serve {
-        /// Settings file (TOML). DUCKBOT_... variables override it. Default: no file.
+        /// Settings file: TOML, or JSON if its name ends in .json. DUCKBOT_... variables override it.
+        /// Default: no file.
         #[arg(long, env = "DUCKBOT_CONFIG", value_name = "FILE")]
         config: Option<PathBuf>,
     },
@@ -94,7 +95,7 @@ enum Command {
     /// Changes nothing. Exit codes: 0 if everything is fine, 1 if a check failed, 2 if the
     /// settings or the command line are invalid.
     Check {
-        /// Settings file (TOML), as for serve.
+        /// Settings file, as for serve.
         #[arg(long, env = "DUCKBOT_CONFIG", value_name = "FILE")]
         config: Option<PathBuf>,
         /// Print JSON: a list of objects with "what", "state" ("fine" or "wrong") and "says".

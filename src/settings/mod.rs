@@ -117,6 +117,14 @@ fn redact_source(error: &config::ConfigError) -> String {
     said.collect::<Vec<_>>().join(": ")
 }
 
+/// Returns the format of a settings file. JSON is for programs that write it, such as Helm.
+fn format_of(path: &Path) -> FileFormat {
+    match path.extension() {
+        Some(extension) if extension == "json" => FileFormat::Json,
+        _ => FileFormat::Toml,
+    }
+}
+
 fn merge(
     file: Option<(&Path, &str)>,
     variables: HashMap<String, String>,
@@ -129,8 +137,8 @@ fn merge(
         .separator("__")
         .source(Some(ours.collect()));
     let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
-    if let Some((_, text)) = file {
-        builder = builder.add_source(File::from_str(text, FileFormat::Toml));
+    if let Some((path, text)) = file {
+        builder = builder.add_source(File::from_str(text, format_of(path)));
     }
     let merged = builder.add_source(environment).build();
     merged

@@ -13,7 +13,7 @@ use super::{
         CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, Pod, RouteKind, Routing,
         Sessions, Settings, Sql,
     },
-    tables::{read_catalogs, read_size, read_sizes},
+    tables::{read_catalogs, read_default_catalog, read_size, read_sizes},
     values::{
         DURATION, ID, any, domain_name, duration, host_and_port, id, image, label, parse, path, url,
     },
@@ -210,7 +210,7 @@ fn read_sessions(reader: &mut SettingsReader, is_local: bool) -> Result<Sessions
     });
     let start_timeout = reader.required("sessions.start_timeout", DURATION, duration);
     let default_size = reader.required("sessions.default_size", "a size's name", label);
-    let default_catalog = reader.required("sessions.default_catalog", "a catalog's name", label);
+    let default_catalog = read_default_catalog(reader);
     Ok(Sessions {
         image: duckdb_image?,
         door_image: door_image?,

@@ -152,6 +152,22 @@ pub(super) fn read_catalogs(
     Ok(catalogs)
 }
 
+/// Reads the default catalog, which is the only one if none is set.
+pub(super) fn read_default_catalog(reader: &mut SettingsReader) -> Result<String, Invalid> {
+    const KEY: &str = "sessions.default_catalog";
+    if let Some(name) = reader.optional(KEY, "a catalog's name", label)? {
+        return Ok(name);
+    }
+    match reader.tables("catalogs").as_slice() {
+        [only] => Ok(only.clone()),
+        [] => reader.reject("catalogs", "there is none; add [catalogs.<name>]"),
+        _ => reader.reject(
+            KEY,
+            "is required, because there are several catalogs; set it to the name of one",
+        ),
+    }
+}
+
 fn read_endpoint(reader: &mut SettingsReader, key: &str) -> Result<String, Invalid> {
     match reader.checked(key, http_url)? {
         Some(url) => Ok(url),

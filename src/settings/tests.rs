@@ -6,14 +6,13 @@ use secrecy::ExposeSecret;
 use super::*;
 
 /// Minimal settings as variables, and a proxy for the UI's pages.
-fn minimal() -> HashMap<String, String> {
+pub(super) fn minimal() -> HashMap<String, String> {
     variables(&[
         ("DUCKBOT_DISCORD__GUILD", "1029384756102938475"),
         ("DUCKBOT_DISCORD_TOKEN", "canary-token"),
         ("DUCKBOT_ROUTING__DOMAIN", "duck.example.com"),
         ("DUCKBOT_SESSIONS__IMAGE", "duckui:1"),
         ("DUCKBOT_SESSIONS__DOOR_IMAGE", "duckbot:1"),
-        ("DUCKBOT_SESSIONS__DEFAULT_CATALOG", "lake"),
         ("DUCKBOT_DUCKDB__HTTP_PROXY", "proxy.example.com:3128"),
         ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", "http://catalog:8181/"),
     ])
@@ -50,13 +49,14 @@ impl Drop for Temporary {
 }
 
 #[test]
-fn a_small_installation_needs_seven_values() {
+fn a_small_installation_needs_six_values() {
     let settings = Settings::load(None, minimal()).expect("valid");
     assert_eq!(settings.discord.token.expose_secret(), "canary-token");
     assert_eq!(settings.kubernetes.namespace, "duckbot-sessions");
     assert_eq!(settings.sessions.per_user, 2);
     assert_eq!(settings.sessions.start_timeout, TimeDelta::minutes(5));
     assert_eq!(settings.catalogs[0].endpoint, "http://catalog:8181");
+    assert_eq!(settings.sessions.default_catalog, "lake");
     let sizes: Vec<_> = settings.sizes.iter().map(ToString::to_string).collect();
     assert_eq!(
         sizes,
@@ -122,7 +122,6 @@ fn all_errors_are_reported_at_once() {
       sessions.door_image: is required; set it to a container image
       sessions.per_user: "0" is not a number from 1 to 20
       sessions.start_timeout: "soon" is not a duration, like 5m or 1h 30m
-      sessions.default_catalog: is required; set it to a catalog's name
       discord.guidl: unknown setting; did you mean discord.guild?
     "#);
 }
@@ -157,6 +156,15 @@ fn defaults_must_exist() {
     invalid settings:
       sessions.default_size: there is no size "huge"; add [sizes.huge] or name another size
       sessions.default_catalog: there is no catalog "pond"; add [catalogs.pond] or name another catalog
+    "#);
+}
+
+#[test]
+fn several_catalogs_need_a_default() {
+    let invalid = with(&[("DUCKBOT_CATALOGS__POND__ENDPOINT", "http://pond:8181/")]);
+    insta::assert_snapshot!(invalid.expect_err("invalid"), @r#"
+    invalid settings:
+      sessions.default_catalog: is required, because there are several catalogs; set it to the name of one
     "#);
 }
 
