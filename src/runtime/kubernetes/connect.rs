@@ -13,6 +13,7 @@ use super::{
     build::route_resource,
     image,
     permissions::{missing_in_own_namespace, missing_permissions},
+    records,
     request::{ApiAction, ApiServer, error_chain},
 };
 use crate::{diagnostics::Diagnostic, error::Error, settings::Settings};
@@ -179,6 +180,7 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
         }
         Err(error) => Diagnostic::failed("routes", error.to_string()),
     });
+    diagnostics.push(records::diagnose(&server, namespace).await);
     let (session, door) = tokio::join!(
         image::diagnose("sessions.image", &settings.sessions.image),
         image::diagnose("sessions.door_image", &settings.sessions.door_image),

@@ -10,6 +10,7 @@ mod ledger;
 mod memory;
 mod permissions;
 mod readiness;
+mod records;
 mod replies;
 mod request;
 mod secrets;
