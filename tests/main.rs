@@ -7,6 +7,7 @@ mod admin;
 mod api;
 mod blame;
 mod check;
+mod compatibility;
 mod connections;
 mod credentials;
 mod deploy;
