@@ -6,6 +6,7 @@ mod access;
 mod admin;
 mod api;
 mod blame;
+mod chart;
 mod check;
 mod compatibility;
 mod connections;

@@ -18,7 +18,7 @@ use crate::{
     runtimes::{owned, stop_session},
 };
 
-const DUCKS: &str = "/duck sql query:FROM lake.zoo.ducks ORDER BY name";
+pub(crate) const DUCKS: &str = "/duck sql query:FROM lake.zoo.ducks ORDER BY name";
 /// Query that never ends in practice.
 const ENDLESS: &str = "SELECT count(*) AS canaries FROM range(10_000_000_000_000)";
 
@@ -150,7 +150,7 @@ async fn run_command(person: &Person, line: &str) -> Interaction {
     person.run_command("#data", line).await.unwrap()
 }
 
-async fn answer(person: &Person, line: &str) -> MessageView {
+pub(crate) async fn answer(person: &Person, line: &str) -> MessageView {
     let asked = run_command(person, line).await;
     let is_last = |it: &MessageView| !it.thinking && it.button("Cancel").is_none();
     asked.until(is_last).await

@@ -5,6 +5,8 @@
 //! API's tokens file and nothing else.
 
 mod api;
+#[cfg(test)]
+mod chart_tests;
 mod read;
 mod reader;
 mod reaper;

@@ -28,7 +28,7 @@ pub(super) struct Invalid;
 /// The raw settings, the keys that were read, and the errors so far.
 pub(super) struct SettingsReader {
     tree: Map<String, Value>,
-    known_keys: BTreeSet<String>,
+    pub(super) known_keys: BTreeSet<String>,
     errors: Vec<SettingError>,
 }
 

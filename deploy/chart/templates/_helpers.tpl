@@ -1,0 +1,101 @@
+{{/* Name of the release's objects. */}}
+{{- define "duckbot.name" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains "duckbot" .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-duckbot" (.Release.Name | trunc 42 | trimSuffix "-") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Labels that select the bot's Pod. */}}
+{{- define "duckbot.selector" -}}
+app.kubernetes.io/name: duckbot
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* Labels of the release's objects. */}}
+{{- define "duckbot.labels" -}}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* Namespace of the sessions. */}}
+{{- define "duckbot.sessions" -}}
+{{- .Values.settings.kubernetes.namespace | default (printf "%s-sessions" (include "duckbot.name" .)) -}}
+{{- end -}}
+
+{{/* Reference of an image; its name is the second item of the list. */}}
+{{- define "duckbot.image" -}}
+{{- $root := index . 0 -}}
+{{- $image := $root.Values.image -}}
+{{- $registry := required "image.registry is required: the registry and folder of both images, like registry.example.com/team" $image.registry -}}
+{{- printf "%s/%s:%s" (trimSuffix "/" $registry) (index . 1) ($image.tag | default $root.Chart.AppVersion) -}}
+{{- end -}}
+
+{{- define "duckbot.botImage" -}}
+{{- if .Values.image.bot -}}
+{{- .Values.image.bot -}}
+{{- else -}}
+{{- include "duckbot.image" (list . "duckbot") -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "duckbot.sessionImage" -}}
+{{- if .Values.settings.sessions.image -}}
+{{- .Values.settings.sessions.image -}}
+{{- else -}}
+{{- include "duckbot.image" (list . "duckui") -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Refuses numbers that YAML has rounded. Discord's IDs are longer than its numbers are exact. */}}
+{{- define "duckbot.refuseRounded" -}}
+{{- $path := .path -}}
+{{- range $key, $value := .value -}}
+{{- $at := printf "%s.%v" $path $key -}}
+{{- if or (kindIs "map" $value) (kindIs "slice" $value) -}}
+{{- include "duckbot.refuseRounded" (dict "path" $at "value" $value) -}}
+{{- else if and (kindIs "float64" $value) (gt (float64 $value) 9007199254740991.0) -}}
+{{- fail (printf "%s was rounded, because it is a long number without quotes; put it in quotes" $at) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The settings file: the settings of the values, and the chart's own defaults. */}}
+{{- define "duckbot.settings" -}}
+{{- include "duckbot.refuseRounded" (dict "path" "settings" "value" .Values.settings) -}}
+{{- $settings := deepCopy .Values.settings -}}
+{{- $pod := $settings.pod | default dict -}}
+{{- $pod = merge $pod (dict "image_pull_policy" .Values.image.pullPolicy "image_pull_secrets" .Values.image.pullSecrets) -}}
+{{- $own := dict "kubernetes" (dict "namespace" (include "duckbot.sessions" .)) "pod" $pod -}}
+{{- mergeOverwrite $settings $own | toPrettyJson -}}
+{{- end -}}
+
+{{/* Name of the Secret with the bot's token. */}}
+{{- define "duckbot.tokenSecret" -}}
+{{- .Values.secrets.discord.name | default (printf "%s-discord" (include "duckbot.name" .)) -}}
+{{- end -}}
+
+{{/* Name of the Secret with the tokens of the HTTP API. */}}
+{{- define "duckbot.apiSecret" -}}
+{{- .Values.secrets.apiTokens.name | default (printf "%s-api-tokens" (include "duckbot.name" .)) -}}
+{{- end -}}
+
+{{/* The security context that every container of the chart has. */}}
+{{- define "duckbot.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end -}}
+
+{{/* The security context that every Pod of the chart has. */}}
+{{- define "duckbot.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 1000
+runAsGroup: 1000
+seccompProfile: { type: RuntimeDefault }
+{{- end -}}

@@ -1,0 +1,299 @@
+//! Releases of the chart on the cluster: side by side, upgraded, rolled back and uninstalled.
+
+use discord_loopback::{Discord, DiscordConfig, Person};
+use serde_json::json;
+use tempfile::TempDir;
+use test_support::{
+    ACK_TIMEOUT, Cluster, Node, ReservedPort, assert_says, lake, session_id_in, wait_until,
+};
+
+use super::{helm, run_helm};
+use crate::{
+    deploy::{kubectl, run},
+    local::replace_credentials,
+    sql::{DUCKS, answer},
+};
+
+/// An installation: a release in a namespace with the same name, and a Discord server.
+struct Release {
+    /// Name of the release and of its namespace.
+    name: String,
+    /// Namespace of its sessions.
+    sessions: String,
+    discord: Discord,
+    ana: Person,
+    key_id: String,
+    folder: TempDir,
+}
+
+impl Release {
+    /// Installs a release whose sessions read the lake, and waits until its bot is connected.
+    async fn install(node: &Node, catalog: &str, s3: &str) -> Self {
+        let cluster = Cluster::shared();
+        let config = DiscordConfig::default()
+            .channel("data")
+            .person("ana", &[])
+            .listen((cluster.host(), 0).into())
+            .first_response_timeout(ACK_TIMEOUT)
+            .wait_timeout(std::time::Duration::from_secs(120));
+        let discord = Discord::start(config).await.unwrap();
+        let ana = discord.person("ana");
+        let suffix = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
+        let name = format!("team-{suffix}");
+        let this = Self {
+            sessions: format!("{name}-duckbot-sessions"),
+            key_id: format!("AKIA{}", suffix.to_uppercase()),
+            folder: TempDir::new().unwrap(),
+            name,
+            discord,
+            ana,
+        };
+        let port = cluster.config().await.cluster_url.port_u16().unwrap();
+        let values = json!({
+            "image": { "registry": "duckbot.test", "tag": "previous" },
+            "settings": {
+                "discord": {
+                    "guild": this.discord.guild_id().to_string(),
+                    "api_proxy": this.discord.url(),
+                },
+                "routing": { "domain": format!("{}.example.com", this.name) },
+                "sizes": { "small": { "cpu": "50m", "memory": "512Mi" } },
+                "catalogs": { "lake": {
+                    "endpoint": catalog, "s3_endpoint": s3, "s3_path_style": true,
+                } },
+            },
+            // Nodes of the tests have no kube-proxy.
+            "extraEnv": [
+                { "name": "KUBERNETES_SERVICE_HOST", "value": cluster.host().to_string() },
+                { "name": "KUBERNETES_SERVICE_PORT", "value": port.to_string() },
+            ],
+        });
+        std::fs::write(this.values(), values.to_string()).unwrap();
+
+        let name = &this.name;
+        kubectl(&format!("create namespace {name}")).await;
+        let on_node = format!("duckbot.dev/node={}", node.name);
+        let restricted = "pod-security.kubernetes.io/enforce=restricted";
+        kubectl(&format!("label namespace {name} {on_node} {restricted}")).await;
+        let notes = this.helm("install", &[]).await;
+        for step in [
+            format!(
+                "create secret generic {name}-duckbot-discord --namespace {name} --from-file=token=/dev/stdin"
+            ),
+            format!(
+                "create secret tls duckui-wildcard-tls --namespace {name}-duckbot-sessions --cert=tls.crt"
+            ),
+            format!("exec deployment/{name}-duckbot --namespace {name} -- duckbot check"),
+        ] {
+            assert!(notes.contains(&step), "{step:?} in\n{notes}");
+        }
+        let sessions = &this.sessions;
+        kubectl(&format!("label namespace {sessions} {on_node}")).await;
+        let token = this.discord.token();
+        kubectl(&format!(
+            "create secret generic {name}-duckbot-discord --namespace {name} \
+             --from-literal=token={token}"
+        ))
+        .await;
+        lake().s3.add_key(&this.key_id, "the-first-secret");
+        kubectl(&format!(
+            "create secret generic duckbot-s3-{} --namespace {sessions} \
+             --type=duckbot.dev/s3-credentials --from-literal=s3-access-key-id={} --from-literal=s3-secret-access-key=the-first-secret",
+            this.ana.id(),
+            this.key_id
+        ))
+        .await;
+        this.wait_until_rolled_out().await;
+        this
+    }
+
+    /// Path of the file with the values.
+    fn values(&self) -> String {
+        self.folder.path().join("values.json").display().to_string()
+    }
+
+    /// Runs `helm install` or `helm upgrade` for this release, with the values of its file and `more`.
+    async fn helm(&self, command: &str, more: &[&str]) -> String {
+        let (name, values) = (self.name.as_str(), self.values());
+        let chart = [
+            command,
+            name,
+            "deploy/chart",
+            "--namespace",
+            name,
+            "--values",
+            &values,
+        ];
+        run_helm(&[&chart, more].concat()).await
+    }
+
+    async fn wait_until_rolled_out(&self) {
+        let name = &self.name;
+        kubectl(&format!(
+            "rollout status deployment/{name}-duckbot --namespace {name} --timeout=120s"
+        ))
+        .await;
+    }
+
+    /// Image of the bot that runs.
+    async fn image(&self) -> String {
+        let name = &self.name;
+        let path = "jsonpath={.items[*].spec.containers[*].image}";
+        kubectl(&format!(
+            "get pods --namespace {name} -l app.kubernetes.io/name=duckbot -o {path}"
+        ))
+        .await
+    }
+
+    /// Starts Ana's session. Returns its ID once it is ready.
+    async fn start_session(&self) -> String {
+        let asked = self.ana.run_command("#data", "/duck start").await.unwrap();
+        let id = session_id_in(&asked.reply().await.content);
+        asked.until(|it| it.content.contains("is ready")).await;
+        assert_says(&self.ana.read("#data").await, &id);
+        id
+    }
+
+    async fn list(&self) -> String {
+        let asked = self.ana.run_command("#data", "/duck list").await.unwrap();
+        asked.reply().await.content
+    }
+
+    /// Names of the sessions' Pods.
+    async fn pods(&self) -> String {
+        let sessions = &self.sessions;
+        kubectl(&format!("get pods --namespace {sessions} -o name")).await
+    }
+
+    async fn remove(self) {
+        let (name, sessions) = (&self.name, &self.sessions);
+        kubectl(&format!("delete namespace {name} {sessions} --wait=false")).await;
+    }
+}
+
+#[tokio::test]
+async fn releases_live_side_by_side_and_sessions_outlive_upgrades() {
+    let Some(node) = Node::shared() else {
+        return;
+    };
+    let host = Cluster::shared().host();
+    let (mut catalog, mut s3) = (
+        ReservedPort::reserve_on(host),
+        ReservedPort::reserve_on(host),
+    );
+    catalog.forward_to(&lake().catalog);
+    s3.forward_to(&lake().s3.url());
+    let (catalog, s3) = (catalog.url(), s3.url());
+    let (one, two) = tokio::join!(
+        Release::install(node, &catalog, &s3),
+        Release::install(node, &catalog, &s3)
+    );
+
+    // Each bot has its own sessions.
+    let (id, other) = tokio::join!(one.start_session(), two.start_session());
+    let (ours, theirs) = tokio::join!(one.list(), two.list());
+    assert!(ours.contains(&id) && !ours.contains(&other), "{ours}");
+    assert!(theirs.contains(&other) && !theirs.contains(&id), "{theirs}");
+    assert_eq!(one.pods().await, format!("pod/duckui-{id}\n"));
+    assert_eq!(two.pods().await, format!("pod/duckui-{other}\n"));
+
+    // The new version looks first, beside the running one, as the manual says.
+    let name = one.name.as_str();
+    let pod = format!("get pods --namespace {name} -l app.kubernetes.io/name=duckbot -o name");
+    let pod = kubectl(&pod).await;
+    kubectl(&format!(
+        "debug {} --namespace {name} --profile=restricted --copy-to=duckbot-check --container=duckbot \
+         --set-image=duckbot=duckbot.test/duckbot:test -- /usr/bin/duckbot check",
+        pod.trim()
+    ))
+    .await;
+    let log = format!("logs duckbot-check --namespace {name}");
+    let log = async || String::from_utf8(run(&log).await.stdout).unwrap();
+    wait_until(log, |log| {
+        log.contains("ok    records: 1 sessions and query runners, all of version 7")
+    })
+    .await;
+    kubectl(&format!(
+        "delete pod duckbot-check --namespace {name} --now"
+    ))
+    .await;
+
+    // The new version serves the session, which keeps its images. It still answers queries, takes new
+    // credentials, reports its use and ends.
+    let new = [
+        "--set",
+        "image.tag=test",
+        "--set",
+        "settings.sessions.image=duckbot.test/duckui:works",
+    ];
+    one.helm("upgrade", &new).await;
+    one.wait_until_rolled_out().await;
+    assert_eq!(one.image().await, "duckbot.test/duckbot:test");
+    assert_says(&answer(&one.ana, DUCKS).await, "mallard");
+    let new_key = format!("{}NEW", one.key_id);
+    lake().s3.add_key(&new_key, "the-second-secret");
+    let told = replace_credentials(&one.ana, &new_key, "the-second-secret").await;
+    assert_says(&told, &format!("Session `{id}` now uses them."));
+    lake().s3.forget(&one.key_id);
+    assert_says(&answer(&one.ana, DUCKS).await, "mallard");
+    let listed = one.list().await;
+    assert!(listed.contains("last active <t:"), "{listed}");
+
+    // So does the previous version again, after a change of a setting that turned out to be wrong.
+    let wrong = [&new[..], &["--set", "settings.discord.guild=1"]].concat();
+    one.helm("upgrade", &wrong).await;
+    one.discord.wait_disconnected().await;
+    run_helm(&["rollback", name, "1", "--namespace", name]).await;
+    one.wait_until_rolled_out().await;
+    assert_eq!(one.image().await, "duckbot.test/duckbot:previous");
+    assert_says(&answer(&one.ana, DUCKS).await, "mallard");
+    let images = "jsonpath={.spec.containers[*].image}";
+    let images = format!(
+        "get pod duckui-{id} --namespace {} -o {images}",
+        one.sessions
+    );
+    assert_eq!(
+        kubectl(&images).await,
+        "duckbot.test/duckui:previous duckbot.test/duckbot:previous"
+    );
+    let stop = format!("/duck stop session:{id}");
+    let stopped = one.ana.run_command("#data", &stop).await.unwrap();
+    stopped.until(|it| it.content.contains("stopped")).await;
+
+    // What is uninstalled leaves people's credentials, which the next installation finds again.
+    run_helm(&["uninstall", name, "--namespace", name]).await;
+    let left = kubectl(&format!("get all --namespace {name} -o name")).await;
+    assert!(!left.contains("deployment"), "{left}");
+    let secret = format!(
+        "get secret duckbot-s3-{} --namespace {}",
+        one.ana.id(),
+        one.sessions
+    );
+    kubectl(&secret).await;
+    one.helm("install", &[]).await;
+    let theirs = two.list().await;
+    assert!(theirs.contains(&other), "{theirs}");
+
+    // A third release can't take a namespace with credentials.
+    let taken = format!("settings.kubernetes.namespace={}", two.sessions);
+    let values = one.values();
+    let thief = [
+        "install",
+        "thief",
+        "deploy/chart",
+        "--namespace",
+        name,
+        "--values",
+        &values,
+        "--set",
+        &taken,
+    ];
+    let refused = helm(&thief).await;
+    let why = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        !refused.status.success() && why.contains(&two.sessions),
+        "{why}"
+    );
+    one.remove().await;
+    two.remove().await;
+}
