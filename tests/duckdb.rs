@@ -46,8 +46,8 @@ fn all_places_name_the_same_version() {
     let said = String::from_utf8(program.unwrap().stdout).unwrap();
     assert!(said.starts_with(&format!("v{version} ")), "{said}");
     // The image and the sandbox take the version from the script.
-    let image = read("deploy/images/duckui/Dockerfile");
-    assert!(image.contains("COPY --from=duckdb get "), "{image}");
+    let image = read("deploy/images/Dockerfile");
+    assert!(image.contains("COPY deploy/duckdb/get "), "{image}");
     let sandbox = read("src/app/sandbox/duckdb.rs");
     assert!(
         sandbox.contains(&format!("include_str!(\"../../../{GET}\")")),

@@ -18,6 +18,7 @@ mod fault_injection;
 mod faults;
 mod fuzz;
 mod history;
+mod images;
 mod layers;
 mod list;
 mod local;

@@ -1,4 +1,5 @@
-//! Sessions with the images of `deploy/images`, built by buildah.
+//! Sessions with the images of `deploy/images`, built by buildah: with the tests' program, and as they are
+//! released.
 
 use serde_json::json;
 use test_support::{assert_says, lake};
@@ -10,9 +11,20 @@ use super::{
 
 #[tokio::test]
 async fn what_is_shipped_reads_the_teams_tables_and_spills_what_is_too_much() {
-    let Some(lake_env) = LakeEnv::start_with_shipped_images().await else {
-        return;
-    };
+    if let Some(lake_env) = LakeEnv::start_with_shipped_images().await {
+        read_and_spill(lake_env).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "compiles the program for two architectures; `./check full` runs it"]
+async fn what_is_released_reads_the_teams_tables_and_spills_what_is_too_much() {
+    if let Some(lake_env) = LakeEnv::start_with_whole_images().await {
+        read_and_spill(lake_env).await;
+    }
+}
+
+async fn read_and_spill(lake_env: LakeEnv) {
     let env = &lake_env.env;
     lake().s3.add_key("AKIAANASHIPPED", "anas-shipped-secret");
     env.cluster

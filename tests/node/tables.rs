@@ -20,18 +20,29 @@ impl LakeEnv {
         Self::start_with(&[]).await
     }
 
-    /// Same as [`Self::start`], with the images of `deploy/images`.
+    /// Same as [`Self::start`], with the images of `deploy/images` and the tests' program.
     pub async fn start_with_shipped_images() -> Option<Self> {
+        Self::start_with_images(Node::serve_shipped_images, "shipped", "shipped").await
+    }
+
+    /// Same as [`Self::start`], with the images of `deploy/images` as they are released.
+    pub async fn start_with_whole_images() -> Option<Self> {
+        let arch = match std::env::consts::ARCH {
+            "aarch64" => "arm64",
+            _ => "amd64",
+        };
+        Self::start_with_images(Node::serve_whole_images, "whole", arch).await
+    }
+
+    async fn start_with_images(serve: fn(), folder: &str, tag: &str) -> Option<Self> {
         Node::shared()?;
-        tokio::task::spawn_blocking(Node::serve_shipped_images)
-            .await
-            .unwrap();
-        let door = "DUCKBOT_SESSIONS__DOOR_IMAGE";
-        let images = [
-            (IMAGE, "duckbot.test/shipped/duckui:shipped"),
-            (door, "duckbot.test/shipped/duckbot:shipped"),
-        ];
-        Self::start_with(&images).await
+        tokio::task::spawn_blocking(serve).await.unwrap();
+        let image = |name: &str| format!("duckbot.test/{folder}/{name}:{tag}");
+        Self::start_with(&[
+            (IMAGE, &image("duckui")),
+            ("DUCKBOT_SESSIONS__DOOR_IMAGE", &image("duckbot")),
+        ])
+        .await
     }
 
     async fn start_with(more: &[(&str, &str)]) -> Option<Self> {

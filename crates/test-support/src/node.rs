@@ -3,7 +3,7 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::OnceLock,
 };
@@ -82,21 +82,33 @@ impl Node {
         })
     }
 
-    /// Makes the registry serve the shipped images, which are those of `deploy/images`.
+    /// Makes the registry serve the images of `deploy/images` with the tests' program as `shipped/…:shipped`.
     pub fn serve_shipped_images() {
-        Self::registry().ship(|| {
-            let made = Command::new(script("images/build"))
-                .arg(program())
-                .stderr(Stdio::inherit())
-                .output()
-                .unwrap();
-            assert!(made.status.success(), "`images/build` failed");
-            String::from_utf8(made.stdout).unwrap().trim().into()
-        });
+        Self::registry().ship(|| build_images(&program()));
+    }
+
+    /// Makes the registry serve the images of `deploy/images` as they are released, as `whole/…:<architecture>`.
+    pub fn serve_whole_images() {
+        Self::registry().ship_whole(Self::build_whole_images);
+    }
+
+    /// Builds the images of `deploy/images` as they are released. Returns the folder of their image layout.
+    pub fn build_whole_images() -> PathBuf {
+        build_images(Path::new("--whole"))
     }
 
     /// Freezes the kubelet. It reports nothing more, while its containers keep running.
     pub fn freeze(&mut self) {
         writeln!(self.orders, "freeze").unwrap();
     }
+}
+
+fn build_images(what: &Path) -> PathBuf {
+    let made = Command::new(script("images/build"))
+        .arg(what)
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "`images/build` failed");
+    String::from_utf8(made.stdout).unwrap().trim().into()
 }

@@ -3,7 +3,8 @@
 //!
 //! The first part of a repository's name selects the behaviour: `private/duckui` is refused,
 //! `broken/duckui` fails, and `missing/duckui` does not exist. `held-x/duckui` waits for a
-//! [release](Registry::release) of `held-x`. `shipped/…` are the images of `deploy/images`.
+//! [release](Registry::release) of `held-x`. `shipped/…` and `whole/…` are the images of
+//! `deploy/images`.
 
 use std::{
     collections::HashSet,
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 struct Inner {
     layout: PathBuf,
     shipped: OnceLock<PathBuf>,
+    whole: OnceLock<PathBuf>,
     released: watch::Sender<HashSet<String>>,
 }
 
@@ -42,6 +44,7 @@ impl Registry {
         let inner = Arc::new(Inner {
             layout,
             shipped: OnceLock::new(),
+            whole: OnceLock::new(),
             released: watch::Sender::new(HashSet::new()),
         });
         let listener = std::net::TcpListener::bind(SocketAddr::new(address, 0)).unwrap();
@@ -63,9 +66,14 @@ impl Registry {
         Self { url, inner }
     }
 
-    /// Serves the images of `deploy/images`. The first call creates them with `build`.
+    /// Serves the images of `deploy/images` with the tests' program. The first call creates them with `build`.
     pub fn ship(&self, build: impl FnOnce() -> PathBuf) {
         self.inner.shipped.get_or_init(build);
+    }
+
+    /// Serves the images of `deploy/images` as they are released.
+    pub fn ship_whole(&self, build: impl FnOnce() -> PathBuf) {
+        self.inner.whole.get_or_init(build);
     }
 
     /// Lets pulls of `held-x/…` continue.
@@ -94,6 +102,7 @@ async fn pull(State(inner): State<Arc<Inner>>, Path(path): Path<String>) -> Resp
     }
     let layout = match name.first() {
         Some(&"shipped") => inner.shipped.get().expect("the shipped images are built"),
+        Some(&"whole") => inner.whole.get().expect("the whole images are built"),
         _ => &inner.layout,
     };
     let image = format!("{}:{reference}", name.last().unwrap_or(&""));
