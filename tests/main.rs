@@ -30,6 +30,7 @@ mod permissions;
 mod preflight;
 mod process;
 mod reaper;
+mod release;
 mod reliability;
 mod runners;
 mod runtimes;
