@@ -90,6 +90,12 @@ enum Command {
         #[arg(long, conflicts_with_all = ["attached", "ask"])]
         control: bool,
     },
+    /// Write a Helm values file or a Kustomize overlay for an installation.
+    ///
+    /// Asks for what it can't know, and checks the answers live. Needs no secret. Run it again to
+    /// change answers: it offers the earlier ones, and keeps your edits of the file. Exit codes: 0 if
+    /// the file has all answers, 1 if it can't be written, 2 if a flag is missing or invalid.
+    Init(app::init::Options),
     /// Check everything that the bot needs. Report what is wrong and how to fix it.
     ///
     /// Changes nothing. Exit codes: 0 if everything is fine, 1 if a check failed, 2 if the
@@ -169,6 +175,10 @@ fn main() -> ExitCode {
         Command::Duckdb { ask: true, .. } => answer_queries(),
         Command::Duckdb { control: true, .. } => send_command(),
         Command::Duckdb { attached, .. } => duckdb(attached),
+        Command::Init(options) => match app::init::run(&options) {
+            Err(error) if error.is::<app::init::UsageError>() => usage_error(&error),
+            outcome => finish(outcome),
+        },
         Command::Check { config, json } => check(config, json),
         Command::Invite { application } => invite(&application),
         Command::Token {

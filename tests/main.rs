@@ -19,6 +19,7 @@ mod faults;
 mod fuzz;
 mod history;
 mod images;
+mod init;
 mod layers;
 mod list;
 mod local;

@@ -42,25 +42,28 @@ async fn check_runtime(settings: &Settings) -> Vec<Diagnostic> {
     }
 }
 
-/// Checks that the host names of sessions resolve, by an arbitrary one.
 async fn check_dns(settings: &Settings) -> Vec<Diagnostic> {
     if settings.local.is_some() {
         return Vec::new();
     }
-    let host = format!("duckui-000000.{}", settings.routing.domain);
+    vec![check_domain(&settings.routing.domain).await]
+}
+
+/// Checks that the host name of an arbitrary session below `domain` resolves.
+pub(super) async fn check_domain(domain: &str) -> Diagnostic {
+    let host = format!("duckui-000000.{domain}");
     let found = lookup_host((host.as_str(), 443)).await;
     let address = found.ok().and_then(|mut addresses| addresses.next());
-    vec![match address {
+    match address {
         Some(address) => Diagnostic::ok("DNS", format!("{host} resolves to {}", address.ip())),
         None => Diagnostic::failed(
             "DNS",
             format!(
-                "{host} does not resolve; create a wildcard DNS record *.{} that points to the \
-                 ingress controller",
-                settings.routing.domain
+                "{host} does not resolve; create a wildcard DNS record *.{domain} that points to the \
+                 ingress controller"
             ),
         ),
-    }]
+    }
 }
 
 /// Checks that storages and catalogs answer, and that their clocks agree with this machine's.

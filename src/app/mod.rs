@@ -1,6 +1,7 @@
 //! Wires the modules together. Owns start-up and shutdown.
 
 pub mod check;
+pub mod init;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 

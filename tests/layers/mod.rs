@@ -112,6 +112,7 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
         "app",
         &[
             "api",
+            "catalog",
             "credentials",
             "discord",
             "diagnostics",

@@ -44,7 +44,7 @@ mod wait;
 
 pub use api_env::{ApiEnv, create_token, parse_response, session_request};
 pub use bot::{Bot, command};
-pub use browser::{Browser, Traefik, link_of};
+pub use browser::{Browser, Certificates, Traefik, link_of};
 pub use bypass_proxy::bypass_proxy;
 pub use catalog::Catalog;
 pub use cluster::{Cluster, Namespaces};
