@@ -241,6 +241,9 @@ async fn the_invitation_needs_only_the_applications_id_and_asks_for_no_more_than
         let link = invitation(id.trim());
         assert_eq!(invite(id).await, (0, link + "\n"));
     }
+    // For people who have no program yet.
+    let manual = include_str!("../docs/operations.md");
+    assert!(manual.contains(&invitation("<Application ID>")));
 }
 
 #[tokio::test]

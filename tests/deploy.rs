@@ -1,8 +1,7 @@
-//! Tests of `deploy/`, applied with kubectl as docs/operations.md says.
+//! Tests of `deploy/`, applied with kubectl. `walk` follows docs/operations.md on a real node.
 
 use std::{collections::HashMap, fs, path::Path, process::Output};
 
-use discord_loopback::{Discord, DiscordConfig};
 use duckbot::settings::Settings;
 use k8s_openapi::{
     api::{
@@ -18,9 +17,7 @@ use kube::{
     runtime::wait::{await_condition, conditions::is_deleted},
 };
 use tempfile::TempDir;
-use test_support::{
-    ACK_TIMEOUT, CREDENTIALS, Cluster, Node, assert_says, leaked_credentials, session_id_in,
-};
+use test_support::Cluster;
 use tokio::{process::Command, sync::Mutex};
 
 /// Runs kubectl as an admin, in the project's folder. Returns its output, and fails on errors and
@@ -54,10 +51,10 @@ where
 }
 
 /// Lock for the fixed names of the namespaces: one installation can exist at a time.
-static NAMES: Mutex<()> = Mutex::const_new(());
+pub static NAMES: Mutex<()> = Mutex::const_new(());
 
 /// Waits until both namespaces are gone.
-async fn assert_nothing_left(admin: &Client) {
+pub async fn assert_nothing_left(admin: &Client) {
     for name in ["duckbot", "duckbot-sessions"] {
         let namespaces: Api<Namespace> = Api::all(admin.clone());
         let Some(namespace) = namespaces.get_opt(name).await.unwrap() else {
@@ -261,174 +258,11 @@ pub fn copy(from: &Path, to: &Path) {
 }
 
 /// Replaces texts in a file, as a person with an editor would.
-fn edit(file: &Path, changes: &[(&str, &str)]) {
+pub fn edit(file: &Path, changes: &[(&str, &str)]) {
     let mut text = fs::read_to_string(file).unwrap();
     for (old, new) in changes {
         assert!(text.contains(old), "{} has no {old:?}", file.display());
         text = text.replace(old, new);
     }
     fs::write(file, text).unwrap();
-}
-
-#[tokio::test]
-async fn the_bot_runs_on_the_cluster_with_the_permissions_that_it_is_given() {
-    let Some(node) = Node::shared() else {
-        return;
-    };
-    let _names = NAMES.lock().await;
-    let cluster = Cluster::shared();
-    let admin = Client::try_from(cluster.config().await).unwrap();
-    let config = DiscordConfig::default()
-        .channel("data")
-        .person("ana", &[])
-        .listen((cluster.host(), 0).into())
-        .first_response_timeout(ACK_TIMEOUT)
-        .wait_timeout(std::time::Duration::from_secs(120));
-    let discord = Discord::start(config).await.unwrap();
-
-    // Edits of an installer, and replacements for parts that the test nodes lack, such as
-    // kube-proxy.
-    let folder = TempDir::new().unwrap();
-    let deploy = folder.path().join("deploy");
-    copy(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy"),
-        &deploy,
-    );
-    let overlay = deploy.join("overlays/traefik");
-    edit(
-        &overlay.join("kustomization.yaml"),
-        &[
-            (
-                "registry.example.com/duckbot\n    newTag: 0.1.0",
-                "duckbot.test/duckbot\n    newTag: test",
-            ),
-            (
-                "registry.example.com/duckui\n    newTag: 0.1.0",
-                "duckbot.test/duckui\n    newTag: works",
-            ),
-        ],
-    );
-    let guild = discord.guild_id().to_string();
-    let proxy = format!("api_proxy = \"{}\"\n        admin_roles", discord.url());
-    edit(
-        &overlay.join("kustomization.yaml"),
-        &[
-            ("1029384756102938475", &guild),
-            ("admin_roles", &proxy),
-            (
-                "[catalogs.lake]",
-                "[sizes.small]\n        cpu = \"50m\"\n        memory = \"256Mi\"\n\n        [catalogs.lake]",
-            ),
-        ],
-    );
-    let label = format!(
-        "labels:\n    duckbot.dev/node: {}\n    pod-security",
-        node.name
-    );
-    edit(
-        &deploy.join("base/namespaces.yaml"),
-        &[("labels:\n    pod-security", &label)],
-    );
-    let config = cluster.config().await;
-    let port = config.cluster_url.port_u16().unwrap();
-    let host = cluster.host();
-    let reach = format!(
-        "env:\n            - {{ name: KUBERNETES_SERVICE_HOST, value: \"{host}\" }}\n            \
-         - {{ name: KUBERNETES_SERVICE_PORT, value: \"{port}\" }}"
-    );
-    edit(&deploy.join("base/duckbot.yaml"), &[("env:", &reach)]);
-
-    let overlay = overlay.to_str().unwrap();
-    kubectl(&format!(
-        "apply --server-side --validate=strict -k {overlay}"
-    ))
-    .await;
-    let token = discord.token();
-    kubectl(&format!(
-        "create secret generic duckbot-discord --namespace duckbot --from-literal=token={token}"
-    ))
-    .await;
-    discord.wait_connected().await;
-    kubectl("rollout status deployment/duckbot --namespace duckbot --timeout=120s").await;
-
-    // Run the check as the manual says. The example's lake does not exist.
-    let check = "exec deployment/duckbot --namespace duckbot -- duckbot check";
-    let found = String::from_utf8(run(check).await.stdout).unwrap();
-    for line in [
-        "ok    token: ",
-        "ok    commands: registered",
-        "ok    permissions in duckbot-sessions: all required permissions are granted",
-        "ok    permissions in duckbot: all required permissions are granted",
-        "WRONG catalog of lake: https://iceberg.example.com/catalog does not answer",
-        "WRONG certificate: Secret duckui-wildcard-tls (routing.tls_secret) not found in duckbot-sessions; create it",
-    ] {
-        assert!(found.contains(line), "{line:?} in\n{found}");
-    }
-
-    let ana = discord.person("ana");
-    kubectl(&format!(
-        "create secret generic duckbot-s3-{} --namespace duckbot-sessions \
-         --from-literal=s3-access-key-id={} --from-literal=s3-secret-access-key={}",
-        ana.id(),
-        CREDENTIALS[0].1,
-        CREDENTIALS[1].1
-    ))
-    .await;
-    let asked = ana.run_command("#data", "/duck start").await.unwrap();
-    asked.until(|it| it.content.contains("is ready")).await;
-    let id = session_id_in(&ana.read("#data").await.content);
-    // The bot reaches the door at the Pod's address.
-    let listed = ana
-        .run_command("#data", "/duck list")
-        .await
-        .unwrap()
-        .reply()
-        .await;
-    assert_says(&listed, &format!("`{id}` of "));
-    assert_says(&listed, ", last active <t:");
-
-    // The manual's diagnostic commands give the right output.
-    let pod = format!("describe pod -n duckbot-sessions duckui-{id}");
-    assert!(kubectl(&pod).await.contains("Started"));
-    let events = kubectl("get events -n duckbot-sessions").await;
-    assert!(events.contains(&format!("pod/duckui-{id}")), "{events}");
-    kubectl("create quota full -n duckbot-sessions --hard=pods=1").await;
-    // A quota applies only after the cluster has computed its usage.
-    let counted = "wait --for=jsonpath={.status.hard.pods}=1 quota/full -n duckbot-sessions";
-    kubectl(&format!("{counted} --timeout=120s")).await;
-    let quota = kubectl("describe quota -n duckbot-sessions").await;
-    assert!(quota.contains("pods"), "{quota}");
-    let another = ana.run_command("#data", "/duck start").await.unwrap();
-    let another = another.reply().await;
-    let pressed = ana.press(&another, "Start another").await.unwrap();
-    let told = pressed
-        .until(|it| it.content.contains("share of the cluster"))
-        .await;
-    assert_says(&told, "could not be created");
-    assert_says(
-        &ana.read("#data").await,
-        "The team's share of the cluster is used up",
-    );
-    kubectl("delete quota full -n duckbot-sessions").await;
-
-    // A door key has leaked: replace it as the manual says.
-    kubectl("delete secret duckbot-door-keys -n duckbot").await;
-    kubectl("rollout restart deployment/duckbot -n duckbot").await;
-    kubectl("rollout status deployment/duckbot -n duckbot --timeout=120s").await;
-    discord.wait_connected().await;
-    let open = format!("/duck open session:{id}");
-    let opened = ana.run_command("#data", &open).await.unwrap().reply().await;
-    assert_says(&opened, "because its signing key is gone.");
-    kubectl("delete configmap -n duckbot-sessions -l app.kubernetes.io/name=duckui").await;
-    let gone = format!("wait --for=delete pod/duckui-{id} -n duckbot-sessions --timeout=120s");
-    kubectl(&gone).await;
-
-    let log = kubectl("logs deployment/duckbot --namespace duckbot").await;
-    assert!(
-        log.contains("health and metrics are at http://0.0.0.0:9090"),
-        "{log}"
-    );
-    assert!(!log.contains(&token) && leaked_credentials(&log).is_empty());
-    kubectl(&format!("delete --wait=false -k {overlay}")).await;
-    assert_nothing_left(&admin).await;
 }

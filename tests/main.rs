@@ -47,4 +47,5 @@ mod status;
 mod stop;
 mod trouble;
 mod vended;
+mod walk;
 mod watch;

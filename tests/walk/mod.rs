@@ -1,0 +1,395 @@
+//! The walk of docs/operations.md: every console block of the page, in its order, on a real node.
+
+mod page;
+
+use std::{
+    collections::HashMap,
+    fs,
+    os::unix::fs::symlink,
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use discord_loopback::{Discord, DiscordConfig, Person};
+use kube::Client;
+use tempfile::TempDir;
+use test_support::{
+    ACK_TIMEOUT, Catalog, Certificates, Cluster, Node, PERMANENT_CREDENTIALS, ReservedPort, S3,
+    WAIT_TIMEOUT, assert_says, leaked_credentials, session_id_in, tools,
+};
+use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
+
+use crate::{
+    deploy::{NAMES, assert_nothing_left, copy, edit, kubectl},
+    init::Terminal,
+};
+use page::{Block, Way};
+
+/// Engineer with a clone of the project, and the services that the installation uses.
+struct Walk {
+    /// The clone. The node lacks some parts of a cluster, such as kube-proxy, so it has a few edits.
+    folder: TempDir,
+    variables: HashMap<String, String>,
+    discord: Discord,
+    ana: Person,
+    catalog: ReservedPort,
+    storage: ReservedPort,
+    _catalog: Catalog,
+    _s3: S3,
+}
+
+impl Walk {
+    async fn start(node: &Node) -> Self {
+        let cluster = Cluster::shared();
+        let config = DiscordConfig::default()
+            .channel("data")
+            .person("ana", &[])
+            .listen((cluster.host(), 0).into())
+            .first_response_timeout(ACK_TIMEOUT)
+            .wait_timeout(Duration::from_secs(120));
+        let discord = Discord::start(config).await.unwrap();
+        let (catalog, s3) = (Catalog::start().await, S3::start().await);
+        catalog.accept_everyone();
+        s3.add_key(PERMANENT_CREDENTIALS[0].1, PERMANENT_CREDENTIALS[1].1);
+        let [mut reached_catalog, mut reached_s3] =
+            [(); 2].map(|()| ReservedPort::reserve_on(cluster.host()));
+        reached_catalog.forward_to(&catalog.url());
+        reached_s3.forward_to(&s3.url());
+
+        let folder = TempDir::new().unwrap();
+        let programs = folder.path().join("bin");
+        fs::create_dir(&programs).unwrap();
+        symlink(env!("CARGO_BIN_EXE_duckbot"), programs.join("duckbot")).unwrap();
+        symlink(cluster.programs().join("kubectl"), programs.join("kubectl")).unwrap();
+        if has_chart() {
+            symlink(tools::helm().join("helm"), programs.join("helm")).unwrap();
+        }
+        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let variables = HashMap::from([
+            (
+                "PATH".to_owned(),
+                format!("{}:/usr/bin:/bin", programs.display()),
+            ),
+            ("HOME".to_owned(), text(folder.path())),
+            ("KUBECONFIG".to_owned(), text(cluster.kubeconfig())),
+        ]);
+        let certificates = Certificates::of("*.duck.example.com");
+        for (file, name) in [("leaf.pem", "tls.crt"), ("leaf.key", "tls.key")] {
+            fs::copy(certificates.file(file), folder.path().join(name)).unwrap();
+        }
+        let walk = Self {
+            ana: discord.person("ana"),
+            folder,
+            variables,
+            discord,
+            catalog: reached_catalog,
+            storage: reached_s3,
+            _catalog: catalog,
+            _s3: s3,
+        };
+        walk.clone_project(node).await;
+        walk
+    }
+
+    /// Copies `deploy`. Adds what the test's node and Discord need.
+    async fn clone_project(&self, node: &Node) {
+        let deploy = self.folder.path().join("deploy");
+        copy(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy"),
+            &deploy,
+        );
+        let config = Cluster::shared().config().await;
+        let port = config.cluster_url.port_u16().unwrap().to_string();
+        let host = Cluster::shared().host().to_string();
+        let url = self.discord.url();
+        let mut reach = "env:".to_owned();
+        for (name, value) in [
+            ("KUBERNETES_SERVICE_HOST", host.as_str()),
+            ("KUBERNETES_SERVICE_PORT", &port),
+            ("DUCKBOT_DISCORD__API_PROXY", &url),
+            ("DUCKBOT_SIZES__SMALL__CPU", "50m"),
+            ("DUCKBOT_SIZES__SMALL__MEMORY", "256Mi"),
+        ] {
+            reach += &format!("\n            - {{ name: {name}, value: \"{value}\" }}");
+        }
+        let label = format!(
+            "labels:\n    duckbot.dev/node: {}\n    pod-security",
+            node.name
+        );
+        let label = ("labels:\n    pod-security", label.as_str());
+        edit(&deploy.join("base/namespaces.yaml"), &[label]);
+        let bot = deploy.join("base/duckbot.yaml");
+        if !fs::read_to_string(&bot).unwrap().contains("DUCKBOT_CONFIG") {
+            reach += "\n            - { name: DUCKBOT_CONFIG, value: /etc/duckbot/duckbot.toml }";
+        }
+        edit(&bot, &[("env:", &reach)]);
+        if has_chart() {
+            edit(&deploy.join("chart/templates/namespace.yaml"), &[label]);
+            edit(
+                &deploy.join("chart/templates/duckbot.yaml"),
+                &[("env:", &reach)],
+            );
+        }
+    }
+
+    /// Runs the blocks of a way, and does between them what the page tells in words.
+    async fn follow(&self, way: Way, node: &Node) {
+        let begin = Instant::now();
+        let mut session = None;
+        let blocks = Block::all();
+        let mut blocks = blocks
+            .iter()
+            .filter(|block| !block.is_marked && block.is_of(way))
+            .peekable();
+        let mut count = 0;
+        while let Some(block) = blocks.next() {
+            self.prepare(block, session.as_deref()).await;
+            for command in &block.commands {
+                self.run(command).await;
+                count += 1;
+                if command == "kubectl create namespace duckbot" {
+                    // The Pods of a namespace with this label run on the node.
+                    let label = format!("label namespace duckbot duckbot.dev/node={}", node.name);
+                    kubectl(&label).await;
+                }
+            }
+            let is_last = blocks
+                .peek()
+                .is_none_or(|next| next.section != block.section);
+            if block.section.ends_with("Check") && is_last {
+                session = Some(self.first_session().await);
+                let time = begin.elapsed();
+                eprintln!("from an empty cluster to a session: {count} commands, {time:.1?}");
+                if way == Way::Kustomize {
+                    self.ask_the_cluster(session.as_deref().unwrap()).await;
+                }
+            }
+        }
+        let ended = "the page ends with the removal of the installation";
+        assert!(
+            kubectl("get namespaces")
+                .await
+                .lines()
+                .all(|line| !line.contains("duckbot")),
+            "{ended}"
+        );
+    }
+
+    /// Does what the page says in words before a block.
+    async fn prepare(&self, block: &Block, session: Option<&str>) {
+        match block.section.as_str() {
+            "Enable the HTTP API" if !self.folder.path().join("tokens").exists() => {
+                let overlay = self
+                    .folder
+                    .path()
+                    .join("deploy/overlays/mine/kustomization.yaml");
+                edit(
+                    &overlay,
+                    &[("# - ../../components/api", "- ../../components/api")],
+                );
+                kubectl("create namespace ci").await;
+            }
+            "Monitoring" => {
+                kubectl("rollout status deployment/duckbot -n duckbot --timeout=120s").await;
+            }
+            // A key has leaked.
+            "Rotation" => {
+                kubectl("delete secret duckbot-door-keys -n duckbot").await;
+                kubectl("rollout restart deployment/duckbot -n duckbot").await;
+                kubectl("rollout status deployment/duckbot -n duckbot --timeout=120s").await;
+                self.discord.wait_connected().await;
+                let open = format!("/duck open session:{}", session.unwrap());
+                let opened = self.ana.run_command("#data", &open).await.unwrap();
+                assert_says(&opened.reply().await, "because its signing key is gone.");
+            }
+            "Uninstall with Kustomize" => {
+                let pod = format!("pod/duckui-{}", session.unwrap());
+                kubectl(&format!(
+                    "wait --for=delete {pod} -n duckbot-sessions --timeout=120s"
+                ))
+                .await;
+                let log = self
+                    .run("kubectl logs deployment/duckbot --namespace duckbot")
+                    .await;
+                assert!(
+                    log.contains("health and metrics are at http://0.0.0.0:9090"),
+                    "{log}"
+                );
+                assert!(!log.contains(&self.discord.token()), "{log}");
+                assert!(leaked_credentials(&log).is_empty(), "{log}");
+                let tokens = fs::read_to_string(self.folder.path().join("tokens")).unwrap();
+                assert_eq!(tokens.lines().count(), 2, "{tokens}");
+                let stored =
+                    "get secret duckbot-api-tokens -n duckbot -o go-template={{.data.tokens}}";
+                // Base64 is a third longer.
+                assert!(
+                    kubectl(stored).await.len() > tokens.len(),
+                    "both tokens are stored"
+                );
+                kubectl("delete namespace ci").await;
+            }
+            _ => {}
+        }
+    }
+
+    /// Runs a command of the page as it is, except for its placeholders. Returns its output.
+    async fn run(&self, command: &str) -> String {
+        let ana = self.ana.id().to_string();
+        let command = command
+            .replace("<Discord ID>", &ana)
+            // Reference of an error.
+            .replace("grep 1a2b3c4d", "grep 'serving guild'");
+        assert!(
+            !command.contains(['<', '…']),
+            "a placeholder is left: {command}"
+        );
+        let begin = Instant::now();
+        if command.starts_with("duckbot init") {
+            self.describe(&command).await;
+            return String::new();
+        }
+        let mut child = Command::new("bash")
+            .args(["-o", "pipefail", "-c", &command])
+            .current_dir(&self.folder)
+            .env_clear()
+            .envs(&self.variables)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut keyboard = child.stdin.take().unwrap();
+        if command.contains("/dev/stdin") {
+            let token = self.discord.token() + "\n";
+            keyboard.write_all(token.as_bytes()).await.unwrap();
+        }
+        drop(keyboard);
+        let output = timeout(WAIT_TIMEOUT, child.wait_with_output()).await;
+        let output = output.expect(&command).unwrap();
+        let text = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
+        let text = text.concat();
+        eprintln!("{:.1?} {command}", begin.elapsed());
+        assert!(!text.contains("Warning"), "{command}\n{text}");
+        if command.ends_with("duckbot check") {
+            assert_eq!(output.status.code(), Some(1), "{text}");
+            assert_only_the_tests_cluster_is_wrong(&text);
+        } else {
+            assert!(output.status.success(), "{command}\n{text}");
+        }
+        text
+    }
+
+    /// Answers the questions of `duckbot init`.
+    async fn describe(&self, command: &str) {
+        let mut terminal = Terminal::start(command, self.folder.path(), &self.variables);
+        let guild = self.discord.guild_id().to_string();
+        for (prompt, answer) in [
+            ("server ID", guild.as_str()),
+            ("Domain of the sessions", "duck.example.com"),
+            ("Keep this answer?", "y"),
+            ("Iceberg REST catalog", &self.catalog.url()),
+            ("Warehouse", ""),
+            ("unless it is AWS", &self.storage.url()),
+            ("Region of the S3 storage", ""),
+            ("Ingress controller", ""),
+            ("Namespace of the ingress controller", ""),
+            ("Private networks", ""),
+            ("Registry and path", "duckbot.test"),
+            ("Tag of both images", "test"),
+        ] {
+            terminal.answer(prompt, answer).await;
+        }
+        let (code, screen) = terminal.end().await;
+        assert_eq!(code, 0, "{screen}");
+        assert!(
+            screen.contains("ok    catalog: ") && screen.contains("ok    storage: "),
+            "{screen}"
+        );
+    }
+
+    /// Starts a first session in the chat. Returns its ID.
+    async fn first_session(&self) -> String {
+        let asked = self.ana.run_command("#data", "/duck start").await.unwrap();
+        let form = asked.modal().await;
+        let sent = self
+            .ana
+            .submit(&form, &PERMANENT_CREDENTIALS)
+            .await
+            .unwrap();
+        sent.until(|it| it.content.contains("is ready")).await;
+        session_id_in(&self.ana.read("#data").await.content)
+    }
+
+    /// Runs the commands of the page's tables that look into the cluster.
+    async fn ask_the_cluster(&self, id: &str) {
+        // The bot reaches the door at the Pod's address.
+        let listed = self.ana.run_command("#data", "/duck list").await.unwrap();
+        let listed = listed.reply().await;
+        assert_says(&listed, &format!("`{id}` of "));
+        assert_says(&listed, ", last active <t:");
+        let pod = format!("describe pod -n duckbot-sessions duckui-{id}");
+        assert!(kubectl(&pod).await.contains("Started"));
+        let events = kubectl("get events -n duckbot-sessions").await;
+        assert!(events.contains(&format!("pod/duckui-{id}")), "{events}");
+
+        kubectl("create quota full -n duckbot-sessions --hard=pods=1").await;
+        // A quota applies only after the cluster has computed its usage.
+        let counted = "wait --for=jsonpath={.status.hard.pods}=1 quota/full -n duckbot-sessions";
+        kubectl(&format!("{counted} --timeout=120s")).await;
+        let quota = kubectl("describe quota -n duckbot-sessions").await;
+        assert!(quota.contains("pods"), "{quota}");
+        let another = self.ana.run_command("#data", "/duck start").await.unwrap();
+        let another = another.reply().await;
+        let pressed = self.ana.press(&another, "Start another").await.unwrap();
+        let told = pressed
+            .until(|it| it.content.contains("share of the cluster"))
+            .await;
+        assert_says(&told, "could not be created");
+        assert_says(
+            &self.ana.read("#data").await,
+            "The team's share of the cluster is used up",
+        );
+        kubectl("delete quota full -n duckbot-sessions").await;
+    }
+}
+
+/// Checks the output of `duckbot check`: everything is fine, except what the test's cluster lacks.
+fn assert_only_the_tests_cluster_is_wrong(text: &str) {
+    for line in [
+        "ok    token: ",
+        "ok    commands: registered",
+        "ok    permissions in duckbot-sessions: all required permissions are granted",
+        "ok    permissions in duckbot: all required permissions are granted",
+        "ok    catalog of lake: ",
+        "ok    storage of lake: ",
+    ] {
+        assert!(text.contains(line), "{line:?} in\n{text}");
+    }
+    let lacking = ["WRONG DNS: ", "WRONG image duckbot.test/"];
+    let mut wrong = text.lines().filter(|line| line.starts_with("WRONG"));
+    let is_expected = |line: &str| lacking.iter().any(|start| line.starts_with(start));
+    assert!(wrong.all(is_expected), "{text}");
+}
+
+fn has_chart() -> bool {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("deploy/chart")
+        .exists()
+}
+
+#[tokio::test]
+async fn every_block_of_the_manual_works_in_its_order() {
+    let Some(node) = Node::shared() else {
+        return;
+    };
+    let _names = NAMES.lock().await;
+    let admin = Client::try_from(Cluster::shared().config().await).unwrap();
+    assert_nothing_left(&admin).await;
+    let walk = Walk::start(node).await;
+    if has_chart() {
+        walk.follow(Way::Helm, node).await;
+    }
+    walk.follow(Way::Kustomize, node).await;
+}
