@@ -136,7 +136,7 @@ impl Walk {
     /// Runs the blocks of a way, and does between them what the page tells in words.
     async fn follow(&self, way: Way, node: &Node) {
         let begin = Instant::now();
-        let mut session = None;
+        let mut session: Option<String> = None;
         let blocks = Block::all();
         let mut blocks = blocks
             .iter()
@@ -153,6 +153,11 @@ impl Walk {
                     let label = format!("label namespace duckbot duckbot.dev/node={}", node.name);
                     kubectl(&label).await;
                 }
+                if command.starts_with("kubectl delete configmap") {
+                    let gone = "wait --for=delete pod -l app.kubernetes.io/name=duckui";
+                    kubectl(&format!("{gone} -n duckbot-sessions --timeout=120s")).await;
+                    session = None;
+                }
             }
             let is_last = blocks
                 .peek()
@@ -166,13 +171,10 @@ impl Walk {
                 }
             }
         }
-        let ended = "the page ends with the removal of the installation";
-        assert!(
-            kubectl("get namespaces")
-                .await
-                .lines()
-                .all(|line| !line.contains("duckbot")),
-            "{ended}"
+        let left = kubectl("get namespace duckbot duckbot-sessions --ignore-not-found").await;
+        assert_eq!(
+            left, "",
+            "the page ends with the removal of the installation"
         );
     }
 
@@ -195,20 +197,19 @@ impl Walk {
             }
             // A key has leaked.
             "Rotation" => {
+                let id = match session {
+                    Some(id) => id.to_owned(),
+                    None => self.next_session().await,
+                };
                 kubectl("delete secret duckbot-door-keys -n duckbot").await;
                 kubectl("rollout restart deployment/duckbot -n duckbot").await;
                 kubectl("rollout status deployment/duckbot -n duckbot --timeout=120s").await;
                 self.discord.wait_connected().await;
-                let open = format!("/duck open session:{}", session.unwrap());
+                let open = format!("/duck open session:{id}");
                 let opened = self.ana.run_command("#data", &open).await.unwrap();
                 assert_says(&opened.reply().await, "because its signing key is gone.");
             }
             "Uninstall with Kustomize" => {
-                let pod = format!("pod/duckui-{}", session.unwrap());
-                kubectl(&format!(
-                    "wait --for=delete {pod} -n duckbot-sessions --timeout=120s"
-                ))
-                .await;
                 let log = self
                     .run("kubectl logs deployment/duckbot --namespace duckbot")
                     .await;
@@ -319,6 +320,13 @@ impl Walk {
             .await
             .unwrap();
         sent.until(|it| it.content.contains("is ready")).await;
+        session_id_in(&self.ana.read("#data").await.content)
+    }
+
+    /// Starts a session of a person whose credentials are stored. Returns its ID.
+    async fn next_session(&self) -> String {
+        let asked = self.ana.run_command("#data", "/duck start").await.unwrap();
+        asked.until(|it| it.content.contains("is ready")).await;
         session_id_in(&self.ana.read("#data").await.content)
     }
 
