@@ -4,7 +4,7 @@ mod terminal;
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Output, Stdio},
 };
 
@@ -15,6 +15,7 @@ use tokio::{
     process::{Child, Command},
 };
 
+use crate::deploy::{copy, kubectl};
 pub use terminal::Terminal;
 
 /// Engineer with a folder, a catalog and a storage.
@@ -334,4 +335,41 @@ async fn what_is_wrong_with_an_address_is_said() {
         "{}",
         desk.text()
     );
+}
+
+#[tokio::test]
+async fn an_overlay_of_a_private_lake_is_rendered_by_kubectl() {
+    let desk = Desk::start().await;
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    copy(&deploy, &desk.folder.path().join("deploy"));
+    let mut flags = desk.flags();
+    flags.extend(
+        [
+            "--overlay=deploy/overlays/mine",
+            "--ingress=nginx",
+            "--private-lake=10.1.2.3/32,minio",
+            "--tag=0.10",
+        ]
+        .map(str::to_owned),
+    );
+    let (code, text) = desk.run(&flags).await;
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("-k deploy/overlays/mine"), "{text}");
+
+    let overlay = desk.folder.path().join("deploy/overlays/mine");
+    let rendered = kubectl(&format!("kustomize {}", overlay.display())).await;
+    let s3 = desk.s3.url();
+    let (_, port) = s3.rsplit_once(':').unwrap();
+    for line in [
+        "image: registry.example.com/duckbot:0.10",
+        "cidr: 10.1.2.3/32",
+        "kubernetes.io/metadata.name: minio",
+        "kubernetes.io/metadata.name: ingress-nginx",
+        &format!("- port: {port}\n"),
+        "ingress_class = \"nginx\"",
+        "\"nginx.ingress.kubernetes.io/proxy-buffering\" = \"off\"",
+        &format!("s3_endpoint = \"{s3}\""),
+    ] {
+        assert!(rendered.contains(line), "{line:?} in\n{rendered}");
+    }
 }

@@ -148,10 +148,8 @@ impl Question {
                 Some(id) => Ok(id.to_string()),
                 None => expected("the ID of a Discord server, a number of 17 to 20 digits"),
             },
-            Domain => match text.contains('.') && text.split('.').all(is_label) {
-                true => Ok(text.to_owned()),
-                false => expected("a domain in lower case, like duck.example.com"),
-            },
+            Domain if text.contains('.') && text.split('.').all(is_label) => Ok(text.to_owned()),
+            Domain => expected("a domain in lower case, like duck.example.com"),
             Catalog => http_url(text).map_err(wrong).map(|url| {
                 let base = url.strip_suffix("/v1").unwrap_or(&url);
                 base.to_owned()

@@ -116,9 +116,10 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         flags: read_flags(&options.flags)?,
         earlier,
         is_interactive: !options.yes && io::stdin().is_terminal(),
-        probe: match options.offline {
-            true => None,
-            false => Some(start_probe()?),
+        probe: if options.offline {
+            None
+        } else {
+            Some(start_probe()?)
         },
     };
     if interview.is_interactive {

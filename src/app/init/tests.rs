@@ -98,7 +98,6 @@ fn every_answer_stands_in_each_file() {
         }
         assert!(!body.contains("example.com"), "{text}");
     }
-    insta::assert_snapshot!("private_overlay", overlay().render(&private()));
     insta::assert_snapshot!("private_values", values().render(&private()));
     insta::assert_snapshot!("example_values", values().render(&example(&[])));
 }
