@@ -120,7 +120,6 @@ impl Unpacked {
         let ran = Command::new("chroot")
             .arg(self.root())
             .args([program, "--version"])
-            .env_clear()
             .output()
             .unwrap();
         assert!(ran.status.success(), "{ran:?}");

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::PathBuf,
     process::{Command, Output},
 };
 
@@ -41,7 +41,7 @@ impl Repository {
         fs::copy(tools::root().join(file), to).unwrap();
     }
 
-    fn path(&self, file: &str) -> std::path::PathBuf {
+    fn path(&self, file: &str) -> PathBuf {
         self.0.path().join(file)
     }
 
@@ -168,14 +168,14 @@ fn an_archive_holds_the_program_and_the_license_and_is_reproducible() {
     let listed = String::from_utf8(listed.stdout).unwrap();
     let lines: Vec<_> = listed
         .lines()
-        .map(|line| (&line[..10], Path::new(line).file_name().unwrap().to_str()))
+        .map(|line| (&line[..10], line.split_whitespace().last().unwrap()))
         .collect();
     assert_eq!(
         lines,
         [
-            ("drwxr-xr-x", Some("duckbot-1.0.0-linux-arm64")),
-            ("-rw-r--r--", Some("LICENSE")),
-            ("-rwxr-xr-x", Some("duckbot")),
+            ("drwxr-xr-x", "duckbot-1.0.0-linux-arm64/"),
+            ("-rw-r--r--", "duckbot-1.0.0-linux-arm64/LICENSE"),
+            ("-rwxr-xr-x", "duckbot-1.0.0-linux-arm64/duckbot"),
         ],
         "{listed}"
     );
