@@ -96,6 +96,21 @@ async fn what_is_typed_after_the_last_option_arrives_unchanged() {
         browser.type_text(&format!("/duck say text:{text}\n")).await;
         assert_eq!(fixture.answer().await, format!("text={text}"));
     }
+    // What is typed while a command is being sent stays.
+    let hold = "const send = window.fetch;
+        window.fetch = async (...all) => {
+          window.fetch = send;
+          await new Promise((go) => { window.release = go; });
+          return send(...all);
+        };";
+    browser.run_script(hold).await;
+    focus(browser).await;
+    browser.type_text("/duck say text:first\n").await;
+    browser.type_text("next").await;
+    assert_eq!(written(browser).await, "next");
+    browser.run_script("window.release()").await;
+    assert_eq!(fixture.answer().await, "text=first");
+    assert_eq!(written(browser).await, "next");
 }
 
 #[tokio::test]

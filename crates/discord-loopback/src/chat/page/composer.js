@@ -22,7 +22,6 @@ let command = null; // command whose options are being filled in
 let pills = [];
 let rest = null; // field after the pills
 let requestNumber = 0;
-let sending = false;
 let splitting = null; // promise that ends when the options of a pasted line have their pills
 let shownHash = null;
 const drafts = new Map(); // by place
@@ -309,14 +308,23 @@ function clear() {
   fitHeight();
 }
 
+/** What is written. A browser does not let a page choose a file again. */
+function currentDraft() {
+  const given = pills.filter((one) => !isFile(one))
+    .map(({ option, input, picked, named }) => ({ option, value: input.value, picked, named }));
+  return { command, given, words: (rest ?? text).value };
+}
+
 /** Keeps what is written in the place before, and shows what was written in this one. */
 function switchDraft(hash) {
-  const given = pills.map(({ option, input, picked, named }) => ({ option, value: input.value, picked, named }));
-  if (shownHash) drafts.set(shownHash, { command, given, words: (rest ?? text).value });
+  if (shownHash) drafts.set(shownHash, currentDraft());
   shownHash = hash;
   clear();
   showRefusal("");
-  const draft = drafts.get(hash);
+  showDraft(drafts.get(hash));
+}
+
+function showDraft(draft) {
   if (!draft) return;
   if (draft.command) {
     startCommand(draft.command);
@@ -337,24 +345,23 @@ async function send() {
   }
   if (rest?.value.trim()) return showRefusal(strayWords(rest.value.trim()));
   const words = command?.name ?? text.value.trim();
-  if (!words || sending) return;
+  if (!words) return;
   const { hash, id } = currentPlace();
   const body = { channel: id, text: words };
-  sending = true;
+  const [draft, filled] = [currentDraft(), filledPills()];
+  // What is typed while this is sent belongs to the next message.
+  clear();
+  text.focus();
   try {
-    await uploadFiles(filledPills());
+    await uploadFiles(filled);
     // Where no command is offered, a slash is text.
-    if (words.startsWith("/") && commands().length) await post("type", { ...body, options: filledPills().map(optionText) });
+    if (words.startsWith("/") && commands().length) await post("type", { ...body, options: filled.map(optionText) });
     else await post("write", body);
-    drafts.delete(hash);
-    if (hash !== shownHash) return;
-    clear();
-    scrollToBottom();
-    text.focus();
+    if (hash === shownHash) scrollToBottom();
   } catch (error) {
-    if (hash === shownHash) showError(refusal, error);
-  } finally {
-    sending = false;
+    if (hash !== shownHash) return drafts.set(hash, draft);
+    if (!command && !text.value) showDraft(draft);
+    showError(refusal, error);
   }
 }
 
