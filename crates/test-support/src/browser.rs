@@ -103,6 +103,9 @@ impl Certificates {
     }
 }
 
+/// Number of characters that a failed wait shows. Logs of CI cut longer messages.
+const SHOWN_CHARS: usize = 1500;
+
 /// Browser of a person, controlled with plain WebDriver. Stops on drop.
 pub struct Browser {
     client: reqwest::Client,
@@ -177,10 +180,10 @@ impl Browser {
     pub async fn wait_for_text(&self, text: &str) {
         let read = async { while !self.page().await.contains(text) {} };
         if tokio::time::timeout(WAIT_TIMEOUT, read).await.is_err() {
-            panic!(
-                "the page does not show {text:?}, but {:?}",
-                self.page().await
-            );
+            let page = self.page().await;
+            let cut = page.char_indices().rev().nth(SHOWN_CHARS - 1);
+            let end = &page[cut.map_or(0, |(at, _)| at)..];
+            panic!("the page does not show {text:?}. It ends with:\n{end}");
         }
     }
 
