@@ -159,9 +159,9 @@ impl DiscordNotifier {
 #[async_trait]
 impl Notifier for DiscordNotifier {
     async fn announce_ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Error> {
-        let nonce = match record.rescheduled {
+        let nonce = match &record.rescheduled {
             None => format!("ready-{}", record.id),
-            Some(_) => format!("ready-again-{}", record.id),
+            Some(it) => format!("ready-{}-{:x}", record.id, it.at.timestamp()),
         };
         let reply = replies::announcement(record, url);
         self.post(record, nonce, &reply, Some(record.owner)).await
@@ -235,9 +235,9 @@ impl Notifier for DiscordNotifier {
             self.settings.larger_size(&record.size, why.failure),
         );
         // A rescheduled session counts its restarts from zero.
-        let nonce = match record.rescheduled {
+        let nonce = match &record.rescheduled {
             None => format!("again-{}-{times}", record.id),
-            Some(_) => format!("moved-again-{}-{times}", record.id),
+            Some(it) => format!("again-{}-{:x}-{times}", record.id, it.at.timestamp()),
         };
         let posted = self.post(record, nonce, &reply, Some(record.owner));
         posted.await.map(|_| ())

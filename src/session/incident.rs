@@ -73,6 +73,8 @@ pub enum Failure {
     NodeGone,
     /// The Pod is gone for an unknown reason.
     Vanished,
+    /// The bot ended, and the session's process with it (local runtime).
+    BotEnded,
     /// Any other kind, including kinds that only another version of the bot knows.
     #[default]
     #[serde(other)]
@@ -80,7 +82,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NoRoom,
         Self::NoNode,
         Self::ImageMissing,
@@ -96,6 +98,7 @@ impl Failure {
         Self::Evicted,
         Self::NodeGone,
         Self::Vanished,
+        Self::BotEnded,
         Self::Other,
     ];
 }

@@ -56,7 +56,8 @@ pub struct Record {
     pub credentials_replaced: bool,
     /// Time at which the session was ready for the first time.
     pub ready: Option<DateTime<Utc>>,
-    /// Time and reason of the rescheduling. A session is rescheduled at most once.
+    /// Time and reason of the last rescheduling. A session is rescheduled once if the cluster takes its
+    /// Pod, and each time if its process ended with the bot (local runtime).
     pub rescheduled: Option<Rescheduled>,
     /// Number of restarts of DuckDB in the present Pod that were announced.
     pub restarts_told: u32,

@@ -64,6 +64,7 @@ fn failure_text(failure: Failure) -> &'static str {
         Failure::Vanished => {
             "Its Pod disappeared from the cluster; the cause is unknown. Start a new session."
         }
+        Failure::BotEnded => "The bot was restarted. Start a new session.",
         Failure::Other => "It has failed. Try again. If this happens again, tell an admin.",
     }
 }

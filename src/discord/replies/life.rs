@@ -87,6 +87,7 @@ fn disruption_text(record: &Record, failure: Failure) -> String {
         Failure::NodeGone => "Its cluster node failed.".into(),
         Failure::DiskFull => format!("It filled the disk of size `{}`.", record.size),
         Failure::Vanished => "Its Pod disappeared from the cluster; the cause is unknown.".into(),
+        Failure::BotEnded => "The bot was restarted, and your DuckDB with it.".into(),
         _ => "The cluster needed its node or the resources on it.".into(),
     }
 }
@@ -284,6 +285,7 @@ fn failed(record: &Record, failure: Failure) -> String {
         Failure::Vanished => "was stopped: its Pod disappeared from the cluster for an unknown \
              reason, and it had already been restarted once."
             .into(),
+        Failure::BotEnded => "has ended, because the bot was restarted.".into(),
         Failure::Other => "has failed. Try again. If this happens again, tell an admin.".into(),
     }
 }

@@ -354,6 +354,7 @@ fn outcome_text(outcome: Outcome) -> &'static str {
             Failure::Evicted => "evicted, after an earlier restart",
             Failure::NodeGone => "cluster node failed, after an earlier restart",
             Failure::Vanished => "Pod disappeared, cause unknown",
+            Failure::BotEnded => "bot was restarted",
             Failure::Other => "other reason",
         },
     }

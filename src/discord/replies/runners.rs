@@ -76,6 +76,7 @@ pub(super) fn runner_ended(cause: &Cause) -> Reply {
                 Failure::Mount | Failure::Container | Failure::Door => {
                     format!("the cluster can't run it as configured. {ADMIN}")
                 }
+                Failure::BotEnded => format!("the bot was restarted. {AGAIN}"),
                 Failure::Crashed
                 | Failure::OutOfMemory
                 | Failure::DiskFull

@@ -814,6 +814,7 @@ fn failing() {
         Failure::Evicted,
         Failure::NodeGone,
         Failure::Vanished,
+        Failure::BotEnded,
         Failure::Other,
     ];
     let of = |failure| ending(Cause::Failed(Incident::new(failure, "its words")));

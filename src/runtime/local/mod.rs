@@ -13,8 +13,7 @@
 //! | `sessions/<session>/` | DuckDB's home and temporary files; removed with its process |
 //!
 //! Processes end with the bot, even if it is killed: each runs only while the bot holds its input
-//! open. The next bot sees records without processes. It treats them like sessions whose node is
-//! gone, and starts them again.
+//! open. The next bot starts the sessions again.
 
 mod credentials;
 mod duckdb;
@@ -67,7 +66,7 @@ use crate::{
     error::Error,
     session::{
         Details, Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, RecordKind,
-        SessionId,
+        SessionId, Stage,
     },
     settings::{self, Settings},
 };
@@ -727,6 +726,15 @@ fn find(view: &View, host: &str) -> Option<Arc<Door>> {
         .clone()
 }
 
+/// Returns the record of a session whose process ended with the bot that wrote the record.
+fn interrupted(record: Record) -> Record {
+    if record.stage == Stage::Running && !record.is_runner() {
+        record.with_reschedule(Incident::new(Failure::BotEnded, ""))
+    } else {
+        record
+    }
+}
+
 fn load(records: &Folder) -> anyhow::Result<BTreeMap<String, SessionEntry>> {
     let mut all = BTreeMap::new();
     records.tidy()?;
@@ -747,7 +755,7 @@ fn load(records: &Folder) -> anyhow::Result<BTreeMap<String, SessionEntry>> {
         let held = SessionEntry {
             uid: stored.uid.into(),
             revision: stored.revision,
-            record: Arc::new(record),
+            record: Arc::new(interrupted(record)),
             process: None,
             service: false,
             door: None,
