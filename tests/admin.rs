@@ -315,8 +315,10 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
         is_pod.then(|| ApiFault::Answer(403, "pods \"x\" is forbidden: no".into()))
     });
     env.cluster.store_credentials(env.ben.id()).await;
-    env.start_session(&env.ben, "").await;
-    assert_says(&env.ben.read("#data").await, "could not be created");
+    let (asked, _) = env.start_session(&env.ben, "").await;
+    asked
+        .until(|it| it.content.contains("could not be created"))
+        .await;
     wait_for_value(&url, failed, 1.0).await;
     assert!(value(&url, refused).await >= 1.0);
     env.api.clear_faults();

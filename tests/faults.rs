@@ -108,7 +108,7 @@ async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
         env.log().contains(&reference),
         "the reference must be in the log"
     );
-    env.ana.read("#data").await;
+    assert!(env.discord.unread().is_empty(), "told twice");
     env.wait_until_nothing_left(&env.ana).await;
     env.assert_clean().await;
 }
@@ -131,7 +131,7 @@ async fn what_admission_refuses_is_taken_down_again() {
         .until(|reply| reply.content.contains("could not be created"))
         .await;
     assert_says(&reply, "The cluster's rules don't allow this.");
-    env.ana.read("#data").await;
+    assert!(env.discord.unread().is_empty(), "told twice");
     env.wait_until_nothing_left(&env.ana).await;
     env.assert_clean().await;
 }

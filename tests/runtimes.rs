@@ -201,7 +201,8 @@ async fn a_second_one_is_started_on_purpose_only(env: impl RuntimeEnv) {
     let offered = asked.reply().await;
     assert_says(&offered, &first);
     let pressed = ana.press(&offered, "Start another").await.unwrap();
-    pressed.until(|it| it.content.contains("is ready")).await;
+    let ready = pressed.until(|it| it.content.contains("is ready")).await;
+    assert_ne!(ready.id, offered.id, "the first reply stays");
     let second = session_id_in(&ana.read("#data").await.content);
     let full = reply_to(&ana, "/duck start").await;
     assert!(full.button("Start another").is_none(), "{}", full.content);
@@ -289,7 +290,8 @@ async fn an_idle_session_is_stopped_and_one_with_a_query_that_runs_is_not(
         &told,
         &format!("Session `{idle}` was stopped for being idle (last active "),
     );
-    assert!(told.button("Start again").is_some());
+    let pressed = ana.press(&told, "Start again").await.unwrap();
+    assert_says(&pressed.reply().await, "That button is for <@");
     // The door may be late once.
     wait_for_list(&ana, ", running a query, ").await;
     assert_eq!(duckdb_pids(&busy).len(), 1);

@@ -4,8 +4,11 @@ mod first_question;
 mod queries;
 mod start;
 
+use std::time::Duration;
+
 use tempfile::TempDir;
 use test_support::{Browser, Sandbox, WAIT_TIMEOUT, query_processes, signal, wait_until};
+use tokio::time::timeout;
 
 /// Script that presses the page's restart button, even while a form is open.
 const PRESS: &str = "await (await import('/server.js')).post('trouble', { id: 'restart' });";
@@ -19,6 +22,66 @@ fn duckdb_request(sql: &str) -> String {
             headers: {{ "X-DuckDB-UI-Connection-Name": "page" }} }});
         return answer.status + " " + await answer.text();"#
     )
+}
+
+/// A sandbox in a folder of its own, and Ana's browser on its page.
+struct OpenSandbox {
+    browser: Browser,
+    sandbox: Sandbox,
+    folder: TempDir,
+}
+
+impl OpenSandbox {
+    async fn start() -> Self {
+        let folder = TempDir::new().unwrap();
+        let sandbox = Sandbox::start_in(&folder).await;
+        let browser = open_page(&sandbox, "ana").await;
+        Self {
+            browser,
+            sandbox,
+            folder,
+        }
+    }
+}
+
+/// Opens the page of the sandbox as this person.
+async fn open_page(sandbox: &Sandbox, person: &str) -> Browser {
+    let browser = Browser::start_local().await;
+    browser.resize(1300, 850).await;
+    show_page(&browser, sandbox, person).await;
+    browser
+}
+
+async fn show_page(browser: &Browser, sandbox: &Sandbox, person: &str) {
+    browser.open(&format!("{}?as={person}", sandbox.url)).await;
+    browser.wait_for_text("Simulate problems").await;
+}
+
+/// Types a command into the message box and sends it.
+async fn run(browser: &Browser, command: &str) {
+    browser.click("//*[@id='text']").await;
+    browser.type_text(command).await;
+    // The panel of problems may cover the button.
+    let send = "document.querySelector('#composer').requestSubmit()";
+    browser.run_script(send).await;
+}
+
+/// Runs a command until the page shows `text`: its answer is the state of one moment.
+async fn run_until(browser: &Browser, command: &str, text: &str) {
+    let answered = async || {
+        run(browser, command).await;
+        let shown = browser.wait_for_text(text);
+        timeout(Duration::from_secs(5), shown).await.is_ok()
+    };
+    wait_until(answered, |shown| *shown).await;
+}
+
+/// Types into the form that opens, in its first field, and submits it.
+async fn fill_form(browser: &Browser, text: &str) {
+    let focused = "return !!document.querySelector('#modal')?.contains(document.activeElement)";
+    wait_until(async || browser.run_script(focused).await, |it| *it == true).await;
+    browser.type_text(text).await;
+    browser.press_button("Submit").await;
 }
 
 async fn open_channel(browser: &Browser, name: &str) {
@@ -35,12 +98,11 @@ async fn toggle_fault(browser: &Browser, label: &str) {
 
 #[tokio::test]
 async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
-    let folder = TempDir::new().unwrap();
-    let mut sandbox = Sandbox::start_in(&folder).await;
-    let browser = Browser::start_local().await;
-    browser.resize(1200, 800).await;
-    browser.open(&sandbox.url).await;
-    browser.wait_for_text("Simulate problems").await;
+    let OpenSandbox {
+        browser,
+        mut sandbox,
+        folder: _folder,
+    } = OpenSandbox::start().await;
     browser.save_screenshot("sandbox-1-welcome").await;
 
     // Ana enters credentials, wrong ones first.
@@ -54,32 +116,24 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
         .await;
     open_channel(&browser, "duckbot").await;
     browser.press_button("Enter credentials").await;
-    browser.wait_for_text("Access key ID").await;
     let wrong = sandbox.credentials_line().replace("2026", "1926");
-    browser.type_text(&wrong).await;
-    browser.save_screenshot("sandbox-3-form").await;
-    browser.press_button("Submit").await;
+    fill_form(&browser, &wrong).await;
     browser
         .wait_for_text("doesn't belong to this access key ID")
         .await;
     browser.save_screenshot("sandbox-4-wrong-key").await;
     browser.press_button("Enter credentials").await;
-    browser.wait_for_text("Access key ID").await;
-    browser.type_text(sandbox.credentials_line()).await;
-    browser.press_button("Submit").await;
+    fill_form(&browser, sandbox.credentials_line()).await;
     browser.wait_for_text("were checked and saved").await;
 
     // Ana starts a session.
     open_channel(&browser, "data").await;
-    browser.click("//*[@id='text']").await;
-    browser.type_text("/duck start\n").await;
-    browser.type_text("\n").await;
+    run(&browser, "/duck start").await;
     browser.wait_for_text("Your DuckDB is ready").await;
     browser.save_screenshot("sandbox-5-ready").await;
 
     // Ben can't open it.
-    let ben = Browser::start_local().await;
-    ben.open(&format!("{}?as=ben", sandbox.url)).await;
+    let ben = open_page(&sandbox, "ben").await;
     ben.press_button("Open").await;
     ben.wait_for_text("can open session").await;
     ben.save_screenshot("sandbox-6-ben").await;
@@ -108,68 +162,42 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
     browser.save_screenshot("sandbox-7-duckdb").await;
 
     // Ana lists her sessions, and later stops one.
-    browser.open(&sandbox.url).await;
-    browser.wait_for_text("Simulate problems").await;
-    browser.click("//*[@id='text']").await;
-    browser.type_text("/duck list\n").await;
-    browser.type_text("\n").await;
-    browser.wait_for_text(": running, ").await;
+    show_page(&browser, &sandbox, "ana").await;
+    run_until(&browser, "/duck list", ": running, ").await;
     browser.wait_for_text("stops in").await;
     browser.save_screenshot("sandbox-8-list").await;
     // Ana runs a query in the chat, and shares the result.
-    browser.click("//*[@id='text']").await;
     let question = "SELECT d.name, count(*) AS sightings, round(avg(birds), 2) AS flock, \
         max(seen_at)::DATE AS last FROM lake.pond.sightings s JOIN lake.pond.species d \
         ON d.id = s.species_id GROUP BY ALL ORDER BY sightings DESC LIMIT 5";
-    browser
-        .type_text(&format!("/duck sql query:{question}\n"))
-        .await;
+    run(&browser, &format!("/duck sql query:{question}")).await;
     browser.wait_for_text("5 rows in").await;
     browser.press_button("Share").await;
     browser.wait_for_text("Shared in this channel.").await;
     browser.save_screenshot("sandbox-8-sql").await;
-    browser.click("//*[@id='text']").await;
-    browser
-        .type_text("/duck sql query:SELECT nam FROM lake.pond.species\n")
-        .await;
+    let wrong = "/duck sql query:SELECT nam FROM lake.pond.species";
+    run(&browser, wrong).await;
     browser.wait_for_text("LINE 1").await;
-    browser.click("//*[@id='text']").await;
-    browser.type_text("/duck sql\n").await;
-    browser.type_text("\n").await;
-    browser.wait_for_text("Query the team's tables").await;
-    browser
-        .type_text("FROM lake.pond.sightings LIMIT 5000")
-        .await;
-    browser.save_screenshot("sandbox-8-sql-form").await;
-    browser.press_button("Submit").await;
+    run(&browser, "/duck sql").await;
+    fill_form(&browser, "FROM lake.pond.sightings LIMIT 5000").await;
     browser.wait_for_text("5,000 rows in").await;
     browser.save_screenshot("sandbox-8-sql-file").await;
-    browser.click("//*[@id='text']").await;
-    browser.type_text("/duck status\n").await;
-    browser.type_text("\n").await;
-    browser.wait_for_text("no running query").await;
+    run_until(&browser, "/duck status", "no running query").await;
     browser.press_button("Show log").await;
     browser
         .wait_for_text("The last log lines of DuckDB in session")
         .await;
     browser.wait_for_text(".log").await;
     browser.save_screenshot("sandbox-8-status").await;
-    browser.click("//*[@id='text']").await;
-    browser.type_text("/duck stop\n").await;
-    browser.type_text("\n").await;
+    run(&browser, "/duck stop").await;
     browser.press_button("Stop it").await;
     browser.wait_for_text("is stopped").await;
     browser.save_screenshot("sandbox-9-stopped").await;
 
     // Ada, an admin, looks at the report.
-    browser.open(&format!("{}?as=ada", sandbox.url)).await;
-    browser.wait_for_text("Simulate problems").await;
-    browser.click("//*[@id='text']").await;
-    browser.type_text("/duck report\n").await;
-    browser.type_text("\n").await;
-    browser
-        .wait_for_text("1 session: 0 active now, 1 ended.")
-        .await;
+    show_page(&browser, &sandbox, "ada").await;
+    let ended = "1 session: 0 active now, 1 ended.";
+    run_until(&browser, "/duck report", ended).await;
     browser.save_screenshot("sandbox-10-report").await;
 
     signal("INT", sandbox.bot.pid()).await;
@@ -187,34 +215,27 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
 
 #[tokio::test]
 async fn trouble_can_be_made_and_is_survived() {
-    let folder = TempDir::new().unwrap();
-    let sandbox = Sandbox::start_in(&folder).await;
-    let browser = Browser::start_local().await;
-    browser.resize(1300, 850).await;
-    browser.open(&sandbox.url).await;
+    let OpenSandbox {
+        browser, sandbox, ..
+    } = &OpenSandbox::start().await;
     browser.press_button("Simulate problems").await;
     browser.wait_for_text("Close my direct messages").await;
     browser.save_screenshot("sandbox-trouble").await;
-    toggle_fault(&browser, "Close my direct messages").await;
+    toggle_fault(browser, "Close my direct messages").await;
 
     // With direct messages closed, the form opens in the channel.
-    browser.click("//*[@id='text']").await;
-    browser.type_text("/duck setup\n").await;
-    browser.type_text("\n").await;
+    run(browser, "/duck setup").await;
     browser.press_button("Enter credentials").await;
-    browser.wait_for_text("Access key ID").await;
-    browser.type_text(sandbox.credentials_line()).await;
-    browser.press_button("Submit").await;
+    fill_form(browser, sandbox.credentials_line()).await;
     browser.wait_for_text("were checked and saved").await;
-    browser.click("//*[@id='text']").await;
-    browser.type_text("/duck start\n").await;
-    browser.type_text("\n").await;
+    run(browser, "/duck start").await;
     browser.wait_for_text("Your DuckDB is ready").await;
 
-    toggle_fault(&browser, "Kill my DuckDB").await;
+    toggle_fault(browser, "Kill my DuckDB").await;
     browser.wait_for_text("was restarted").await;
-    toggle_fault(&browser, "Restart the bot").await;
-    browser.wait_for_text("is restarting").await;
+    toggle_fault(browser, "Restart the bot").await;
+    let told = "The bot was restarted, and your DuckDB with it.";
+    browser.wait_for_text(told).await;
     browser.save_screenshot("sandbox-survived").await;
 }
 
@@ -227,18 +248,13 @@ async fn restart_ten_times(sandbox: &mut Sandbox, browser: &Browser) {
     }
 }
 
-async fn run(browser: &Browser, command: &str) {
-    browser.click("//*[@id='text']").await;
-    browser.type_text(&format!("{command}\n")).await;
-}
-
 #[tokio::test]
 async fn the_bot_restarts_in_every_state_ten_times_in_a_row() {
-    let folder = TempDir::new().unwrap();
-    let mut sandbox = Sandbox::start_in(&folder).await;
-    let browser = Browser::start_local().await;
-    browser.open(&sandbox.url).await;
-    browser.wait_for_text("Simulate problems").await;
+    let OpenSandbox {
+        browser,
+        mut sandbox,
+        folder,
+    } = OpenSandbox::start().await;
 
     // Nothing runs.
     restart_ten_times(&mut sandbox, &browser).await;
@@ -250,16 +266,15 @@ async fn the_bot_restarts_in_every_state_ten_times_in_a_row() {
     browser.press_button("Simulate problems").await;
     toggle_fault(&browser, "Close my direct messages").await;
     browser.click("//*[@id='hide-trouble']").await;
-    run(&browser, "/duck setup\n").await;
+    run(&browser, "/duck setup").await;
     browser.press_button("Enter credentials").await;
     browser.wait_for_text("Access key ID").await;
     restart_ten_times(&mut sandbox, &browser).await;
-    browser.type_text(sandbox.credentials_line()).await;
-    browser.press_button("Submit").await;
+    fill_form(&browser, sandbox.credentials_line()).await;
     browser.wait_for_text("were checked and saved").await;
 
     // A start is in progress. The bot after the restarts completes it.
-    run(&browser, "/duck start\n").await;
+    run(&browser, "/duck start").await;
     let records = async || {
         let listed = std::fs::read_dir(folder.path().join("team/records"));
         let names = listed
@@ -309,11 +324,11 @@ async fn the_bot_restarts_in_every_state_ten_times_in_a_row() {
 
 #[tokio::test]
 async fn the_bot_restarts_while_discord_is_down() {
-    let folder = TempDir::new().unwrap();
-    let mut sandbox = Sandbox::start_in(&folder).await;
-    let browser = Browser::start_local().await;
-    browser.resize(1300, 850).await;
-    browser.open(&sandbox.url).await;
+    let OpenSandbox {
+        browser,
+        mut sandbox,
+        folder: _folder,
+    } = OpenSandbox::start().await;
     browser.press_button("Simulate problems").await;
     toggle_fault(&browser, "Discord is down").await;
     toggle_fault(&browser, "Restart the bot").await;

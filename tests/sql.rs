@@ -152,8 +152,11 @@ async fn run_command(person: &Person, line: &str) -> Interaction {
 
 pub(crate) async fn answer(person: &Person, line: &str) -> MessageView {
     let asked = run_command(person, line).await;
-    let is_last = |it: &MessageView| !it.thinking && it.button("Cancel").is_none();
     asked.until(is_last).await
+}
+
+fn is_last(reply: &MessageView) -> bool {
+    !reply.thinking && reply.button("Cancel").is_none()
 }
 
 /// Stores credentials of the lake and starts a session. Returns its ID once it is ready.

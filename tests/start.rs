@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use discord_loopback::MessageView;
 use futures_util::future::join_all;
 use test_support::{ApiFault, PERMANENT_CREDENTIALS, TestEnv, assert_says, session_id_in};
 
@@ -251,10 +252,8 @@ async fn a_pod_that_fails_ends_the_session_and_everybody_concerned_knows_why() {
         .until(|reply| reply.content.contains("has failed"))
         .await;
     assert_says(&answer, "The node was low on memory.");
-    let told = env.ana.read("#data").await;
-    assert!(told.content.contains("has failed"));
-    assert_eq!(told.mentions, [env.ana.id()]);
     env.wait_until_nothing_left(&env.ana).await;
+    assert!(env.discord.unread().is_empty(), "told twice");
     env.assert_clean().await;
 }
 
@@ -270,18 +269,19 @@ async fn start_another_pressed_twice_starts_one() {
         .clone()
         .unwrap();
     let presses = [0, 1].map(|_| env.ana.press_custom_id(offer.id, &button));
-    for pressed in join_all(presses).await {
-        pressed.unwrap().acknowledgement().await;
-    }
-    let reply = env
-        .discord
-        .wait_edited(offer.id, |it| it.content.contains("Starting session"))
-        .await;
-    let second = session_id_in(&reply.content);
+    let pressed: Vec<_> = join_all(presses)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    let is_starting = |it: &MessageView| it.content.contains("Starting session");
+    let replies = join_all(pressed.iter().map(|it| it.until(is_starting))).await;
+    let second = session_id_in(&replies[0].content);
+    assert_eq!(session_id_in(&replies[1].content), second);
     env.kubelet.mark_ready(&second).await;
-    env.discord
-        .wait_edited(offer.id, |it| it.content.contains("is ready"))
-        .await;
+    for pressed in &pressed {
+        pressed.until(|it| it.content.contains("is ready")).await;
+    }
     env.ana.read("#data").await;
     assert_eq!(env.cluster.documents().await.len(), 2);
     env.assert_clean().await;
@@ -357,7 +357,7 @@ async fn a_session_that_is_not_ready_in_time_is_taken_down() {
     asked
         .until(|reply| reply.content.contains("was not ready within 1 second"))
         .await;
-    env.ana.read("#data").await;
+    assert!(env.discord.unread().is_empty(), "told twice");
     env.wait_until_nothing_left(&env.ana).await;
     env.assert_clean().await;
 }

@@ -69,7 +69,7 @@ async fn a_session_that_is_still_starting_can_be_stopped() {
     starting
         .until(|reply| reply.content.contains("was stopped by its owner"))
         .await;
-    env.ana.read("#data").await;
+    assert!(env.discord.unread().is_empty(), "told twice");
     env.assert_nothing_left().await;
     env.assert_clean().await;
 }

@@ -70,7 +70,7 @@ fn custom_id(text: &str) {
     if let Some(form) = Form::from_custom_id(text) {
         let id = form.custom_id();
         match &form {
-            Form::Credentials(_) | Form::Start { .. } => assert_eq!(id, text),
+            Form::Credentials(_) | Form::CredentialsFor(_) => assert_eq!(id, text),
             Form::Sql(..) => assert!(id.chars().count() <= 100),
         }
         // A session ID that is too long to be one is cut.

@@ -6,11 +6,13 @@ use serenity::{
     all::{CreateModal, GuildId, Member, Permissions, User, UserId},
     http::Http,
 };
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     access::{Caller, DenialReason, admit, missing_to_post},
     direct::DirectMessages,
     errors::{discord_error, status},
+    followed::FollowedStarts,
     forms::Form,
     responder::PendingAcks,
 };
@@ -27,6 +29,11 @@ pub(super) struct Bot {
     pub service: Arc<Service>,
     pub direct: Arc<DirectMessages>,
     pub pending_acks: PendingAcks,
+    pub followed: FollowedStarts,
+    /// Cancelled when the bot is told to end.
+    pub shutdown: CancellationToken,
+    /// Interactions that are being handled.
+    pub handlers: TaskTracker,
 }
 
 /// Person who acts, and the place where they act.

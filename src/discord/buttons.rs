@@ -2,7 +2,7 @@
 //!
 //! Buttons of messages that an older version posted must still work, so custom IDs never change.
 
-use super::{access::Access, forms::Form};
+use super::{access::Access, forms::Form, goals::Goal};
 use crate::{
     history::QueryId,
     session::{OwnerId, SessionId},
@@ -14,13 +14,8 @@ use crate::{
 pub enum Button {
     /// Opens the credentials form. The credentials will be checked against this catalog.
     OpenForm(Option<String>),
-    /// Opens the credentials form, and starts a session once the credentials are stored.
-    OpenStartForm {
-        /// Name of a size.
-        size: Option<String>,
-        /// Name of a catalog.
-        catalog: Option<String>,
-    },
+    /// Opens the credentials form, and goes on with this goal once the credentials are stored.
+    OpenFormFor(Goal),
     /// Checks the stored credentials against this catalog.
     CheckCredentials(Option<String>),
     /// Asks whether to delete the stored credentials.
@@ -77,7 +72,16 @@ pub enum Button {
     /// Stops and removes nothing.
     LeaveAll,
     /// Interrupts one of the person's queries.
-    Cancel(String),
+    Cancel {
+        /// ID of the running query.
+        query: String,
+        /// ID of its text, which the message with the button may shorten.
+        text: Option<QueryId>,
+        /// Session that the owner named.
+        session: Option<SessionId>,
+        /// Catalog that the owner named.
+        catalog: Option<String>,
+    },
     /// Posts the result above the button in the channel.
     Share,
     /// Runs a past query again.
@@ -148,13 +152,7 @@ impl Button {
         let or_empty = |name: &Option<String>| name.clone().unwrap_or_default();
         match self {
             Self::OpenForm(catalog) => format!("duckbot:setup:{}", or_empty(catalog)),
-            Self::OpenStartForm { size, catalog } => {
-                format!(
-                    "duckbot:start-form:{}:{}",
-                    or_empty(size),
-                    or_empty(catalog)
-                )
-            }
+            Self::OpenFormFor(goal) => goal.button_id(),
             Self::CheckCredentials(catalog) => format!("duckbot:check:{}", or_empty(catalog)),
             Self::AskToForget => "duckbot:ask-to-forget".into(),
             Self::Forget { stop: true } => "duckbot:forget:stop".into(),
@@ -182,7 +180,22 @@ impl Button {
             Self::StopNow(id) => format!("duckbot:stop-now:{id}"),
             Self::Reap(digest) => format!("duckbot:reap:{digest}"),
             Self::LeaveAll => "duckbot:leave-all".into(),
-            Self::Cancel(question) => format!("duckbot:cancel:{question}"),
+            Self::Cancel {
+                query, text: None, ..
+            } => format!("duckbot:cancel:{query}"),
+            Self::Cancel {
+                query,
+                text: Some(text),
+                session,
+                catalog,
+            } => {
+                let session = session.as_ref().map(SessionId::to_string);
+                let session = session.unwrap_or_default();
+                format!(
+                    "duckbot:cancel:{query}:{text}:{session}:{}",
+                    or_empty(catalog)
+                )
+            }
             Self::Share => "duckbot:share".into(),
             Self::RunAgain(query) => query.custom_id("again"),
             Self::Edit(query) => query.custom_id("edit"),
@@ -197,12 +210,11 @@ impl Button {
             let (id, table) = table.split_once(':')?;
             return Some(Self::Statistics(id.parse().ok()?, table.to_owned()));
         }
+        if let Some(goal) = Goal::from_button_id(text) {
+            return Some(Self::OpenFormFor(goal));
+        }
         match text.split(':').collect::<Vec<_>>()[..] {
             ["duckbot", "setup", catalog] => Some(Self::OpenForm(non_empty(catalog))),
-            ["duckbot", "start-form", size, catalog] => Some(Self::OpenStartForm {
-                size: non_empty(size),
-                catalog: non_empty(catalog),
-            }),
             ["duckbot", "check", catalog] => Some(Self::CheckCredentials(non_empty(catalog))),
             ["duckbot", "ask-to-forget"] => Some(Self::AskToForget),
             ["duckbot", "forget", "stop"] => Some(Self::Forget { stop: true }),
@@ -232,7 +244,18 @@ impl Button {
             ["duckbot", "stop-now", id] => Some(Self::StopNow(id.parse().ok()?)),
             ["duckbot", "reap", digest] => Some(Self::Reap(digest.to_owned())),
             ["duckbot", "leave-all"] => Some(Self::LeaveAll),
-            ["duckbot", "cancel", question] => Some(Self::Cancel(question.to_owned())),
+            ["duckbot", "cancel", query] => Some(Self::Cancel {
+                query: query.to_owned(),
+                text: None,
+                session: None,
+                catalog: None,
+            }),
+            ["duckbot", "cancel", query, text, session, catalog] => Some(Self::Cancel {
+                query: query.to_owned(),
+                text: Some(text.parse().ok()?),
+                session: non_empty(session).and_then(|id| id.parse().ok()),
+                catalog: non_empty(catalog),
+            }),
             ["duckbot", "share"] => Some(Self::Share),
             ["duckbot", "again", owner, stored, session, catalog] => {
                 PastQueryRef::parse([owner, stored, session, catalog]).map(Self::RunAgain)
@@ -250,10 +273,7 @@ impl Button {
     pub(super) fn form(&self) -> Option<Form> {
         match self {
             Self::OpenForm(catalog) => Some(Form::Credentials(catalog.clone())),
-            Self::OpenStartForm { size, catalog } => Some(Form::Start {
-                size: size.clone(),
-                catalog: catalog.clone(),
-            }),
+            Self::OpenFormFor(goal) => Some(Form::CredentialsFor(goal.clone())),
             _ => None,
         }
     }
@@ -263,6 +283,7 @@ impl Button {
     pub(super) fn has_separate_reply(&self) -> bool {
         match self {
             Self::Retry { .. }
+            | Self::StartAnother { .. }
             | Self::Open(_)
             | Self::AskToStop(_)
             | Self::Log(_)
@@ -273,19 +294,18 @@ impl Button {
             | Self::RunAgain(_)
             | Self::Edit(_) => true,
             Self::OpenForm(_)
-            | Self::OpenStartForm { .. }
+            | Self::OpenFormFor(_)
             | Self::CheckCredentials(_)
             | Self::AskToForget
             | Self::Forget { .. }
             | Self::KeepCredentials
             | Self::Restart
-            | Self::StartAnother { .. }
             | Self::Status(_)
             | Self::Stop(_)
             | Self::Keep(_)
             | Self::Reap(_)
             | Self::LeaveAll
-            | Self::Cancel(_)
+            | Self::Cancel { .. }
             | Self::Share
             | Self::ShowPastQuery(_)
             | Self::DeleteHistory => false,
@@ -302,7 +322,7 @@ impl Button {
             | Self::ShowPastQuery(_)
             | Self::DeleteHistory => Access::Everybody,
             Self::OpenForm(_)
-            | Self::OpenStartForm { .. }
+            | Self::OpenFormFor(_)
             | Self::CheckCredentials(_)
             | Self::Restart
             | Self::StartAnother { .. }
@@ -319,7 +339,7 @@ impl Button {
             | Self::StopNow(_)
             | Self::Reap(_)
             | Self::LeaveAll
-            | Self::Cancel(_)
+            | Self::Cancel { .. }
             | Self::Share
             | Self::RunAgain(_)
             | Self::Edit(_) => Access::Members,
@@ -343,10 +363,10 @@ mod tests {
         for button in [
             Button::OpenForm(None),
             Button::OpenForm(name()),
-            Button::OpenStartForm {
+            Button::OpenFormFor(Goal::Start {
                 size: name(),
                 catalog: name(),
-            },
+            }),
             Button::CheckCredentials(name()),
             Button::AskToForget,
             Button::Forget { stop: true },
@@ -379,7 +399,12 @@ mod tests {
             Button::StopNow(id.clone()),
             Button::Reap("0123456789abcdef".into()),
             Button::LeaveAll,
-            Button::Cancel("0123456789abcdef0123456789abcdef".into()),
+            Button::Cancel {
+                query: "0123456789abcdef0123456789abcdef".into(),
+                text: Some(QueryId::of("SELECT 42")),
+                session: Some(id.clone()),
+                catalog: name(),
+            },
             Button::Share,
             Button::RunAgain(PastQueryRef {
                 owner: u64::MAX.into(),

@@ -1,6 +1,9 @@
 //! A call of a command, button or form: the handler's input and result.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use tokio::time::sleep;
 use tracing::warn;
 
 use super::{
@@ -14,8 +17,11 @@ use super::{
 use crate::{
     error::{Error, new_reference},
     service::{AskedQuery, ReplyRoom, Requester, ServiceError},
-    session::RequestId,
+    session::{OwnerId, RequestId},
 };
+
+/// Time for handlers to finish after the bot was told to end.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
 /// A command: `/duck <name>`.
 #[async_trait]
@@ -42,6 +48,9 @@ pub(super) trait Command: Sync {
     ) -> Option<Form> {
         None
     }
+
+    /// Keeps what [`Command::first_form`] can't hold, after it opened for this person.
+    async fn form_opened(&self, _bot: &Bot, _who: OwnerId, _options: Options<'_>) {}
 
     /// Returns true if this person can use the command with these settings.
     fn is_for(&self, _call: &Call<'_>) -> bool {
@@ -107,8 +116,22 @@ impl From<Reply> for Answer {
 }
 
 impl Call<'_> {
+    /// Runs the handler and shows the final reply. A handler that is not done soon after the bot was told
+    /// to end is dropped, and the reply says so.
+    pub(super) async fn run(&self, handler: impl Future<Output = Answered>) -> CallOutcome {
+        let shutdown = async {
+            self.bot.shutdown.cancelled().await;
+            sleep(SHUTDOWN_GRACE).await;
+        };
+        let answered = tokio::select! {
+            answered = handler => answered,
+            () = shutdown => Ok(Answer::Reply(replies::bot_restarted(), CallOutcome::Failed)),
+        };
+        self.finish(answered).await
+    }
+
     /// Shows the final reply.
-    pub(super) async fn finish(&self, answered: Answered) -> CallOutcome {
+    async fn finish(&self, answered: Answered) -> CallOutcome {
         let mut typed = None;
         let ((reply, outcome), room) = match answered {
             Ok(Answer::Reply(reply, outcome)) => ((reply, outcome), None),

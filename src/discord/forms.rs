@@ -7,9 +7,12 @@ use serenity::all::{
     ActionRow, ActionRowComponent, CreateActionRow, CreateInputText, CreateModal, InputTextStyle,
 };
 
-use super::replies::{
-    EXPIRY_PLACEHOLDER, LINES_LABEL, LINES_TITLE, QUERY_LABEL, QUERY_PLACEHOLDER, QUERY_TITLE,
-    credentials_title, expiry_label, field_label, field_placeholder, paste_placeholder,
+use super::{
+    goals::Goal,
+    replies::{
+        EXPIRY_PLACEHOLDER, LINES_LABEL, LINES_TITLE, QUERY_LABEL, QUERY_PLACEHOLDER, QUERY_TITLE,
+        credentials_title, expiry_label, field_label, field_placeholder, paste_placeholder,
+    },
 };
 use crate::credentials::{CredentialField, CredentialPart, CredentialsForm};
 
@@ -17,7 +20,6 @@ use crate::credentials::{CredentialField, CredentialPart, CredentialsForm};
 const MAX_INPUT_CHARS: u16 = 4000;
 const SQL_PREFIX: &str = "duckbot:sql:";
 const CREDENTIALS_PREFIX: &str = "duckbot:credentials:";
-const START_PREFIX: &str = "duckbot:start-credentials:";
 /// Custom ID of the query form's input.
 const QUERY: &str = "query";
 /// Custom ID of the credentials form's last input.
@@ -29,13 +31,8 @@ const EXPIRES: &str = "expires";
 pub enum Form {
     /// Takes credentials, which are then checked against this catalog.
     Credentials(Option<String>),
-    /// Takes credentials, then starts a session.
-    Start {
-        /// Name of a size.
-        size: Option<String>,
-        /// Name of a catalog.
-        catalog: Option<String>,
-    },
+    /// Takes credentials, then goes on with this goal.
+    CredentialsFor(Goal),
     /// Takes a query.
     Sql(SqlOptions, Draft),
 }
@@ -79,11 +76,7 @@ impl Form {
                     catalog.as_deref().unwrap_or_default()
                 )
             }
-            Self::Start { size, catalog } => format!(
-                "{START_PREFIX}{}:{}",
-                size.as_deref().unwrap_or_default(),
-                catalog.as_deref().unwrap_or_default()
-            ),
+            Self::CredentialsFor(goal) => goal.form_id(),
             Self::Sql(how, _) => {
                 // Discord limits custom IDs to 100 characters. A valid session ID has six, and the
                 // name of a catalog 28.
@@ -104,12 +97,10 @@ impl Form {
         if let Some(catalog) = text.strip_prefix(CREDENTIALS_PREFIX) {
             return Some(Self::Credentials(non_empty(catalog)));
         }
-        if let Some(wish) = text.strip_prefix(START_PREFIX) {
-            let (size, catalog) = wish.split_once(':')?;
-            let (size, catalog) = (non_empty(size), non_empty(catalog));
-            return Some(Self::Start { size, catalog });
-        }
-        let (share, rest) = text.strip_prefix(SQL_PREFIX)?.split_once(':')?;
+        let Some(query) = text.strip_prefix(SQL_PREFIX) else {
+            return Goal::from_form_id(text).map(Self::CredentialsFor);
+        };
+        let (share, rest) = query.split_once(':')?;
         // Earlier versions have no catalog.
         let (session, catalog) = rest.split_once(':').unwrap_or((rest, ""));
         let how = SqlOptions {
@@ -124,7 +115,8 @@ impl Form {
     /// forms that take none.
     pub(super) fn catalog(&self) -> Option<&str> {
         match self {
-            Self::Credentials(catalog) | Self::Start { catalog, .. } => catalog.as_deref(),
+            Self::Credentials(catalog) => catalog.as_deref(),
+            Self::CredentialsFor(goal) => goal.catalog(),
             Self::Sql(..) => None,
         }
     }
@@ -133,7 +125,7 @@ impl Form {
     /// catalog requires.
     pub(super) fn modal(&self, required: CredentialPart) -> CreateModal {
         let (title, inputs) = match self {
-            Self::Credentials(_) | Self::Start { .. } => {
+            Self::Credentials(_) | Self::CredentialsFor(_) => {
                 (credentials_title(required), credential_inputs(required))
             }
             Self::Sql(_, Draft::WithoutLineBreaks(text)) => {
@@ -187,12 +179,8 @@ fn query_input(label: &str) -> CreateInputText {
 pub enum Submitted {
     /// Credentials, and the catalog to check them against.
     Credentials(CredentialsForm, Option<String>),
-    /// Credentials, and the size and the catalog of the session to start.
-    Start {
-        typed: CredentialsForm,
-        size: Option<String>,
-        catalog: Option<String>,
-    },
+    /// Credentials, and the goal to go on with.
+    CredentialsFor(CredentialsForm, Goal),
     /// A query.
     Sql(String, SqlOptions),
 }
@@ -202,11 +190,7 @@ impl Submitted {
     pub fn read(form: Form, rows: Vec<ActionRow>) -> Self {
         match form {
             Form::Credentials(catalog) => Self::Credentials(credentials(rows), catalog),
-            Form::Start { size, catalog } => Self::Start {
-                typed: credentials(rows),
-                size,
-                catalog,
-            },
+            Form::CredentialsFor(goal) => Self::CredentialsFor(credentials(rows), goal),
             Form::Sql(how, _) => Self::Sql(query(rows), how),
         }
     }
@@ -279,11 +263,10 @@ mod tests {
         assert_eq!(earlier, Some(Form::Sql(how, Draft::Empty)));
         let other = Form::Credentials(Some("lake".into()));
         assert_eq!(Form::from_custom_id(&other.custom_id()), Some(other));
-        let start = Form::Start {
+        let start = Form::CredentialsFor(Goal::Start {
             size: None,
             catalog: Some("n".repeat(MAX_NAME_BYTES)),
-        };
-        assert!(start.custom_id().len() + MAX_NAME_BYTES <= 100);
+        });
         assert_eq!(Form::from_custom_id(&start.custom_id()), Some(start));
     }
 }

@@ -18,10 +18,10 @@ use super::{
     buttons::Button,
     call::{Answer, Answered, Call, CallOutcome, Command, deny},
     commands::{
-        self, describe, extend, forget, history, open, options::Options, reap, setup, sql, start,
-        status, stop,
+        self, again, describe, extend, forget, history, open, options::Options, reap, setup, sql,
+        start, status, stop, with_credentials,
     },
-    forms::{Form, Submitted},
+    forms::{Form, SqlOptions, Submitted},
     replies,
     responder::{InteractionClosed, Responder},
     suggest::suggestions,
@@ -116,13 +116,16 @@ async fn command(bot: &Bot, it: CommandInteraction) -> Result<CallOutcome, Inter
     };
     if let Some(form) = form {
         responder.open_form(bot.modal(&form)).await?;
+        drop(pending);
+        let who = context.user.id.get().into();
+        command.form_opened(bot, who, options).await;
         return Ok(CallOutcome::Done);
     }
     drop(pending);
     responder.acknowledge().await?;
     Ok(
         match admit(bot, responder, context, request, command.access()).await {
-            Ok(call) => call.finish(command.run(&call, options).await).await,
+            Ok(call) => call.run(command.run(&call, options)).await,
             Err(outcome) => outcome,
         },
     )
@@ -150,7 +153,7 @@ async fn press(bot: &Bot, it: ComponentInteraction) -> Result<CallOutcome, Inter
     let context = context!(it);
     Ok(
         match admit(bot, responder, context, request, button.access()).await {
-            Ok(call) => call.finish(react(&call, button, &it.message).await).await,
+            Ok(call) => call.run(react(&call, button, &it.message)).await,
             Err(outcome) => outcome,
         },
     )
@@ -179,16 +182,17 @@ async fn submit(bot: &Bot, it: ModalInteraction) -> Result<CallOutcome, Interact
         Ok(call) => call,
         Err(outcome) => return Ok(outcome),
     };
-    let answered = match submitted {
-        Submitted::Credentials(typed, catalog) => setup::store(&call, &typed, catalog).await,
-        Submitted::Start {
-            typed,
-            size,
-            catalog,
-        } => start::with_credentials(&call, &typed, size, catalog).await,
-        Submitted::Sql(typed, how) => sql::query(&call, &typed, &how).await,
+    let shown = it.message.as_deref();
+    let answered = async {
+        match submitted {
+            Submitted::Credentials(typed, catalog) => setup::store(&call, &typed, catalog).await,
+            Submitted::CredentialsFor(typed, goal) => {
+                with_credentials::go_on(&call, &typed, goal, shown).await
+            }
+            Submitted::Sql(typed, how) => sql::query(&call, &typed, &how).await,
+        }
     };
-    Ok(call.finish(answered).await)
+    Ok(call.run(answered).await)
 }
 
 async fn suggest(bot: &Bot, it: CommandInteraction) -> Result<CallOutcome, InteractionClosed> {
@@ -204,7 +208,7 @@ async fn suggest(bot: &Bot, it: CommandInteraction) -> Result<CallOutcome, Inter
 async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
     match button {
         // The form was the response.
-        Button::OpenForm(_) | Button::OpenStartForm { .. } | Button::Edit(_) => Ok(Answer::Shown),
+        Button::OpenForm(_) | Button::OpenFormFor(_) | Button::Edit(_) => Ok(Answer::Shown),
         Button::CheckCredentials(catalog) => setup::check(call, catalog).await,
         Button::AskToForget => forget::ask(call).await,
         Button::Forget { stop } => forget::forget(call, stop).await,
@@ -231,7 +235,19 @@ async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
         }
         Button::Reap(digest) => reap::reap(call, &digest).await,
         Button::LeaveAll => reap::leave_all(),
-        Button::Cancel(query) => sql::cancel(call, &query),
+        Button::Cancel {
+            query,
+            text,
+            session,
+            catalog,
+        } => {
+            let how = SqlOptions {
+                session: session.map(|id| id.to_string()),
+                catalog,
+                share: false,
+            };
+            again::cancel(call, &query, text.as_ref(), &how, shown)
+        }
         Button::Share => sql::share(call, shown).await,
         Button::RunAgain(query) => history::run_again(call, &query, shown).await,
         Button::ShowPastQuery(id) => history::show(call, Some(&id)).await,

@@ -14,7 +14,9 @@ pub mod commands;
 pub mod comments;
 mod direct;
 mod errors;
+mod followed;
 pub mod forms;
+pub mod goals;
 mod inbox;
 mod interactions;
 mod message;
@@ -40,7 +42,8 @@ use serenity::{
     gateway::{ConnectionStage, ShardRunnerInfo},
     http::Http,
 };
-use tokio_util::sync::CancellationToken;
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use bot::Bot;
@@ -49,6 +52,7 @@ use client::http;
 pub use commands::reference;
 use direct::DirectMessages;
 use errors::status;
+use followed::FollowedStarts;
 pub use notifier::DiscordNotifier;
 use pulse::Pulse;
 use responder::PendingAcks;
@@ -58,10 +62,14 @@ use crate::{service::Service, settings};
 /// Interval between checks of the gateway connection.
 const CONNECTION_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
+/// Maximum time for the last replies after the bot was told to end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Connection to Discord with a valid token and registered commands.
 pub struct Discord {
     http: Arc<Http>,
     direct: Arc<DirectMessages>,
+    followed: FollowedStarts,
     settings: settings::Discord,
 }
 
@@ -100,6 +108,7 @@ pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
             let http = Arc::new(http);
             Ok(Discord {
                 direct: Arc::new(DirectMessages::new(http.clone())),
+                followed: FollowedStarts::default(),
                 http,
                 settings: settings.clone(),
             })
@@ -118,7 +127,8 @@ pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
 impl Discord {
     /// Creates the notifier for this connection.
     pub fn notifier(&self, settings: Arc<settings::Settings>) -> DiscordNotifier {
-        DiscordNotifier::new(self.http.clone(), self.direct.clone(), settings)
+        let (http, direct) = (self.http.clone(), self.direct.clone());
+        DiscordNotifier::new(http, direct, self.followed.clone(), settings)
     }
 
     /// Handles interactions until `shutdown`.
@@ -138,7 +148,11 @@ impl Discord {
             service: service.clone(),
             direct: self.direct,
             pending_acks: PendingAcks::default(),
+            followed: self.followed,
+            shutdown: shutdown.clone(),
+            handlers: TaskTracker::new(),
         });
+        let handlers = bot.handlers.clone();
         let resumed_replies = {
             let bot = bot.clone();
             async move {
@@ -172,6 +186,9 @@ impl Discord {
             outcome = client.start() => outcome.context("the connection to Discord ended"),
             () = shutdown.cancelled() => {
                 shards.shutdown_all().await;
+                // The handlers' last replies are sent.
+                handlers.close();
+                let _ = timeout(DRAIN_TIMEOUT, handlers.wait()).await;
                 Ok(())
             }
         }
@@ -193,7 +210,8 @@ impl EventHandler for Gateway {
     }
 
     async fn interaction_create(&self, _: Context, interaction: Interaction) {
-        interactions::handle(&self.bot, interaction).await;
+        let handled = interactions::handle(&self.bot, interaction);
+        self.bot.handlers.track_future(handled).await;
     }
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serenity::{
     all::{ChannelId, CreateAllowedMentions, CreateMessage, EditMessage, GuildId, UserId},
     builder::Builder,
@@ -17,6 +17,7 @@ use tracing::warn;
 use super::{
     direct::DirectMessages,
     errors::{code, count, discord_error, is_final},
+    followed::FollowedStarts,
     message::{message, rows, truncate},
     replies,
 };
@@ -30,6 +31,9 @@ use crate::{
     settings::Settings,
 };
 
+/// Time after which people may no longer look at the reply to their command.
+const ATTENTION: TimeDelta = TimeDelta::minutes(1);
+
 /// Discord's answer to a message.
 enum Posted {
     Message(MessageId),
@@ -41,14 +45,21 @@ enum Posted {
 pub struct DiscordNotifier {
     http: Arc<Http>,
     direct: Arc<DirectMessages>,
+    followed: FollowedStarts,
     settings: Arc<Settings>,
 }
 
 impl DiscordNotifier {
-    pub fn new(http: Arc<Http>, direct: Arc<DirectMessages>, settings: Arc<Settings>) -> Self {
+    pub fn new(
+        http: Arc<Http>,
+        direct: Arc<DirectMessages>,
+        followed: FollowedStarts,
+        settings: Arc<Settings>,
+    ) -> Self {
         Self {
             http,
             direct,
+            followed,
             settings,
         }
     }
@@ -271,7 +282,7 @@ impl Notifier for DiscordNotifier {
     }
 
     async fn announce_end(&self, record: &Record, ending: &Ending) -> Result<(), Error> {
-        let reply = replies::ended(
+        let mut reply = replies::ended(
             record,
             ending,
             self.settings
@@ -282,16 +293,29 @@ impl Notifier for DiscordNotifier {
             ending.cause,
             Cause::Stopped { by } | Cause::Restarted { by, .. } if by == record.owner
         );
-        if let Some(message) = record.announcement {
-            self.edit(record, message, &reply).await?;
-            // An edit notifies nobody.
-            if is_expected {
+        if let Some(message) = record.announcement
+            && is_expected
+        {
+            return self.edit(record, message, &reply).await;
+        }
+        // The owner reads in the reply to their command why a start failed.
+        if !record.was_ready() && self.followed.leave_end(record) {
+            if is_expected || ending.at - record.created < ATTENTION {
                 return Ok(());
             }
+            reply = replies::start_failed_notice(record);
         }
         let nonce = format!("ended-{}", record.id);
         let called = (!is_expected).then_some(record.owner);
-        self.post(record, nonce, &reply, called).await.map(|_| ())
+        // An edit notifies nobody, so the cause is in a new message.
+        let posted = self.post(record, nonce, &reply, called).await?;
+        let Some(message) = record.announcement else {
+            return Ok(());
+        };
+        if posted.is_some() {
+            reply = replies::ended_briefly(record);
+        }
+        self.edit(record, message, &reply).await
     }
 
     async fn is_member(&self, person: OwnerId) -> Result<bool, Error> {

@@ -3,7 +3,13 @@
 //! Discord's rules (developer docs, "Receiving and Responding"): the first response is due within
 //! 3 s and decides whether the reply is private. The reply can then be edited for 15 minutes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
@@ -98,6 +104,8 @@ pub(super) struct Responder {
     /// Secret: its holder can write in the bot's name for 15 minutes.
     token: SecretString,
     closes: Instant,
+    /// True once Discord refused an edit for good, for example because the person dismissed the reply.
+    refused: AtomicBool,
     pending_acks: PendingAcks,
 }
 
@@ -126,6 +134,7 @@ impl Responder {
             id,
             token: token.into(),
             closes: Instant::now() + INTERACTION_LIFETIME,
+            refused: AtomicBool::new(false),
             pending_acks,
         }
     }
@@ -155,6 +164,7 @@ impl Responder {
             id: saved.id,
             token: saved.token.into(),
             closes: Instant::now() + left.min(INTERACTION_LIFETIME),
+            refused: AtomicBool::new(false),
             pending_acks,
         })
     }
@@ -239,6 +249,11 @@ impl Responder {
         tokio::time::sleep(RETRY_DELAY).await;
     }
 
+    /// Returns true if Discord refused an edit of the reply for good.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     /// Replaces the reply in a single attempt, for states that are soon replaced and must not delay
     /// the command. Returns true if Discord accepted the edit, or refused it for good.
     pub(super) async fn try_to_edit(&self, reply: &Reply) -> bool {
@@ -263,7 +278,9 @@ impl Responder {
             Ok(_) => true,
             Err(error) => {
                 warn!(interaction = %self.id, code = code(&error), "a reply could not be edited");
-                is_final(&error)
+                let is_refused = is_final(&error);
+                self.refused.fetch_or(is_refused, Ordering::Relaxed);
+                is_refused
             }
         }
     }

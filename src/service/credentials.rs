@@ -5,7 +5,8 @@ use futures_util::future::join_all;
 use tracing::warn;
 
 use super::{
-    CredentialsRejection, Requester, Service, ServiceError, StartRejection, UnknownCatalog,
+    CredentialsRejection, Rejection, Requester, Service, ServiceError, StartRejection,
+    UnknownCatalog,
     audit::audit,
     renewal::{is_ready, renew},
 };
@@ -260,6 +261,18 @@ impl Service {
             }
             expires => Ok(expires),
         }
+    }
+
+    /// Returns true if a person has not entered what a catalog requires, by default
+    /// `sessions.default_catalog`. False if that is not known.
+    pub(super) async fn lacks_credentials(&self, who: OwnerId, catalog: Option<&str>) -> bool {
+        let catalog = catalog.unwrap_or(&self.settings.sessions.default_catalog);
+        matches!(
+            self.usable_credentials(who, catalog).await,
+            Err(ServiceError::Rejected(Rejection::Start(
+                StartRejection::CredentialsLack { .. }
+            )))
+        )
     }
 
     /// Checks credentials against a catalog. Returns false if that proves nothing, for example

@@ -55,6 +55,16 @@ pub enum StartRejection {
     RequestReused,
 }
 
+impl StartRejection {
+    /// Returns true if the caller can enter credentials, and then repeat the request.
+    pub fn asks_for_credentials(&self) -> bool {
+        matches!(
+            self,
+            Self::CredentialsLack { .. } | Self::CredentialsExpired { .. }
+        )
+    }
+}
+
 /// A catalog that is not in the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownCatalog {

@@ -110,6 +110,14 @@ impl Service {
         }))
     }
 
+    /// Returns true if a person's queries can't run before they have entered credentials. False if that
+    /// is not known.
+    pub async fn needs_credentials_to_query(&self, who: &Requester, catalog: Option<&str>) -> bool {
+        self.check_catalog(catalog).is_ok()
+            && matches!(self.find_ready_place(who, None, catalog), Ok(None))
+            && self.lacks_credentials(who.id, catalog).await
+    }
+
     /// Returns the state of a place, as last seen.
     ///
     /// # Errors

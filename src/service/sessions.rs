@@ -89,13 +89,7 @@ impl Service {
         {
             return false;
         }
-        let catalog = catalog.unwrap_or(&self.settings.sessions.default_catalog);
-        matches!(
-            self.usable_credentials(who.id, catalog).await,
-            Err(ServiceError::Rejected(Rejection::Start(
-                StartRejection::CredentialsLack { .. }
-            )))
-        )
+        self.lacks_credentials(who.id, catalog).await
     }
 
     /// Starts a session with its own credentials, which are deleted together with the session.

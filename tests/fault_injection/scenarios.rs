@@ -333,14 +333,11 @@ impl Scenario {
                 let messages = env.discord.history("#data");
                 let ended = |it: &&MessageView| it.content.contains("at the maximum session age");
                 let endings = messages.iter().filter(ended).count();
-                let expected = if refused(POST) || refused(CHANGE) {
-                    1
-                } else {
-                    2
-                };
-                assert_eq!(
-                    endings, expected,
-                    "both the edited message and the one that mentions Ana must say so"
+                assert_eq!(endings, 1, "exactly one message must say so");
+                let offers = messages.iter().filter(|it| it.button("Open").is_some());
+                assert!(
+                    refused(CHANGE) || offers.count() == 0,
+                    "the URL is still there"
                 );
             }
             Self::Report => {

@@ -1,9 +1,8 @@
 //! The way of a new person to the first answer, with its steps counted.
 
-use tempfile::TempDir;
-use test_support::{Browser, Sandbox};
+use test_support::Browser;
 
-use super::open_channel;
+use super::{OpenSandbox, open_channel, run};
 
 /// Steps that a person takes.
 #[derive(Default)]
@@ -16,7 +15,8 @@ struct Steps {
 impl Steps {
     async fn run(&mut self, browser: &Browser, command: &str) {
         self.commands += 1;
-        type_into_box(browser, command).await;
+        browser.click("//*[@id='text']").await;
+        browser.type_text(&format!("{command}\n")).await;
     }
 
     async fn press(&mut self, browser: &Browser, label: &str) {
@@ -32,33 +32,23 @@ impl Steps {
     }
 }
 
-/// Types into the message box. Discord's client gives it the focus when a person types.
-async fn type_into_box(browser: &Browser, text: &str) {
-    browser.click("//*[@id='text']").await;
-    browser.type_text(text).await;
-}
-
 #[tokio::test]
 async fn the_first_answer_takes_as_many_steps_as_the_readme_says() {
-    let folder = TempDir::new().unwrap();
-    let sandbox = Sandbox::start_in(&folder).await;
-    let browser = Browser::start_local().await;
-    browser.open(&sandbox.url).await;
-    browser.wait_for_text("Simulate problems").await;
+    let OpenSandbox {
+        browser, sandbox, ..
+    } = &OpenSandbox::start().await;
 
     let mut steps = Steps::default();
-    steps.run(&browser, "/duck start\n\n").await;
-    steps.paste(&browser, sandbox.credentials_line()).await;
-    browser.save_screenshot("first-question-1-form").await;
-    steps.press(&browser, "Submit").await;
-    browser.wait_for_text("were checked and saved.").await;
-    browser.wait_for_text("Your DuckDB is ready").await;
-    browser.save_screenshot("first-question-2-ready").await;
     let question = "SELECT count(*) FROM lake.pond.sightings WHERE note = 'with ducklings'";
-    let question = format!("/duck sql query:{question}\n");
-    steps.run(&browser, &question).await;
+    steps
+        .run(browser, &format!("/duck sql query:{question}"))
+        .await;
+    steps.paste(browser, sandbox.credentials_line()).await;
+    browser.save_screenshot("first-question-1-form").await;
+    steps.press(browser, "Submit").await;
     browser.wait_for_text("8055").await;
-    browser.save_screenshot("first-question-3-answer").await;
+    browser.wait_for_text("were checked and saved.").await;
+    browser.save_screenshot("first-question-2-answer").await;
 
     let Steps {
         commands,
@@ -66,7 +56,7 @@ async fn the_first_answer_takes_as_many_steps_as_the_readme_says() {
         pastes,
     } = steps;
     let told = format!(
-        "From an empty chat to the first answer: {commands} commands, {clicks} click, {pastes} paste."
+        "From an empty chat to the first answer: {commands} command, {clicks} click, {pastes} paste."
     );
     let readme = include_str!("../../README.md");
     assert!(readme.contains(&told), "the README does not say: {told}");
@@ -74,19 +64,15 @@ async fn the_first_answer_takes_as_many_steps_as_the_readme_says() {
 
 #[tokio::test]
 async fn a_direct_message_offers_no_command_and_the_answer_says_where_they_work() {
-    let folder = TempDir::new().unwrap();
-    let sandbox = Sandbox::start_in(&folder).await;
-    let browser = Browser::start_local().await;
-    browser.resize(1200, 800).await;
-    browser.open(&sandbox.url).await;
-    browser.wait_for_text("Simulate problems").await;
-    type_into_box(&browser, "/duck setup\n\n").await;
+    let OpenSandbox { browser, .. } = &OpenSandbox::start().await;
+    run(browser, "/duck setup").await;
     browser
         .wait_for_text("I've sent you a direct message")
         .await;
-    open_channel(&browser, "duckbot").await;
+    open_channel(browser, "duckbot").await;
     browser.wait_for_text("Enter credentials").await;
-    type_into_box(&browser, "/duck st").await;
+    browser.click("//*[@id='text']").await;
+    browser.type_text("/duck st").await;
     let is_hidden = "return document.querySelector('#picker').hidden";
     assert_eq!(browser.run_script(is_hidden).await, true);
     browser.type_text("art\n").await;

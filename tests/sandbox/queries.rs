@@ -1,17 +1,17 @@
 //! Queries on the page: an attached file, and the menu of past queries.
 
 use serde_json::json;
-use tempfile::TempDir;
-use test_support::{Browser, Sandbox, wait_until};
+use test_support::wait_until;
+
+use super::{OpenSandbox, run};
 
 #[tokio::test]
 async fn a_file_is_attached_and_its_query_is_edited_later() {
-    let folder = TempDir::new().unwrap();
-    let mut sandbox = Sandbox::start_in(&folder).await;
-    let browser = Browser::start_local().await;
-    browser.resize(1200, 800).await;
-    browser.open(&sandbox.url).await;
-    browser.wait_for_text("Simulate problems").await;
+    let OpenSandbox {
+        browser,
+        mut sandbox,
+        folder: _folder,
+    } = OpenSandbox::start().await;
     browser.click("//*[@id='text']").await;
     browser.type_text("/duck sql ").await;
     browser.type_text("file:").await;
@@ -35,9 +35,7 @@ async fn a_file_is_attached_and_its_query_is_edited_later() {
     wait_until(typed, |text| *text == sql).await;
     browser.press_button("Cancel").await;
 
-    browser.click("//*[@id='text']").await;
-    browser.type_text("/duck history\n").await;
-    browser.type_text("\n").await;
+    run(&browser, "/duck history").await;
     browser
         .wait_for_text("Choose one of your past queries")
         .await;

@@ -1,16 +1,19 @@
 //! The buttons under an answer: Run again, Edit and Open.
 
-use discord_loopback::MessageView;
-use test_support::{assert_says, wait_until};
+use std::time::Duration;
 
-use super::{DUCKS, RuntimeEnv, answer, everywhere, ready_session, stop_session};
+use test_support::{assert_says, lake, wait_until};
+
+use super::{
+    DUCKS, ENDLESS, LocalLakeEnv, RuntimeEnv, answer, everywhere, is_last, ready_session,
+    run_command, stop_session,
+};
 
 everywhere!(an_answer_is_run_again_edited_and_opened);
 
 async fn an_answer_is_run_again_edited_and_opened(mut env: impl RuntimeEnv) {
     let ana = env.discord().person("ana");
     let id = ready_session(&env, &ana, "AKIAASKSAGAIN", "a-secret-of-one-who-repeats").await;
-    let is_last = |it: &MessageView| !it.thinking && it.button("Cancel").is_none();
     let told = answer(&ana, &format!("{DUCKS} session:{id}")).await;
     let shared = ana.press(&told, "Share").await.unwrap().reply().await;
     assert_says(&shared, "Shared in this channel.");
@@ -65,5 +68,52 @@ async fn an_answer_is_run_again_edited_and_opened(mut env: impl RuntimeEnv) {
         ana.read("#data").await;
     }
     stop_session(&ana).await;
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_query_that_a_restart_interrupts_says_so_and_runs_again() {
+    let mut env = LocalLakeEnv::start().await;
+    let ana = env.discord().person("ana");
+    let (key, secret) = ("AKIAISINTERRUPTED", "a-secret-of-one-who-is-interrupted");
+    lake().s3.add_key(key, secret);
+    env.store_credentials(&ana, key, secret).await;
+
+    // The bot is told to end.
+    let endless = format!("/duck sql query:{ENDLESS} catalog:lake");
+    let asked = run_command(&ana, &endless).await;
+    asked
+        .until(|it| it.content.contains("Running, started"))
+        .await;
+    let ended = env.0.bot.terminate(Duration::from_secs(20)).await;
+    assert!(
+        ended.is_some_and(|status| status.success()),
+        "{}",
+        env.log()
+    );
+    let told = asked.until(is_last).await;
+    assert_says(&told, "The bot was restarted while this query ran");
+    env.restart_bot_with(&[]).await;
+    let again = ana.press(&told, "Run again").await.unwrap();
+    let shown = again
+        .until(|it| it.content.contains("Running, started"))
+        .await;
+
+    // The bot is killed. Query runners end soon.
+    let settings = [
+        ("DUCKBOT_SQL__LINGER", "2s"),
+        ("DUCKBOT_REAPER__EVERY", "1s"),
+    ];
+    env.restart_bot_with(&settings).await;
+    let pressed = ana.press(&shown, "Cancel").await.unwrap();
+    let told = pressed.reply().await;
+    assert_says(&told, "This query is no longer running");
+    let again = ana.press(&told, "Run again").await.unwrap();
+    let shown = again
+        .until(|it| it.content.contains("Running, started"))
+        .await;
+    ana.press(&shown, "Cancel").await.unwrap();
+    again.until(|it| it.content.contains("Cancelled.")).await;
+    wait_until(async || env.records().await, Vec::is_empty).await;
     env.assert_clean().await;
 }

@@ -1,8 +1,9 @@
 //! Queries of people who have no running session.
 
+use discord_loopback::{MessageView, Person};
 use test_support::{assert_says, lake, wait_until};
 
-use super::{DUCKS, RuntimeEnv, answer, everywhere, run_command, start_session};
+use super::{DUCKS, RuntimeEnv, answer, everywhere, is_last, run_command, start_session};
 use crate::runtimes::stop_session;
 
 everywhere!(
@@ -15,14 +16,16 @@ async fn queries_without_a_session_run_in_a_query_runner(mut env: impl RuntimeEn
         env.discord().person("ana"),
         "a-secret-of-one-without-a-session",
     );
-    let told = answer(&ana, DUCKS).await;
-    assert_says(
-        &told,
-        "You have no saved S3 credentials, and the catalog `lake` requires them.",
-    );
     let key = format!("AKIARUNS{}", ana.id());
     lake().s3.add_key(&key, secret);
-    env.store_credentials(&ana, &key, secret).await;
+    // Credentials are entered first. Then the query runs as it was asked, also after a restart.
+    let form = run_command(&ana, DUCKS).await.modal().await;
+    wait_until(
+        async || answer(&ana, "/duck history").await.menus.len(),
+        |count| *count == 1,
+    )
+    .await;
+    env.restart_bot_with(&[]).await;
     let suggested = async || {
         ana.complete("#data", "/duck describe table:du")
             .await
@@ -35,9 +38,20 @@ async fn queries_without_a_session_run_in_a_query_runner(mut env: impl RuntimeEn
         "a suggestion must start nothing"
     );
 
-    let told = answer(&ana, DUCKS).await;
+    let typed = [("Access key ID", &*key), ("Secret access key", secret)];
+    let sent = ana.submit(&form, &typed).await.unwrap();
+    let told = sent.until(is_last).await;
     assert_says(&told, "mallard │   1100\nteal    │    330\n");
     assert_says(&told, ", from catalog `lake`.");
+    assert_says(&told, "were checked and saved.");
+    let shared = ana.press(&told, "Share").await.unwrap();
+    assert_says(&shared.reply().await, "Shared in this channel.");
+    let shared = ana.read("#data").await;
+    assert!(!shared.content.contains("saved"), "{}", shared.content);
+    assert!(
+        !env.log().contains("ORDER BY name"),
+        "the log has the query"
+    );
     let runner = env.records().await;
     assert!(
         matches!(&*runner, [name] if name.ends_with("-query-0")),
@@ -92,15 +106,44 @@ async fn credentials_that_are_deleted_end_the_query_runner(env: impl RuntimeEnv)
     lake().s3.add_key(&key, secret);
     env.store_credentials(&ana, &key, secret).await;
     assert_says(&answer(&ana, DUCKS).await, "mallard");
-    let question = answer(&ana, "/duck forget").await;
-    let pressed = ana.press(&question, "Delete").await.unwrap();
+    forget(&ana).await;
+    wait_until(async || env.records().await, Vec::is_empty).await;
+    // The form goes on with the list of tables, and with a query in a form only a button can.
+    lake().s3.add_key(&key, secret);
+    let typed = [("Access key ID", &*key), ("Secret access key", secret)];
+    let form = run_command(&ana, "/duck tables pattern:zoo.*").await;
+    let wrong = [
+        ("Access key ID", &*key),
+        ("Secret access key", "a-wrong-secret-of-nobody"),
+    ];
+    let sent = ana.submit(&form.modal().await, &wrong).await.unwrap();
+    let refused = sent.until(is_last).await;
+    let pressed = ana.press(&refused, "Enter credentials").await.unwrap();
+    let sent = ana.submit(&pressed.modal().await, &typed).await.unwrap();
+    assert_says(&sent.until(is_done).await, "zoo.ducks\n");
+    forget(&ana).await;
+    let form = run_command(&ana, "/duck sql").await.modal().await;
+    let query = [("One statement that reads", "FROM zoo.ducks\nORDER BY name")];
+    let sent = ana.submit(&form, &query).await.unwrap();
+    let refused = sent.until(is_last).await;
+    assert_says(&refused, "Enter them, and the query runs.");
+    let pressed = ana.press(&refused, "Enter credentials").await.unwrap();
+    let sent = ana.submit(&pressed.modal().await, &typed).await.unwrap();
+    assert_says(&sent.until(is_last).await, "mallard");
+    forget(&ana).await;
+    wait_until(async || env.records().await, Vec::is_empty).await;
+    env.assert_clean().await;
+}
+
+/// Deletes the person's credentials.
+async fn forget(person: &Person) {
+    let question = answer(person, "/duck forget").await;
+    let pressed = person.press(&question, "Delete").await.unwrap();
     pressed
         .until(|it| it.content.contains("were deleted"))
         .await;
-    wait_until(async || env.records().await, Vec::is_empty).await;
-    assert_says(
-        &answer(&ana, DUCKS).await,
-        "You have no saved S3 credentials, and the catalog `lake` requires them.",
-    );
-    env.assert_clean().await;
+}
+
+fn is_done(reply: &MessageView) -> bool {
+    is_last(reply) && !reply.content.contains("No session of yours is running")
 }

@@ -143,10 +143,10 @@ impl Sandbox {
         println!(
             "\nThe sandbox is ready after {startup_time:.1} s: {url}\n\n\
              You are ana, an analyst. In #data, type:\n\n\
-             \x20 /duck start   and paste this line into the first field of the form:\n\
-             \x20               AWS_ACCESS_KEY_ID={KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET}\n\n\
-             When the session is ready, press Open, or run a query in the chat:\n\n\
              \x20 /duck sql query:SELECT count(*) FROM lake.pond.sightings WHERE note = 'with ducklings'\n\n\
+             A form opens. Paste this line into its first field:\n\n\
+             \x20 AWS_ACCESS_KEY_ID={KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET}\n\n\
+             The query runs as soon as the credentials are checked. For DuckDB's own UI, type /duck start.\n\n\
              Press Ctrl-C to stop everything."
         );
         if options.open {

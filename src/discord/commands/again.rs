@@ -1,11 +1,11 @@
-//! The buttons that run a query again, edit it, and open its session.
+//! The buttons that cancel a query, run it again, edit it, and open its session.
 
 use serenity::all::{ActionRowComponent, ButtonKind, Message};
 
 use crate::{
     discord::{
         buttons::{Button, PastQueryRef},
-        call::Call,
+        call::{Answer, Answered, Call},
         forms::SqlOptions,
         replies::{self, Reply},
     },
@@ -52,4 +52,30 @@ pub(super) fn keep_buttons(reply: Reply, shown: &Message) -> Reply {
         }
     }
     replies::with_query_buttons(reply, query, open)
+}
+
+/// Interrupts one of the person's queries, which they asked in the place of `how`. `shown` is the reply
+/// with the button, and `text` the ID of the query's text.
+pub(crate) fn cancel(
+    call: &Call<'_>,
+    query: &str,
+    text: Option<&QueryId>,
+    how: &SqlOptions,
+    shown: &Message,
+) -> Answered {
+    // The handler that waits for the result edits its reply.
+    if call.bot.service.cancel_query(&call.who, query) {
+        return Ok(Answer::Shown);
+    }
+    // The bot was restarted, or the result comes at this moment.
+    let Some(sql) = replies::quoted_query(&shown.content) else {
+        return Ok(replies::query_over().into());
+    };
+    let reply = replies::with_query(sql, replies::query_over());
+    let is_whole = text.is_some_and(|id| *id == QueryId::of(sql));
+    Ok(if is_whole {
+        offer_again(call, reply, sql, how, None).into()
+    } else {
+        reply.into()
+    })
 }

@@ -4,9 +4,10 @@
 //! A command is one file: its spec, its options, its handler, and the reactions to its buttons.
 //! docs/development.md lists the steps to add one.
 
-mod again;
+pub(super) mod again;
 pub(super) mod describe;
 pub(super) mod extend;
+mod first_form;
 pub(super) mod forget;
 mod help;
 pub(super) mod history;
@@ -23,6 +24,7 @@ pub(super) mod start;
 pub(super) mod status;
 pub(super) mod stop;
 mod tables;
+pub(super) mod with_credentials;
 
 use std::fmt::Write;
 

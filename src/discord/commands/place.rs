@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::options::{OWN_SESSION, Options, QUERY_CATALOG};
 use crate::{
     discord::{
         call::Call,
@@ -23,13 +22,12 @@ pub(super) struct ReadyPlace {
     _place: QueryPlace,
 }
 
-/// Finds the place that the options name, and waits until it is ready.
+/// Finds the place for queries in this session or catalog, and waits until it is ready.
 pub(super) async fn find_place(
     call: &Call<'_>,
-    options: Options<'_>,
+    session: Option<&str>,
+    catalog: Option<&str>,
 ) -> Result<ReadyPlace, ServiceError> {
-    let session = options.text(OWN_SESSION.name);
-    let catalog = options.text(QUERY_CATALOG.name);
     let place = call
         .bot
         .service

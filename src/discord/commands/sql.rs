@@ -12,25 +12,28 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     again::{keep_buttons, offer_again},
+    first_form::{ask_for_credentials, form_for},
     options::{OWN_SESSION, Options, QUERY_CATALOG},
     place::wait_until_ready,
     spec::{CommandSpec, OptionKind, OptionSpec},
 };
 use crate::{
     discord::{
+        bot::{Bot, InteractionContext},
         buttons::Button,
         call::{Answer, Answered, Call, CallOutcome, Command, explain, log_error},
         comments::ends_in_comment,
         errors::{code, count, discord_error, is_final},
         forms::{Draft, Form, SqlOptions},
+        goals::Goal,
         message::message,
         query_file,
         replies::{self, File, QueryContext, Reply},
     },
-    history::PastOutcome,
+    history::{PastOutcome, QueryId},
     runtime::QueryResponse,
     service::{AskedQuery, QueryRejection, Rejection, ReplyRoom, ServiceError},
-    session::SessionId,
+    session::{OwnerId, SessionId},
 };
 
 const SPEC: CommandSpec = CommandSpec {
@@ -40,7 +43,8 @@ const SPEC: CommandSpec = CommandSpec {
         Attach a longer one as a file. Discord turns line breaks in `query` into spaces, so a comment \
         that begins with `--` also opens the form. The query runs in a separate DuckDB with your \
         credentials: next to your session if one runs, or else in a query runner, which starts within \
-        seconds and ends by itself. It does not see the session's own tables and \
+        seconds and ends by itself. If you have not entered credentials yet, a form for them opens \
+        first, and then the query runs. It does not see the session's own tables and \
         settings, and does not slow it down. Only you see the result until you press **Share**. \
         To share it, you need the permission to post here yourself. Results that are too \
         long or wide for a message come as a CSV file. In it, an apostrophe begins each text that a \
@@ -101,12 +105,49 @@ impl Command for Sql {
         Some(Form::Sql(sql_options(options), draft))
     }
 
+    async fn first_form(
+        &self,
+        bot: &Bot,
+        context: &InteractionContext,
+        options: Options<'_>,
+    ) -> Option<Form> {
+        let how = sql_options(options);
+        // Without a history, the query would be lost.
+        if how.session.is_some() || !bot.service.keeps_history() {
+            return None;
+        }
+        let goal = Goal::Query {
+            stored: Some(QueryId::of(query_to_keep(options)?)),
+            catalog: how.catalog,
+            share: how.share,
+        };
+        form_for(bot, context, goal).await
+    }
+
+    async fn form_opened(&self, bot: &Bot, who: OwnerId, options: Options<'_>) {
+        if let Some(sql) = query_to_keep(options) {
+            let query = AskedQuery {
+                sql: sql.to_owned(),
+                catalog: None,
+                since: bot.service.now(),
+                outcome: PastOutcome::NotRun,
+            };
+            bot.service.remember_query(who, query).await;
+        }
+    }
+
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
         match typed(options).await {
             Ok(sql) => query(call, &sql, &sql_options(options)).await,
             Err(reply) => Ok(Answer::Reply(reply, CallOutcome::Refused)),
         }
     }
+}
+
+/// Returns the query in the options, unless they have a file, too.
+fn query_to_keep(options: Options<'_>) -> Option<&str> {
+    let sql = options.text(QUERY.name)?.trim();
+    (!sql.is_empty() && options.file(FILE.name).is_none()).then_some(sql)
 }
 
 /// Returns the query in the options or in their file, or a reply that refuses it.
@@ -141,13 +182,23 @@ pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answe
         session,
         catalog,
         past,
-    } = match run_query(call, sql, how).await {
-        Ok(asked) => asked,
+    } = match call
+        .bot
+        .shutdown
+        .run_until_cancelled(run_query(call, sql, how))
+        .await
+    {
+        Some(Ok(asked)) => asked,
+        None => Asked::cancelled(replies::interrupted(sql)),
         // Nothing was asked.
-        Err(ServiceError::Rejected(Rejection::Query(
+        Some(Err(ServiceError::Rejected(Rejection::Query(
             why @ (QueryRejection::Empty | QueryRejection::Disabled),
-        ))) => return Err(why.into()),
-        Err(problem) => Asked::failed(sql, &problem),
+        )))) => return Err(why.into()),
+        Some(Err(ServiceError::Rejected(Rejection::Start(why)))) if why.asks_for_credentials() => {
+            let reply = ask_for_credentials(call, sql, how, &why);
+            Asked::new(reply, CallOutcome::Refused, PastOutcome::NotRun)
+        }
+        Some(Err(problem)) => Asked::failed(sql, &problem),
     };
     if how.share && reply.is_answer() {
         let file = reply.file.take();
@@ -189,42 +240,50 @@ struct Asked {
 }
 
 impl Asked {
-    fn failed(sql: &str, problem: &ServiceError) -> Self {
-        let (reply, outcome) = explain(problem);
+    fn new(reply: Reply, outcome: CallOutcome, past: PastOutcome) -> Self {
         Self {
-            reply: replies::with_query(sql, reply),
+            reply,
             outcome,
             room: None,
             session: None,
             catalog: None,
-            past: match problem {
-                ServiceError::Rejected(_) | ServiceError::UnusableCredentials(_) => {
-                    PastOutcome::NotRun
-                }
-                ServiceError::Failed(_) => PastOutcome::Failed,
-            },
+            past,
         }
+    }
+
+    fn cancelled(reply: Reply) -> Self {
+        Self::new(reply, CallOutcome::Done, PastOutcome::Cancelled)
+    }
+
+    fn failed(sql: &str, problem: &ServiceError) -> Self {
+        let (reply, outcome) = explain(problem);
+        let past = match problem {
+            ServiceError::Rejected(_) | ServiceError::UnusableCredentials(_) => PastOutcome::NotRun,
+            ServiceError::Failed(_) => PastOutcome::Failed,
+        };
+        Self::new(replies::with_query(sql, reply), outcome, past)
     }
 }
 
 async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked, ServiceError> {
     let Call { bot, who, .. } = call;
     let mut permit = bot.service.acquire_query_permit(who.id)?;
-    let id = permit.id().to_owned();
+    let cancel = Button::Cancel {
+        query: permit.id().to_owned(),
+        text: Some(QueryId::of(sql)),
+        session: how.session.as_ref().and_then(|id| id.trim().parse().ok()),
+        catalog: how.catalog.clone(),
+    };
     let [session, catalog] = [&how.session, &how.catalog].map(Option::as_deref);
     let found = async {
         let place = bot.service.find_query_place(who, session, catalog).await?;
-        wait_until_ready(call, place, |pod| replies::query_starting(sql, &id, pod)).await
+        wait_until_ready(call, place, |pod| {
+            replies::query_starting(sql, &cancel, pod)
+        })
+        .await
     };
     let Some(place) = permit.until_cancelled(found).await else {
-        return Ok(Asked {
-            reply: replies::cancelled(sql),
-            outcome: CallOutcome::Done,
-            room: Some(permit.end_query()),
-            session: None,
-            catalog: None,
-            past: PastOutcome::Cancelled,
-        });
+        return Ok(Asked::cancelled(replies::cancelled(sql)));
     };
     let place = place?;
     let seen = &place.seen;
@@ -246,7 +305,7 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
             .is_some()
         {
             call.responder
-                .try_to_edit(&replies::query_running(sql, &id, since))
+                .try_to_edit(&replies::query_running(sql, &cancel, since))
                 .await;
         }
     };
@@ -295,23 +354,13 @@ fn past_outcome(answer: &QueryResponse) -> PastOutcome {
     }
 }
 
-/// Interrupts one of the person's queries.
-pub(crate) fn cancel(call: &Call<'_>, query: &str) -> Answered {
-    // The handler that waits for the result edits its reply.
-    Ok(if call.bot.service.cancel_query(&call.who, query) {
-        Answer::Shown
-    } else {
-        replies::query_over().into()
-    })
-}
-
 /// Posts the result in `shown`, one of the bot's private replies, in the channel.
 pub(crate) async fn share(call: &Call<'_>, shown: &Message) -> Answered {
     let _room = match shown.attachments.as_slice() {
         [] => None,
         _ => Some(call.bot.service.large_answer_room().await?),
     };
-    let text = replies::strip_share_error(&shown.content);
+    let text = replies::strip_private_lines(&shown.content);
     let request = format!("share-{}", shown.id);
     let (reply, outcome) = match file_of(shown).await {
         Ok(file) => post_shared(call, text, file, &request).await,

@@ -9,21 +9,21 @@ use futures_util::{
     future::{self, join_all},
     stream,
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::{
+    first_form::form_for,
     options::Options,
-    setup::{self, Stored},
     spec::{CommandSpec, OptionKind, OptionSpec, Suggestions},
 };
 use crate::{
-    credentials::CredentialsForm,
     discord::{
         bot::{Bot, InteractionContext},
         buttons::Button,
         call::{Answer, Answered, Call, CallOutcome, Command, log_error},
         forms::Form,
+        goals::Goal,
         replies::{self, Reply},
         responder::{INTERACTION_LIFETIME, Responder},
     },
@@ -52,10 +52,6 @@ const CATALOG: OptionSpec = OptionSpec {
     kind: OptionKind::Suggested(Suggestions::Catalogs),
 };
 
-/// Maximum time to look whether a person has credentials. A form must be the first response, which
-/// Discord wants within 3 s.
-const FORM_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// Minimum time between two edits of a reply. Discord allows five edits in five seconds; the rest
 /// is for other requests. Faster changes share one edit, but the final state never waits.
 const EDIT_INTERVAL: Duration = Duration::from_millis(1200);
@@ -77,14 +73,11 @@ impl Command for Start {
         context: &InteractionContext,
         options: Options<'_>,
     ) -> Option<Form> {
-        let who = bot.admit_member(context, context.member.as_ref()?).ok()?;
-        let (size, catalog) = (options.text(SIZE.name), options.text(CATALOG.name));
-        let needs = bot.service.needs_credentials_to_start(&who, size, catalog);
-        let needs = timeout(FORM_TIMEOUT, needs).await;
-        needs.is_ok_and(|needs| needs).then(|| Form::Start {
-            size: size.map(str::to_owned),
-            catalog: catalog.map(str::to_owned),
-        })
+        let goal = Goal::Start {
+            size: options.text(SIZE.name).map(str::to_owned),
+            catalog: options.text(CATALOG.name).map(str::to_owned),
+        };
+        form_for(bot, context, goal).await
     }
 
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
@@ -111,36 +104,19 @@ struct StartOptions {
     before: String,
 }
 
-/// Stores the credentials of the submitted form, then starts a session.
-pub(crate) async fn with_credentials(
+/// Starts a session for a person whose credentials were just stored. `before` says so.
+pub(super) async fn start_after(
     call: &Call<'_>,
-    typed: &CredentialsForm,
     size: Option<String>,
     catalog: Option<String>,
+    before: String,
 ) -> Answered {
-    let form = Button::OpenStartForm {
-        size: size.clone(),
-        catalog: catalog.clone(),
-    };
-    let stored = setup::try_to_store(call, typed, catalog.as_deref(), form).await?;
-    let saved = match stored {
-        Ok(Stored {
-            outcome,
-            note,
-            required,
-        }) => replies::saved(&outcome, note, required),
-        Err(refused) => return Ok(refused.into()),
-    };
-    // Sessions that keep the previous credentials come first.
-    if !saved.buttons.is_empty() {
-        return Ok(saved.into());
-    }
     let ask = StartOptions {
         request: call.request.clone(),
         size,
         catalog,
         another: false,
-        before: saved.text + "\n",
+        before,
     };
     start(call, ask).await
 }
@@ -209,8 +185,9 @@ async fn start(call: &Call<'_>, ask: StartOptions) -> Answered {
             let kept = keep(service, responder, &record);
             // A new record may not be in the view yet.
             let known = (record.stage != Stage::Starting).then(|| record.clone());
-            let followed = follow(service, responder, &record, known, &ask.before);
-            tokio::join!(kept, followed);
+            let followed = follow(bot, responder, &record, known, &ask.before);
+            // The next bot process continues the reply.
+            tokio::join!(kept, bot.shutdown.run_until_cancelled(followed));
             return Ok(Answer::Shown);
         }
         Ok(StartOutcome::AlreadyRunning { sessions, room }) => {
@@ -257,19 +234,21 @@ pub(crate) async fn resume_replies(bot: &Bot) {
     let replies: Vec<_> = replies.filter_map(future::ready).collect().await;
     let followed = replies
         .iter()
-        .map(|(responder, record)| follow(service, responder, record, Some(record.clone()), ""));
+        .map(|(responder, record)| follow(bot, responder, record, Some(record.clone()), ""));
     join_all(followed).await;
 }
 
 /// Shows each change of the session below `before`, until it is ready or has ended. `newest` is the newest
 /// record that the view has shown, if it has shown any.
 async fn follow(
-    service: &Service,
+    bot: &Bot,
     responder: &Responder,
     record: &Record,
     mut newest: Option<Arc<Record>>,
     before: &str,
 ) {
+    let service = &*bot.service;
+    let followed = bot.followed.begin(&record.id);
     let mut changes = service.changes();
     let mut appearance = match &newest {
         Some(_) => Appearance::seen(),
@@ -287,7 +266,8 @@ async fn follow(
         let (mut reply, is_last) = match &seen {
             Some(seen) => next_reply(service, seen, usual),
             None if is_gone => {
-                let reply = match &newest {
+                let last = followed.ended().map(Arc::new);
+                let reply = match last.as_ref().or(newest.as_ref()) {
                     Some(last) => final_reply(service, last),
                     None => replies::session_vanished(&record.id),
                 };
@@ -304,7 +284,7 @@ async fn follow(
             if !responder.try_to_edit(&reply).await {
                 // The next attempt shows the newest state.
                 is_late = true;
-            } else if is_last {
+            } else if is_last || responder.is_refused() {
                 return;
             } else {
                 shown = Some(reply);

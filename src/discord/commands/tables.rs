@@ -3,12 +3,16 @@
 use async_trait::async_trait;
 
 use super::{
+    first_form::{form_for, offer_form},
     options::{OWN_SESSION, Options, QUERY_CATALOG},
     place::find_place,
     spec::{CommandSpec, OptionKind, OptionSpec},
 };
 use crate::discord::{
+    bot::{Bot, InteractionContext},
     call::{Answer, Answered, Call, CallOutcome, Command},
+    forms::Form,
+    goals::Goal,
     replies,
 };
 
@@ -40,19 +44,49 @@ impl Command for Tables {
         call.bot.service.answers_queries()
     }
 
-    async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
-        let service = &call.bot.service;
-        let place = find_place(call, options).await?;
-        let seen = &place.seen;
-        let all = service.tables(seen).await?;
-        let catalog = service.catalog_name(seen);
-        let pattern = options.text(PATTERN.name);
-        let reply = || replies::tables(&seen.record, &catalog, &all, pattern);
-        let small = Some(reply()).filter(|reply| reply.file.is_none());
-        if let Some(reply) = small {
-            return Ok(reply.into());
+    async fn first_form(
+        &self,
+        bot: &Bot,
+        context: &InteractionContext,
+        options: Options<'_>,
+    ) -> Option<Form> {
+        if options.text(OWN_SESSION.name).is_some() {
+            return None;
         }
-        let room = service.large_answer_room().await?;
-        Ok(Answer::QueryResult(reply(), CallOutcome::Done, room))
+        let goal = Goal::Tables {
+            pattern: options.text(PATTERN.name).map(str::to_owned),
+            catalog: options.text(QUERY_CATALOG.name).map(str::to_owned),
+        };
+        form_for(bot, context, goal).await
     }
+
+    async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
+        let [catalog, pattern] =
+            [QUERY_CATALOG.name, PATTERN.name].map(|it| options.text(it).map(str::to_owned));
+        tables(call, options.text(OWN_SESSION.name), catalog, pattern).await
+    }
+}
+
+/// Lists the tables of a session or catalog.
+pub(super) async fn tables(
+    call: &Call<'_>,
+    session: Option<&str>,
+    catalog: Option<String>,
+    pattern: Option<String>,
+) -> Answered {
+    let service = &call.bot.service;
+    let place = match find_place(call, session, catalog.as_deref()).await {
+        Ok(place) => place,
+        Err(problem) => return offer_form(problem, Goal::Tables { pattern, catalog }),
+    };
+    let seen = &place.seen;
+    let all = service.tables(seen).await?;
+    let catalog = service.catalog_name(seen);
+    let reply = || replies::tables(&seen.record, &catalog, &all, pattern.as_deref());
+    let small = Some(reply()).filter(|reply| reply.file.is_none());
+    if let Some(reply) = small {
+        return Ok(reply.into());
+    }
+    let room = service.large_answer_room().await?;
+    Ok(Answer::QueryResult(reply(), CallOutcome::Done, room))
 }

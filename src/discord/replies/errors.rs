@@ -9,6 +9,14 @@ pub(crate) fn failed(error: &Error, reference: &str) -> Reply {
     Reply::new(format!("{text} (Reference: `{reference}`)"))
 }
 
+/// Tells a person that the bot was told to end before it was done.
+pub(crate) fn bot_restarted() -> Reply {
+    Reply::new(
+        "The bot was restarted before this was done, so part of it may be missing. Repeat it in a few \
+         seconds.",
+    )
+}
+
 /// Explains an error of `/duck start`. The session may have been created before the error.
 pub(crate) fn start_failed(error: &Error, reference: &str) -> Reply {
     let mut reply = failed(error, reference);

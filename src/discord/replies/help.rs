@@ -7,13 +7,16 @@ use crate::discord::commands::spec::CommandSpec;
 
 /// Shows the first steps, and lists the commands that the person can use.
 pub(crate) fn help(commands: &[&CommandSpec]) -> Reply {
-    let mut text = "Run your own DuckDB on the team's tables, in three steps:\n\
-        1. `/duck start` starts your session. The first time, paste your credentials into the form \
-        that opens.\n\
-        2. Press **Open** under the message with the link, or query the tables here with `/duck sql`.\n\
+    let mut text = String::new();
+    if commands.iter().any(|it| it.name == "sql") {
+        text += "Query the team's tables here with `/duck sql`. You need no session for that.\n";
+    }
+    text += "Run your own DuckDB on the team's tables, in three steps:\n\
+        1. `/duck start` starts your session.\n\
+        2. Press **Open** under the message with the link.\n\
         3. When you are done, `/duck stop`. You are warned before an idle session is stopped.\n\
-        You can use these commands:"
-        .to_owned();
+        The first time, paste your credentials into the form that opens.\n\
+        You can use these commands:";
     for spec in commands {
         let _ = write!(text, "\n- `{}`: {}.", spec.usage(), spec.summary);
     }

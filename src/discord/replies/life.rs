@@ -129,7 +129,24 @@ pub(crate) fn crash_log(record: &Record, why: &str, log: &str) -> Reply {
     .with_log(record, log.to_owned())
 }
 
-/// Public message about how a session ended. `larger` is a size with more of the resource that
+/// Message of a session that was ready, after a later message said why it ended.
+pub(crate) fn ended_briefly(record: &Record) -> Reply {
+    Reply::new(format!(
+        "<@{}> Session `{}` has ended. A later message says why.",
+        record.owner, record.id
+    ))
+}
+
+/// Public message if a start failed after a while. The private reply has the cause.
+pub(crate) fn start_failed_notice(record: &Record) -> Reply {
+    let text = format!(
+        "<@{}> Session `{}` did not start. My reply to your command says why.",
+        record.owner, record.id
+    );
+    with_retry(Reply::new(text), record, "Try again")
+}
+
+/// Message about how a session ended. `larger` is a size with more of the resource that
 /// ran out.
 pub(crate) fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
     let session = format!("<@{}> Session `{}`", record.owner, record.id);

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     credentials::CredentialPart,
-    discord::{access::DenialReason, buttons::Button, table::clean},
+    discord::{access::DenialReason, buttons::Button, goals::Goal, table::clean},
     service::{
         CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
         SessionAction, StartRejection, TablesError, UnknownCatalog,
@@ -170,20 +170,34 @@ fn quota_reached(ids: &[String], limit: u8) -> Reply {
     reply
 }
 
+/// Asks for credentials, with a button whose form goes on with `goal`.
+pub(crate) fn needs_credentials(rejection: &StartRejection, goal: Goal) -> Reply {
+    let then = match &goal {
+        Goal::Start { .. } => "and your session starts",
+        Goal::Query { .. } => "and the query runs",
+        Goal::Tables { .. } => "and the list of tables follows",
+        Goal::Describe { .. } => "and the description follows",
+    };
+    let mut reply = start(rejection, then);
+    reply.buttons.clear();
+    reply.with_form_button(Button::OpenFormFor(goal))
+}
+
 /// Explains why a session was not started, with buttons that keep the size and the catalog.
 pub(crate) fn not_started(
     rejection: &StartRejection,
     size: Option<String>,
     catalog: Option<String>,
 ) -> Reply {
-    let mut reply = start(rejection, "and your session starts");
+    if rejection.asks_for_credentials() {
+        return needs_credentials(rejection, Goal::Start { size, catalog });
+    }
+    let reply = start(rejection, "then try again");
     match rejection {
-        StartRejection::CredentialsLack { .. } | StartRejection::CredentialsExpired { .. } => {
-            reply.buttons.clear();
-            reply.with_form_button(Button::OpenStartForm { size, catalog })
-        }
         StartRejection::QuotaReached { .. } => reply.with_start("Try again", size, catalog),
-        StartRejection::UnknownSize { .. }
+        StartRejection::CredentialsLack { .. }
+        | StartRejection::CredentialsExpired { .. }
+        | StartRejection::UnknownSize { .. }
         | StartRejection::OwnCredentialsNeeded
         | StartRejection::RequestReused => reply,
     }
@@ -241,9 +255,8 @@ fn lookup(rejection: &LookupRejection) -> Reply {
                 verb(*action)
             ),
             SessionAction::Open => {
-                format!(
-                    "Only <@{owner}> can open session `{id}`. Start your own with `/duck start`."
-                )
+                let text = format!("Only <@{owner}> can open session `{id}`. Start your own.");
+                return Reply::new(text).with_start("Start a session", None, None);
             }
             SessionAction::Query => format!(
                 "Session `{id}` belongs to someone else, and a query would use their credentials. \

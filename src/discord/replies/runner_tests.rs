@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{tests::gallery, *};
+use super::{
+    tests::{cancel_button, gallery},
+    *,
+};
 use crate::{
     runtime::{Column, QueryResponse, Rows, TableName},
     service::{QueryRejection, TableList},
@@ -62,7 +65,11 @@ fn running_queries_without_a_session() {
     insta::assert_snapshot!(gallery(&[
         (
             "a query starts one",
-            query_starting(question.sql, "q1", Some(&Pod::at(StartupStep::Placed))),
+            query_starting(
+                question.sql,
+                &cancel_button(),
+                Some(&Pod::at(StartupStep::Placed))
+            ),
         ),
         ("tables start one", runner_starting(None)),
         ("rows", answer(&question, &rows)),

@@ -12,13 +12,13 @@ use crate::{
     session::{Cause, ErrorSummary, Failure, Pod},
 };
 
-/// Progress while DuckDB starts for a query. `id` is the query, which can be cancelled.
-pub(crate) fn query_starting(sql: &str, id: &str, pod: Option<&Pod>) -> Reply {
+/// Progress while DuckDB starts for a query. `cancel` is the button that cancels it.
+pub(crate) fn query_starting(sql: &str, cancel: &Button, pod: Option<&Pod>) -> Reply {
     let Reply { text, .. } = runner_starting(pod);
     Reply::new(format!("{}\n{text}", quote_query(sql))).with(
         Emphasis::Danger,
         "Cancel",
-        Button::Cancel(id.to_owned()),
+        cancel.clone(),
     )
 }
 

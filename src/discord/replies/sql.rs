@@ -5,22 +5,24 @@ use chrono::{DateTime, Utc};
 use super::{
     answer::quote_query,
     format::relative_time,
-    reply::{Emphasis, File, Reply},
+    reply::{Emphasis, File, MAX_MESSAGE_CHARS, Reply, message_len},
 };
 use crate::discord::buttons::Button;
 
 /// Start of the line about a failed share. Cleaned text can't contain it, because `clean` replaces
 /// U+FE0F, the second character of the sign.
 const SHARE_ERROR_PREFIX: &str = "\n⚠️ ";
+/// Start of a note that only the person who asked may see, as [`SHARE_ERROR_PREFIX`].
+const NOTE_PREFIX: &str = "\nℹ️ ";
 
 /// Progress of a query, with a button to cancel it.
-pub(crate) fn query_running(sql: &str, id: &str, since: DateTime<Utc>) -> Reply {
+pub(crate) fn query_running(sql: &str, cancel: &Button, since: DateTime<Utc>) -> Reply {
     Reply::new(format!(
         "{}\nRunning, started {}.",
         quote_query(sql),
         relative_time(since)
     ))
-    .with(Emphasis::Danger, "Cancel", Button::Cancel(id.to_owned()))
+    .with(Emphasis::Danger, "Cancel", cancel.clone())
 }
 
 /// Confirms that a query was cancelled.
@@ -28,9 +30,21 @@ pub(crate) fn cancelled(sql: &str) -> Reply {
     Reply::new(format!("{}\nCancelled.", quote_query(sql)))
 }
 
-/// Reply to **Cancel** if the query has already ended.
+/// Tells a person that the bot was restarted while their query ran.
+pub(crate) fn interrupted(sql: &str) -> Reply {
+    Reply::new(format!(
+        "{}\nThe bot was restarted while this query ran, so there is no result. Run it again in a few \
+         seconds.",
+        quote_query(sql)
+    ))
+}
+
+/// Reply to **Cancel** if the query is not running.
 pub(crate) fn query_over() -> Reply {
-    Reply::new("This query has already finished.")
+    Reply::new(
+        "This query is no longer running: it has just finished, or the bot was restarted. Run it again \
+         for a result.",
+    )
 }
 
 /// Public message with a shared result. `text` is the text of a reply by `answer`.
@@ -46,11 +60,21 @@ pub(crate) fn share_done(text: &str) -> Reply {
     Reply::new(format!("{text}\nShared in this channel."))
 }
 
-/// Removes the line about a failed share from the text of a reply.
-pub(crate) fn strip_share_error(text: &str) -> &str {
-    // Queries, values and errors are cleaned, so only that line can match.
-    let said = text.rsplit_once(SHARE_ERROR_PREFIX);
-    said.map_or(text, |(text, _)| text)
+/// Adds a note below a reply that only the person who asked may see, if there is room for it.
+pub(crate) fn with_note(reply: Reply, note: &str) -> Reply {
+    let text = format!("{}{NOTE_PREFIX}{note}", reply.text);
+    if message_len(&text) > MAX_MESSAGE_CHARS {
+        return reply;
+    }
+    Reply { text, ..reply }
+}
+
+/// Removes the note and the line about a failed share from the text of a reply.
+pub(crate) fn strip_private_lines(text: &str) -> &str {
+    // Queries, values and errors are cleaned, so only these lines can match.
+    let ends = [SHARE_ERROR_PREFIX, NOTE_PREFIX].map(|prefix| text.find(prefix));
+    let end = ends.into_iter().flatten().min();
+    &text[..end.unwrap_or(text.len())]
 }
 
 /// Adds to a result that the person lacks permissions to post it. `missing` has their names.

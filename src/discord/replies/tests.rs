@@ -11,7 +11,7 @@ use crate::{
         S3Metadata, TokenMetadata, ValueError,
         preflight::{CheckedService, PreflightError},
     },
-    discord::{access::DenialReason, buttons::Button, commands::specs},
+    discord::{access::DenialReason, buttons::Button, commands::specs, goals::Goal},
     door::activity::Activity,
     error::Error,
     runtime::{
@@ -97,6 +97,15 @@ fn slow() -> Error {
     Error::TimedOut {
         action: "create configmaps in duckbot-sessions".into(),
         after: std::time::Duration::from_secs(10),
+    }
+}
+
+pub(super) fn cancel_button() -> Button {
+    Button::Cancel {
+        query: "q1".into(),
+        text: None,
+        session: None,
+        catalog: None,
     }
 }
 
@@ -240,7 +249,15 @@ fn asking_duckdb() {
         .map(|it| ("rejection", refused(it)))
         .collect();
     gallery_of.extend([
-        ("running", query_running(sql, "q1", record.created)),
+        (
+            "running",
+            query_running(sql, &Button::Share, record.created),
+        ),
+        ("interrupted", interrupted(sql)),
+        (
+            "with a note",
+            with_note(told.clone(), "Your credentials were saved."),
+        ),
         ("cancelled", cancelled(sql)),
         ("already finished", query_over()),
         ("one row", told.clone()),
@@ -333,7 +350,13 @@ fn asking_duckdb() {
         ("statistics", table_statistics(&name, "lake", &columns)),
     ]);
     let again = share_failed(&told.text, "why");
-    assert_eq!(strip_share_error(&again.text), told.text);
+    assert_eq!(strip_private_lines(&again.text), told.text);
+    let noted = with_note(told.clone(), "A note.");
+    assert_eq!(strip_private_lines(&noted.text), told.text);
+    let again = share_failed(&noted.text, "why");
+    assert_eq!(strip_private_lines(&again.text), told.text);
+    let full = Reply::new("x".repeat(MAX_MESSAGE_CHARS - 3));
+    assert_eq!(with_note(full.clone(), "A note."), full);
     insta::assert_snapshot!(gallery(&gallery_of));
 }
 
@@ -792,6 +815,8 @@ fn ending_sessions() {
             )))
         ),
         ("lost", ending(Cause::Lost)),
+        ("ended, in the first message", ended_briefly(&record)),
+        ("a start failed after a while", start_failed_notice(&record)),
         ("gone", session_ended(&record.id)),
     ]));
 }
@@ -1294,6 +1319,20 @@ fn turning_down() {
                 },
                 Some("large".into()),
                 None
+            )
+        ),
+        (
+            "credentials, for a query",
+            needs_credentials(
+                &StartRejection::CredentialsLack {
+                    part: CredentialPart::S3Keys,
+                    catalog: "lake".into(),
+                },
+                Goal::Query {
+                    stored: None,
+                    catalog: None,
+                    share: false
+                },
             )
         ),
         (

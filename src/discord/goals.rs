@@ -1,0 +1,209 @@
+//! Goals that need credentials: what a person asked for before they had any. Pure.
+//!
+//! A goal is part of the custom IDs of a form and of a button, so it survives a restart.
+
+use crate::history::QueryId;
+
+/// Maximum length of a custom ID.
+const MAX_ID_CHARS: usize = 100;
+const PREFIX: &str = "duckbot:";
+const BUTTON: &str = "-form:";
+const FORM: &str = "-credentials:";
+
+/// Request of a person, to go on with once they have entered credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Goal {
+    /// Start a session.
+    Start {
+        /// Name of a size.
+        size: Option<String>,
+        /// Name of a catalog.
+        catalog: Option<String>,
+    },
+    /// Run a query.
+    Query {
+        /// Query in the person's history. `None`: the message with the button shows it whole.
+        stored: Option<QueryId>,
+        /// Name of a catalog.
+        catalog: Option<String>,
+        /// True to post the result in the channel for everybody.
+        share: bool,
+    },
+    /// List tables.
+    Tables {
+        pattern: Option<String>,
+        /// Name of a catalog.
+        catalog: Option<String>,
+    },
+    /// Describe a table.
+    Describe {
+        table: String,
+        /// Name of a catalog.
+        catalog: Option<String>,
+    },
+}
+
+impl Goal {
+    /// Custom ID of the button that opens the form for credentials.
+    pub fn button_id(&self) -> String {
+        self.id(BUTTON)
+    }
+
+    /// Custom ID of the form for credentials.
+    pub fn form_id(&self) -> String {
+        self.id(FORM)
+    }
+
+    /// Returns false if the goal is too long for a custom ID.
+    pub fn fits(&self) -> bool {
+        self.form_id().chars().count() <= MAX_ID_CHARS
+    }
+
+    /// Returns the catalog that needs the credentials. `None` for the default catalog.
+    pub fn catalog(&self) -> Option<&str> {
+        match self {
+            Self::Start { catalog, .. }
+            | Self::Query { catalog, .. }
+            | Self::Tables { catalog, .. }
+            | Self::Describe { catalog, .. } => catalog.as_deref(),
+        }
+    }
+
+    fn id(&self, part: &str) -> String {
+        let (kind, first, rest) = match self {
+            Self::Start { size, catalog } => {
+                ("start", or_empty(size), or_empty(catalog).to_owned())
+            }
+            Self::Query {
+                stored,
+                catalog,
+                share,
+            } => {
+                let share = if *share { "share" } else { "" };
+                let stored = stored.as_ref().map(QueryId::to_string).unwrap_or_default();
+                ("query", share, format!("{stored}:{}", or_empty(catalog)))
+            }
+            Self::Tables { pattern, catalog } => {
+                ("tables", or_empty(catalog), or_empty(pattern).to_owned())
+            }
+            Self::Describe { table, catalog } => ("describe", or_empty(catalog), table.clone()),
+        };
+        format!("{PREFIX}{kind}{part}{first}:{rest}")
+    }
+
+    /// Parses the custom ID of a button. Returns `None` if this version has no such goal.
+    pub fn from_button_id(text: &str) -> Option<Self> {
+        Self::parse(text, BUTTON)
+    }
+
+    /// Parses the custom ID of a form. Returns `None` if this version has no such goal.
+    pub fn from_form_id(text: &str) -> Option<Self> {
+        Self::parse(text, FORM)
+    }
+
+    fn parse(text: &str, part: &str) -> Option<Self> {
+        let (kind, data) = text.strip_prefix(PREFIX)?.split_once(part)?;
+        let (first, rest) = data.split_once(':')?;
+        Some(match kind {
+            "start" => Self::Start {
+                size: non_empty(first),
+                catalog: non_empty(rest),
+            },
+            "query" if matches!(first, "" | "share") => {
+                let (stored, catalog) = rest.split_once(':')?;
+                let stored = non_empty(stored).map(|id| id.parse()).transpose();
+                Self::Query {
+                    stored: stored.ok()?,
+                    catalog: non_empty(catalog),
+                    share: first == "share",
+                }
+            }
+            "tables" => Self::Tables {
+                pattern: non_empty(rest),
+                catalog: non_empty(first),
+            },
+            "describe" => Self::Describe {
+                table: rest.to_owned(),
+                catalog: non_empty(first),
+            },
+            _ => return None,
+        })
+    }
+}
+
+fn or_empty(text: &Option<String>) -> &str {
+    text.as_deref().unwrap_or_default()
+}
+
+fn non_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::MAX_NAME_BYTES;
+
+    #[test]
+    fn a_goal_is_read_back_from_both_ids() {
+        let name = || Some("n".repeat(MAX_NAME_BYTES));
+        for goal in [
+            Goal::Start {
+                size: name(),
+                catalog: name(),
+            },
+            Goal::Start {
+                size: None,
+                catalog: None,
+            },
+            Goal::Query {
+                stored: Some(QueryId::of("SELECT 42")),
+                catalog: name(),
+                share: true,
+            },
+            Goal::Query {
+                stored: None,
+                catalog: None,
+                share: false,
+            },
+            Goal::Tables {
+                pattern: Some("a:b-form:*".into()),
+                catalog: name(),
+            },
+            Goal::Tables {
+                pattern: None,
+                catalog: None,
+            },
+            Goal::Describe {
+                table: "\"a:b\".ducks".into(),
+                catalog: name(),
+            },
+        ] {
+            assert!(goal.fits(), "{}", goal.form_id());
+            assert_eq!(Goal::from_button_id(&goal.button_id()), Some(goal.clone()));
+            assert_eq!(Goal::from_form_id(&goal.form_id()), Some(goal));
+        }
+    }
+
+    #[test]
+    fn ids_of_earlier_versions_start_sessions() {
+        let start = Some(Goal::Start {
+            size: Some("large".into()),
+            catalog: None,
+        });
+        assert_eq!(Goal::from_button_id("duckbot:start-form:large:"), start);
+        assert_eq!(
+            Goal::from_form_id("duckbot:start-credentials:large:"),
+            start
+        );
+    }
+
+    #[test]
+    fn a_table_with_a_long_name_does_not_fit() {
+        let goal = Goal::Describe {
+            table: "d".repeat(100),
+            catalog: None,
+        };
+        assert!(!goal.fits());
+    }
+}
