@@ -103,7 +103,7 @@ async fn a_query_that_no_form_can_hold_comes_back_as_a_file() {
     wait_until(kept, |kept| !kept.is_empty()).await;
     let edited = env.ana.press(&told, "Edit").await.unwrap().reply().await;
     assert_says(&edited, "too long for a form");
-    assert_eq!(edited.files[0].content, sql);
+    assert_eq!(edited.files[0].text(), sql);
     env.assert_clean().await;
 }
 

@@ -399,12 +399,12 @@ async fn what_is_too_much_for_a_message_comes_as_a_file(mut env: impl RuntimeEnv
         file.name,
         "select-range-as-n-a-b-as-t-from-range-5000-first-1000-rows.csv"
     );
+    let text = file.text();
     assert!(
-        file.content.starts_with("n,t\r\n0,\"a, b\"\r\n"),
-        "{:.40}",
-        file.content
+        text.starts_with("n,t\r\n0,\"a, b\"\r\n"),
+        "{text:.40}"
     );
-    assert_eq!(file.content.lines().count(), 1001);
+    assert_eq!(text.lines().count(), 1001);
     assert!(told.content.chars().count() <= 2000);
 
     // The result can be shared after a restart, with its file.

@@ -203,7 +203,7 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
     let log = env.ada.read("#ops").await;
     assert!(log.mentions.is_empty() && log.content.contains(&id));
     assert_eq!(log.files[0].name, format!("duckui-{id}.log"));
-    let lines = &log.files[0].content;
+    let lines = log.files[0].text();
     assert!(lines.contains("The duck has no pond"), "{lines}");
     assert!(
         lines.contains("Reading the catalog as [removed] with [removed]…"),

@@ -35,11 +35,11 @@ async fn machine_queries_events_and_log() {
     let log = pressed.reply().await;
     assert!(log.ephemeral);
     assert_eq!(log.files[0].name, format!("duckui-{id}.log"));
-    assert!(log.files[0].content.contains("the session is prepared"));
+    assert!(log.files[0].text().contains("the session is prepared"));
     assert!(
         CREDENTIALS
             .iter()
-            .all(|(_, value)| !log.files[0].content.contains(value))
+            .all(|(_, value)| !log.files[0].text().contains(value))
     );
 
     let question = env.reply_to(&env.ana, "/duck stop").await;

@@ -44,7 +44,7 @@ async fn a_renewed_session_answers_with_the_new_credentials_and_shows_its_log(
     let pressed = ana.press(&status, "Show log").await.unwrap();
     let shown = pressed.reply().await;
     assert_says(&shown, "without credentials");
-    let log = &shown.files[0].content;
+    let log = shown.files[0].text();
     assert!(
         log.contains("the bot's command to renew credentials: done"),
         "{log}"

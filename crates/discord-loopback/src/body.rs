@@ -1,5 +1,6 @@
 //! Reads values of JSON bodies. Pure.
 
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::Value;
 
 /// Returns a list in a body; empty if it is absent or null.
@@ -17,4 +18,13 @@ pub(crate) fn plain(value: &Value) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Returns the content of a file, which is text, or in base64 if it is not UTF-8.
+pub(crate) fn file_content(attachment: &Value) -> Vec<u8> {
+    match (&attachment["content"], &attachment["base64"]) {
+        (Value::String(text), _) => text.clone().into_bytes(),
+        (_, Value::String(text)) => BASE64.decode(text).unwrap_or_default(),
+        _ => Vec::new(),
+    }
 }

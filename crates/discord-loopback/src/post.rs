@@ -4,7 +4,7 @@ use chrono::Utc;
 use serde_json::{Value, json};
 
 use crate::api_error::{ApiError, EMPTY_MESSAGE};
-use crate::body::plain;
+use crate::body::{file_content, plain};
 use crate::model::{Access, EPHEMERAL, LOADING, Message, SILENT, SUPPRESS_EMBEDS};
 use crate::rules::messages;
 use crate::snowflake::Snowflake;
@@ -226,7 +226,7 @@ fn attachment(raw: &Value) -> Attachment {
     let text = |name: &str| raw[name].as_str().map(str::to_owned);
     Attachment {
         name: text("filename").unwrap_or_else(|| "unnamed".to_owned()),
-        content: text("content").unwrap_or_default(),
+        content: file_content(raw),
     }
 }
 

@@ -139,7 +139,7 @@ impl Drop for Discord {
 async fn file(
     extract::State(shared): extract::State<Arc<Shared>>,
     Path((message, at)): Path<(Snowflake, usize)>,
-) -> Result<String, StatusCode> {
+) -> Result<Vec<u8>, StatusCode> {
     let content = shared.read(|state| {
         let message = state.messages.get(&message)?;
         Some(message.files.get(at)?.content.clone())

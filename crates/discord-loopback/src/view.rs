@@ -1,5 +1,7 @@
 //! Messages and modals as a person sees them: plain values for tests. No I/O.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::body::plain;
@@ -46,8 +48,16 @@ pub struct MessageView {
 pub struct Attachment {
     /// File name; `unnamed` if the bot sent none.
     pub name: String,
+    /// Content as the bot sent it.
+    pub content: Vec<u8>,
+}
+
+impl Attachment {
     /// Content as text; invalid UTF-8 is replaced.
-    pub content: String,
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.content)
+    }
 }
 
 /// A button under a message.

@@ -92,8 +92,12 @@ fn message(state: &State, message: &Message) -> Value {
     let command = answers.filter(|interaction| interaction.kind == InteractionKind::Command);
     let command =
         command.map(|interaction| json!({ "person": interaction.person.to_string(), "words": interaction.words }));
-    let files = message.files.iter();
-    let files = files.map(|file| json!({ "name": file.name, "content": file.content }));
+    let files = message.files.iter().enumerate().map(|(at, file)| {
+        // The page shows text, and loads other files from their URL.
+        let text = std::str::from_utf8(&file.content).ok();
+        let url = format!("/files/{}/{at}", message.id);
+        json!({ "name": file.name, "content": text, "size": file.content.len(), "url": url })
+    });
     let pinged = message.notified.iter().map(Snowflake::to_string);
     json!({
         "id": message.id.to_string(),

@@ -30,7 +30,8 @@ function embedFooter({ footer, timestamp }) {
 }
 
 export function files(all) {
-  return all.map(({ name, content }) => {
+  return all.map(({ name, content, size, url }) => {
+    if (content === null) return binaryFile(name, size, url);
     const blob = new Blob([content], { type: "text/plain;charset=utf-8" });
     const lines = content.trimEnd().split("\n").length;
     return el("details.file", { open: lines <= MAX_OPEN_LINES },
@@ -39,6 +40,12 @@ export function files(all) {
       wideBlock({ "aria-label": name }, content),
       el("a.download", { href: URL.createObjectURL(blob), download: name }, `Download ${name}`));
   });
+}
+
+function binaryFile(name, size, url) {
+  return el("div.file", {},
+    el("div.file-head", {}, icon("file"), el("b", {}, name), el("span.note", {}, formatSize(size))),
+    el("a.download", { href: url, download: name }, `Download ${name}`));
 }
 
 function formatSize(bytes) {
