@@ -182,6 +182,18 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
     fill_form(&browser, "FROM lake.pond.sightings LIMIT 5000").await;
     browser.wait_for_text("5,000 rows in").await;
     browser.save_screenshot("sandbox-8-sql-file").await;
+    browser.press_button("Download Parquet").await;
+    browser
+        .wait_for_text("The query ran again for this file.")
+        .await;
+    let read = "return (async () => {
+            const links = [...document.querySelectorAll('a.download')];
+            const link = links.find((it) => it.download.endsWith('.parquet'));
+            return link && (await (await fetch(link.href)).text()).slice(0, 4);
+        })();";
+    let read = async || browser.run_script(read).await;
+    wait_until(read, |begin| *begin == "PAR1").await;
+    browser.save_screenshot("sandbox-8-sql-parquet").await;
     run_until(&browser, "/duck status", "no running query").await;
     browser.press_button("Show log").await;
     browser

@@ -400,10 +400,7 @@ async fn what_is_too_much_for_a_message_comes_as_a_file(mut env: impl RuntimeEnv
         "select-range-as-n-a-b-as-t-from-range-5000-first-1000-rows.csv"
     );
     let text = file.text();
-    assert!(
-        text.starts_with("n,t\r\n0,\"a, b\"\r\n"),
-        "{text:.40}"
-    );
+    assert!(text.starts_with("n,t\r\n0,\"a, b\"\r\n"), "{text:.40}");
     assert_eq!(text.lines().count(), 1001);
     assert!(told.content.chars().count() <= 2000);
 
@@ -417,8 +414,34 @@ async fn what_is_too_much_for_a_message_comes_as_a_file(mut env: impl RuntimeEnv
         shared = ana.read("#data").await;
     }
     assert_eq!(shared.files[0].content, file.content);
+
+    // So can its Parquet file, for which the query runs again.
+    let list = async || answer(&ana, "/duck list").await.content;
+    wait_until(list, |list| list.contains(": running, ")).await;
+    let pressed = ana.press(&told, "Download Parquet").await.unwrap();
+    let again = pressed.until(|it| !it.files.is_empty()).await;
+    assert_says(&again, "The query ran again for this file.");
+    assert_says(&again, "of 1,000 rows. The file has these rows in full");
+    let parquet = &again.files[0];
+    assert_eq!(parquet.name, file.name.replace(".csv", ".parquet"));
+    assert_parquet(&parquet.content);
+    let pressed = ana.press(&again, "Share").await.unwrap();
+    assert_says(&pressed.reply().await, "Shared in this channel.");
+    let mut shared = ana.read("#data").await;
+    while shared.files.is_empty() {
+        shared = ana.read("#data").await;
+    }
+    assert_eq!(shared.files[0].content, parquet.content);
     stop_session(&ana).await;
     env.assert_clean().await;
+}
+
+fn assert_parquet(content: &[u8]) {
+    let shown = String::from_utf8_lossy(content);
+    assert!(
+        content.starts_with(b"PAR1") && content.ends_with(b"PAR1"),
+        "{shown}"
+    );
 }
 
 async fn a_question_is_use_of_the_session(env: impl RuntimeEnv) {
@@ -558,6 +581,13 @@ async fn whoever_has_the_role_changes_the_teams_tables() {
         let told = answer(&ana, &format!("/duck sql query:{statement}")).await;
         assert_says(&told, "Done in ");
     }
+    // A statement with effects does not run again for a file.
+    let copy =
+        "/duck sql query:COPY (SELECT 8 AS n) TO 's3://lake/n.csv' (RETURN_FILES) format:csv";
+    let told = answer(&ana, copy).await;
+    let text = told.files[0].text();
+    assert!(text.starts_with("Count,Files\r\n1,"), "{text}");
+    assert!(told.button("Run again").is_some() && told.button("Download Parquet").is_none());
     let sum = "/duck sql query:SELECT sum(wings) + 40 AS all_wings FROM lake.zoo.ducks";
     assert_says(&answer(&ana, sum).await, "42");
     stop_session(&ana).await;

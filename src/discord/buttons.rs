@@ -2,7 +2,7 @@
 //!
 //! Buttons of messages that an older version posted must still work, so custom IDs never change.
 
-use super::{access::Access, forms::Form, goals::Goal};
+use super::{access::Access, file_format::FileFormat, forms::Form, goals::Goal};
 use crate::{
     history::QueryId,
     session::{OwnerId, SessionId},
@@ -86,6 +86,8 @@ pub enum Button {
     Share,
     /// Runs a past query again.
     RunAgain(PastQueryRef),
+    /// Runs a past query again, for a file with its result.
+    Download(PastQueryRef, FileFormat),
     /// Opens the query form with a past query.
     Edit(PastQueryRef),
     /// Shows one of the person's past queries. An entry of a menu.
@@ -198,6 +200,7 @@ impl Button {
             }
             Self::Share => "duckbot:share".into(),
             Self::RunAgain(query) => query.custom_id("again"),
+            Self::Download(query, format) => query.custom_id(format.name()),
             Self::Edit(query) => query.custom_id("edit"),
             Self::ShowPastQuery(id) => format!("duckbot:query:{id}"),
             Self::DeleteHistory => "duckbot:delete-history".into(),
@@ -263,6 +266,18 @@ impl Button {
             ["duckbot", "edit", owner, stored, session, catalog] => {
                 PastQueryRef::parse([owner, stored, session, catalog]).map(Self::Edit)
             }
+            [
+                "duckbot",
+                format @ ("csv" | "parquet"),
+                owner,
+                stored,
+                session,
+                catalog,
+            ] => {
+                let format = FileFormat::find(format)?;
+                let query = PastQueryRef::parse([owner, stored, session, catalog])?;
+                Some(Self::Download(query, format))
+            }
             ["duckbot", "query", id] => Some(Self::ShowPastQuery(id.parse().ok()?)),
             ["duckbot", "delete-history"] => Some(Self::DeleteHistory),
             _ => None,
@@ -292,6 +307,7 @@ impl Button {
             | Self::ExtendBy(..)
             | Self::StopNow(_)
             | Self::RunAgain(_)
+            | Self::Download(..)
             | Self::Edit(_) => true,
             Self::OpenForm(_)
             | Self::OpenFormFor(_)
@@ -342,6 +358,7 @@ impl Button {
             | Self::Cancel { .. }
             | Self::Share
             | Self::RunAgain(_)
+            | Self::Download(..)
             | Self::Edit(_) => Access::Members,
         }
     }
@@ -412,6 +429,15 @@ mod tests {
                 session: Some(id),
                 catalog: Some("l".repeat(28)),
             }),
+            Button::Download(
+                PastQueryRef {
+                    owner: u64::MAX.into(),
+                    stored: Some(QueryId::of("SELECT 1")),
+                    session: Some("977a26".parse().expect("a valid ID")),
+                    catalog: Some("l".repeat(28)),
+                },
+                FileFormat::Parquet,
+            ),
             Button::Edit(PastQueryRef {
                 owner: u64::MAX.into(),
                 stored: None,

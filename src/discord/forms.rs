@@ -8,6 +8,7 @@ use serenity::all::{
 };
 
 use super::{
+    file_format::{FileFormat, WantedFile},
     goals::Goal,
     replies::{
         EXPIRY_PLACEHOLDER, LINES_LABEL, LINES_TITLE, QUERY_LABEL, QUERY_PLACEHOLDER, QUERY_TITLE,
@@ -64,6 +65,8 @@ pub struct SqlOptions {
     pub catalog: Option<String>,
     /// True to post the result in the channel for everybody.
     pub share: bool,
+    /// File to attach, even if the message shows the whole result.
+    pub file: Option<WantedFile>,
 }
 
 impl Form {
@@ -82,11 +85,12 @@ impl Form {
                 // name of a catalog 28.
                 let short = |text: &Option<String>| {
                     let text = text.iter().flat_map(|it| it.chars());
-                    text.filter(|it| *it != ':').take(40).collect::<String>()
+                    text.filter(|it| *it != ':').take(36).collect::<String>()
                 };
                 let share = if how.share { "share" } else { "" };
                 let [session, catalog] = [short(&how.session), short(&how.catalog)];
-                format!("{SQL_PREFIX}{share}:{session}:{catalog}")
+                let format = how.file.map_or("", |file| file.format.name());
+                format!("{SQL_PREFIX}{share}:{session}:{catalog}:{format}")
             }
         }
     }
@@ -101,12 +105,17 @@ impl Form {
             return Goal::from_form_id(text).map(Self::CredentialsFor);
         };
         let (share, rest) = query.split_once(':')?;
-        // Earlier versions have no catalog.
-        let (session, catalog) = rest.split_once(':').unwrap_or((rest, ""));
+        // Earlier versions have no catalog, or no format.
+        let mut rest = rest.split(':');
+        let mut next = || rest.next().unwrap_or_default();
         let how = SqlOptions {
-            session: non_empty(session),
-            catalog: non_empty(catalog),
+            session: non_empty(next()),
+            catalog: non_empty(next()),
             share: share == "share",
+            file: FileFormat::find(next()).map(|format| WantedFile {
+                format,
+                is_rerun: false,
+            }),
         };
         Some(Self::Sql(how, Draft::Empty))
     }
@@ -244,23 +253,30 @@ mod tests {
             session: Some("977a26".into()),
             catalog: Some("lake".into()),
             share: true,
+            file: Some(WantedFile {
+                format: FileFormat::Parquet,
+                is_rerun: false,
+            }),
         };
-        assert_eq!(read_back(&how), Some(Form::Sql(how, Draft::Empty)));
+        assert_eq!(read_back(&how), Some(Form::Sql(how.clone(), Draft::Empty)));
         let plain = SqlOptions::default();
         assert_eq!(read_back(&plain), Some(Form::Sql(plain, Draft::Empty)));
         let long = SqlOptions {
             session: Some("é".repeat(4000)),
             catalog: Some("é".repeat(4000)),
-            share: true,
+            ..how.clone()
         };
         assert!(matches!(read_back(&long), Some(Form::Sql(..))));
-        let earlier = Form::from_custom_id("duckbot:sql:share:977a26");
+        let earlier = |id: &str| Form::from_custom_id(id);
+        let how = SqlOptions { file: None, ..how };
+        let expected = Form::Sql(how.clone(), Draft::Empty);
+        assert_eq!(earlier("duckbot:sql:share:977a26:lake"), Some(expected));
         let how = SqlOptions {
-            session: Some("977a26".into()),
             catalog: None,
-            share: true,
+            ..how
         };
-        assert_eq!(earlier, Some(Form::Sql(how, Draft::Empty)));
+        let expected = Form::Sql(how, Draft::Empty);
+        assert_eq!(earlier("duckbot:sql:share:977a26"), Some(expected));
         let other = Form::Credentials(Some("lake".into()));
         assert_eq!(Form::from_custom_id(&other.custom_id()), Some(other));
         let start = Form::CredentialsFor(Goal::Start {

@@ -2,6 +2,7 @@
 //!
 //! A goal is part of the custom IDs of a form and of a button, so it survives a restart.
 
+use super::file_format::FileFormat;
 use crate::history::QueryId;
 
 /// Maximum length of a custom ID.
@@ -28,6 +29,8 @@ pub enum Goal {
         catalog: Option<String>,
         /// True to post the result in the channel for everybody.
         share: bool,
+        /// Format of a file to attach.
+        format: Option<FileFormat>,
     },
     /// List tables.
     Tables {
@@ -78,10 +81,13 @@ impl Goal {
                 stored,
                 catalog,
                 share,
+                format,
             } => {
                 let share = if *share { "share" } else { "" };
                 let stored = stored.as_ref().map(QueryId::to_string).unwrap_or_default();
-                ("query", share, format!("{stored}:{}", or_empty(catalog)))
+                let format = format.map_or("", |it| it.name());
+                let rest = format!("{stored}:{}:{format}", or_empty(catalog));
+                ("query", share, rest)
             }
             Self::Tables { pattern, catalog } => {
                 ("tables", or_empty(catalog), or_empty(pattern).to_owned())
@@ -110,12 +116,14 @@ impl Goal {
                 catalog: non_empty(rest),
             },
             "query" if matches!(first, "" | "share") => {
-                let (stored, catalog) = rest.split_once(':')?;
+                let (stored, rest) = rest.split_once(':')?;
+                let (catalog, format) = rest.split_once(':')?;
                 let stored = non_empty(stored).map(|id| id.parse()).transpose();
                 Self::Query {
                     stored: stored.ok()?,
                     catalog: non_empty(catalog),
                     share: first == "share",
+                    format: FileFormat::find(format),
                 }
             }
             "tables" => Self::Tables {
@@ -160,11 +168,13 @@ mod tests {
                 stored: Some(QueryId::of("SELECT 42")),
                 catalog: name(),
                 share: true,
+                format: Some(FileFormat::Parquet),
             },
             Goal::Query {
                 stored: None,
                 catalog: None,
                 share: false,
+                format: None,
             },
             Goal::Tables {
                 pattern: Some("a:b-form:*".into()),

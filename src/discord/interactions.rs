@@ -18,8 +18,8 @@ use super::{
     buttons::Button,
     call::{Answer, Answered, Call, CallOutcome, Command, deny},
     commands::{
-        self, again, describe, extend, forget, history, open, options::Options, reap, setup, sql,
-        start, status, stop, with_credentials,
+        self, again, describe, extend, forget, history, open, options::Options, reap, setup, share,
+        sql, start, status, stop, with_credentials,
     },
     forms::{Form, SqlOptions, Submitted},
     replies,
@@ -244,12 +244,15 @@ async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
             let how = SqlOptions {
                 session: session.map(|id| id.to_string()),
                 catalog,
-                share: false,
+                ..SqlOptions::default()
             };
             again::cancel(call, &query, text.as_ref(), &how, shown)
         }
-        Button::Share => sql::share(call, shown).await,
-        Button::RunAgain(query) => history::run_again(call, &query, shown).await,
+        Button::Share => share::share(call, shown).await,
+        Button::RunAgain(query) => history::run_again(call, &query, shown, None).await,
+        Button::Download(query, format) => {
+            history::run_again(call, &query, shown, Some(format)).await
+        }
         Button::ShowPastQuery(id) => history::show(call, Some(&id)).await,
         Button::DeleteHistory => history::delete(call).await,
     }

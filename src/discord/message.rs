@@ -34,7 +34,7 @@ pub(super) fn message(reply: &Reply, nonce: Option<&str>) -> CreateMessage {
 }
 
 pub(super) fn attachment(file: &File) -> CreateAttachment {
-    CreateAttachment::bytes(file.text.as_bytes(), &file.name)
+    CreateAttachment::bytes(file.content.as_slice(), &file.name)
 }
 
 /// Builds Discord's components from a reply's menu and buttons.

@@ -14,6 +14,7 @@ pub mod commands;
 pub mod comments;
 mod direct;
 mod errors;
+pub mod file_format;
 mod followed;
 pub mod forms;
 pub mod goals;

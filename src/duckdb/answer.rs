@@ -61,7 +61,7 @@ pub(super) async fn read(
             columns,
             more: lines.len() > most,
             milliseconds,
-            rows: Vec::new(),
+            ..Rows::default()
         },
         request,
     );
@@ -105,7 +105,7 @@ pub(super) async fn run_last(
             columns: names.into_iter().map(column).collect(),
             more: !is_whole || all > request.max_rows as usize,
             milliseconds,
-            rows: Vec::new(),
+            ..Rows::default()
         },
         request,
     );

@@ -66,6 +66,19 @@ impl Reading {
             .replace(&json(&statement), &json(typed))
     }
 
+    /// Returns an SQL expression that does to a value what [`Reading::restore_text`] does.
+    pub(super) fn restored(&self, value: &str, typed: &str) -> String {
+        if self.prefix.is_empty() {
+            return value.to_owned();
+        }
+        let [statement, typed] = [&self.statement(0), typed].map(|text| text.replace('\n', " "));
+        format!(
+            "replace({value}::VARCHAR, {}, {})",
+            literal(&statement),
+            literal(&typed)
+        )
+    }
+
     /// Position that DuckDB reports for an error within `query()`.
     pub(super) fn position(&self) -> usize {
         let before = if self.prefix.is_empty() {

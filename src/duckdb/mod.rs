@@ -26,6 +26,7 @@ pub mod control_socket;
 mod decision;
 pub mod environment;
 pub mod names;
+mod parquet;
 pub mod query;
 pub mod query_loop;
 mod query_tree;

@@ -3,7 +3,8 @@
 
 use std::{collections::HashMap, fmt};
 
-use serde::{Deserialize, Serialize};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::{
     environment::SessionConfig,
@@ -37,9 +38,19 @@ pub struct QueryRequest {
     /// True if the worker is to wait for another request afterwards.
     #[serde(default)]
     pub keep: bool,
+    /// True to return the rows of a SELECT as a Parquet file, too.
+    #[serde(default)]
+    pub parquet: bool,
     /// Variables of the session, if the worker does not have them in its own environment.
     #[serde(default)]
     pub variables: HashMap<String, String>,
+}
+
+impl QueryRequest {
+    /// Maximum size of a Parquet file, in bytes. Numbers can take more room than as text.
+    pub fn max_file_bytes(&self) -> u64 {
+        u64::from(self.max_bytes) * 3 / 2
+    }
 }
 
 /// Outcome of a query.
@@ -96,6 +107,68 @@ pub struct Rows {
     pub more: bool,
     /// Duration of the query.
     pub milliseconds: u64,
+    /// True if the statement may have changed something, so that it must not run again for a file.
+    #[serde(default)]
+    pub has_effects: bool,
+    /// Parquet file, if the request asked for one. Sessions from before this field send none.
+    #[serde(default)]
+    pub parquet: Option<Parquet>,
+}
+
+impl Rows {
+    /// Number of rows that were returned, in the file if there is one.
+    pub fn count(&self) -> usize {
+        match &self.parquet {
+            Some(Parquet::File(file)) => file.rows,
+            _ => self.rows.len(),
+        }
+    }
+}
+
+/// A result as a Parquet file, or the reason why there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Parquet {
+    /// The file. Only the first of its rows are also in [`Rows::rows`].
+    File(ParquetFile),
+    /// DuckDB could not write the file, and returned this error.
+    Failed(String),
+    /// The file exceeds [`QueryRequest::max_file_bytes`].
+    TooLarge,
+    /// The rows have secret values, which can't be removed from such a file.
+    HasSecrets,
+    /// The statement is not a SELECT, so its result has no types.
+    NotSelect,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParquetFile {
+    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
+    pub content: Vec<u8>,
+    /// Number of rows in the file.
+    pub rows: usize,
+    /// Columns that have another type in the file.
+    pub changed: Vec<ChangedType>,
+}
+
+/// A column whose type Parquet lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedType {
+    pub column: String,
+    /// DuckDB's name of the type in the result.
+    pub kind: String,
+    /// DuckDB's name of the type in the file.
+    pub in_file: String,
+}
+
+fn to_base64<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&BASE64.encode(bytes))
+}
+
+/// Decodes base64 without a copy of the text, which can be large.
+fn from_base64<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+    let text = <&str>::deserialize(from)?;
+    BASE64.decode(text).map_err(D::Error::custom)
 }
 
 /// A column of a result.

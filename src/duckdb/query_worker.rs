@@ -20,7 +20,8 @@ use super::{
     decision::{Decision, Reading, decide},
     environment::{self, SessionConfig},
     names::literal,
-    query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
+    parquet,
+    query::{Column, Parquet, QueryError, QueryRequest, QueryResponse, Rows},
     query_tree::{ShortNames, has_dotted_name, lists_tables, only_reads, short_names},
     script::{Access, ScriptStep, query, tables},
     secrets::Secrets,
@@ -57,7 +58,7 @@ struct Prepared {
     /// The first two schemas, if they were listed.
     schemas: Option<Vec<String>>,
     /// Removed after DuckDB has ended, so this comes last.
-    _folder: WorkFolder,
+    folder: WorkFolder,
 }
 
 /// Reasons why a query was not run.
@@ -155,14 +156,26 @@ impl QueryWorker {
                 let access = access_for(only_reads, request);
                 let mut prepared = self.attach(prepared, access).await?;
                 self.set_default(&mut prepared, ShortNames::Table).await?;
-                let Prepared { shell, _folder, .. } = prepared;
-                Ok(answer::run_last(shell, &line, request, &self.config).await?)
+                let Prepared {
+                    shell,
+                    folder: _folder,
+                    ..
+                } = prepared;
+                let mut response = answer::run_last(shell, &line, request, &self.config).await?;
+                if let QueryResponse::Rows(rows) = &mut response {
+                    rows.has_effects = !only_reads;
+                    rows.parquet = request.parquet.then_some(Parquet::NotSelect);
+                }
+                Ok(response)
             }
             Decision::Read(reading) => {
                 let only_reads = only_reads(&reading.tree);
                 let access = access_for(only_reads, request);
                 let prepared = self.attach(prepared, access).await?;
-                let (prepared, response) = self.read(prepared, &reading, request).await?;
+                let (prepared, mut response) = self.read(prepared, &reading, request).await?;
+                if let QueryResponse::Rows(rows) = &mut response {
+                    rows.has_effects = request.allow_writes && !only_reads;
+                }
                 if only_reads {
                     self.kept = Some(prepared);
                 }
@@ -185,8 +198,13 @@ impl QueryWorker {
         loop {
             let uses_default = self.set_default(&mut prepared, names).await?;
             let shell = &mut prepared.shell;
-            let response =
+            let mut response =
                 answer::read(shell, reading, uses_default, request, &self.config).await?;
+            if request.parquet
+                && let QueryResponse::Rows(rows) = &mut response
+            {
+                parquet::add(rows, shell, reading, &prepared.folder.spill(), request).await?;
+            }
             let is_missing =
                 matches!(&response, QueryResponse::Error(wrong) if wrong.kind == "Catalog");
             if !is_missing || !is_unknown(&prepared) || !has_dotted_name(&request.sql) {
@@ -209,13 +227,13 @@ impl QueryWorker {
         let program = &self.config.program;
         let shell = Shell::start_isolated(program, &folder.0, &self.variables, secrets)
             .map_err(anyhow::Error::from)?;
-        let limits = query::set_limits(&self.config, &folder.0.join(SPILL));
+        let limits = query::set_limits(&self.config, &folder.spill());
         let mut prepared = Prepared {
             shell,
             access: None,
             namespaces: Namespaces::Unknown,
             schemas: None,
-            _folder: folder,
+            folder,
         };
         self.take_step(&mut prepared, &limits).await?;
         Ok(prepared)
@@ -343,9 +361,6 @@ fn text_column(name: &str) -> Column {
     }
 }
 
-/// Name of the folder for what does not fit into memory.
-const SPILL: &str = "spill";
-
 /// Working folder of a DuckDB, removed on drop. Without HOME, DuckDB looks for files of its own in the
 /// working folder.
 struct WorkFolder(PathBuf);
@@ -356,11 +371,17 @@ impl WorkFolder {
         fs::create_dir_all(&path)?;
         Ok(Self(path))
     }
+
+    /// Folder for what does not fit into memory, and for the file of a result. DuckDB can write to no
+    /// other one.
+    fn spill(&self) -> PathBuf {
+        self.0.join("spill")
+    }
 }
 
 impl Drop for WorkFolder {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(self.0.join(SPILL));
+        let _ = fs::remove_dir_all(self.spill());
         // A file that the owner put there meanwhile stays, and is removed with the session.
         let _ = fs::remove_dir(&self.0);
     }

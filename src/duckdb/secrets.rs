@@ -61,6 +61,12 @@ impl Secrets {
     }
 }
 
+/// Returns true if one of `texts` has the mark of a removed value.
+pub(super) fn have_marks<'a>(mut texts: impl Iterator<Item = &'a str>) -> bool {
+    let marks = secret::ALL.map(|name| format!("<{name}>"));
+    texts.any(|text| marks.iter().any(|mark| text.contains(mark)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,7 +76,10 @@ mod tests {
         let told = [(secret::KEY.to_owned(), "a\"b\\c/d".to_owned())];
         let secrets = Secrets::from_variables(&told.into());
         for text in [r#"say a"b\c/d."#, r#"say a\"b\\c/d."#] {
-            assert_eq!(secrets.redact_values(text), "say <S3_SECRET_ACCESS_KEY>.");
+            let redacted = secrets.redact_values(text);
+            assert_eq!(redacted, "say <S3_SECRET_ACCESS_KEY>.");
+            assert!(have_marks(["1", &redacted].into_iter()));
+            assert!(!have_marks([text].into_iter()));
         }
     }
 }

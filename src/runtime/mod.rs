@@ -26,7 +26,9 @@ pub use ledger_store::LedgerStore;
 pub use crate::duckdb::{
     control::{ControlCommand, ControlResponse},
     names::{TableName, display_identifier, identifier, literal, split_name},
-    query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
+    query::{
+        ChangedType, Column, Parquet, ParquetFile, QueryError, QueryRequest, QueryResponse, Rows,
+    },
     request_failure::{CatalogLogin, FailureCause, RemoteServer, RequestFailure, StorageLogin},
     script::tables::all_tables,
 };

@@ -78,7 +78,13 @@ impl QueryProcess {
     ) -> Result<Option<QueryResponse>, Error> {
         let mut line = serde_json::to_vec(question).expect("a query request serializes to JSON");
         line.push(b'\n');
-        let most = u64::from(question.max_bytes) * 2 + MAX_OVERHEAD_BYTES;
+        let file = if question.parquet {
+            // In base64.
+            question.max_file_bytes().div_ceil(3) * 4
+        } else {
+            0
+        };
+        let most = u64::from(question.max_bytes) * 2 + file + MAX_OVERHEAD_BYTES;
         let (input, output) = (&mut self.input, &mut self.output);
         let mut answer = Vec::new();
         let begun = async {
@@ -175,7 +181,10 @@ mod tests {
     use tokio::io::{duplex, sink};
 
     use super::*;
-    use crate::runtime::answer_room::AnswerMemory;
+    use crate::{
+        duckdb::query::{Parquet, ParquetFile, Rows},
+        runtime::answer_room::AnswerMemory,
+    };
 
     fn question() -> QueryRequest {
         QueryRequest {
@@ -186,6 +195,7 @@ mod tests {
             timeout_seconds: 60,
             allow_writes: false,
             list_tables: false,
+            parquet: false,
             keep: true,
             variables: HashMap::new(),
         }
@@ -241,6 +251,35 @@ mod tests {
         }
         assert!(process.is_reachable().await);
         assert!(!process.is_reachable().await);
+    }
+
+    #[tokio::test]
+    async fn a_file_has_room_of_its_own() {
+        let wish = QueryRequest {
+            parquet: true,
+            ..question()
+        };
+        let sent = |bytes: u64| {
+            let file = ParquetFile {
+                content: vec![0xfb; bytes as usize],
+                rows: 1,
+                changed: Vec::new(),
+            };
+            QueryResponse::Rows(Rows {
+                rows: vec![vec![Some("a".repeat(1 << 20))]],
+                parquet: Some(Parquet::File(file)),
+                ..Rows::default()
+            })
+        };
+        let ask = async |sent: &QueryResponse, wish: &QueryRequest| {
+            let text = serde_json::to_vec(sent).expect("a response serializes to JSON");
+            let mut room = AnswerMemory::default().room();
+            process(io::Cursor::new(text)).ask(wish, &mut room).await
+        };
+        let most = sent(wish.max_file_bytes());
+        assert_eq!(ask(&most, &wish).await, Ok(Some(most.clone())));
+        assert!(is_refused(ask(&most, &question()).await));
+        assert!(is_refused(ask(&sent(4 << 20), &wish).await));
     }
 
     #[tokio::test]

@@ -143,6 +143,7 @@ impl Service {
             timeout_seconds: 60,
             allow_writes: false,
             list_tables,
+            parquet: false,
             keep: false,
             variables: HashMap::new(),
         };

@@ -49,6 +49,7 @@ pub(crate) use renewal::renew;
 pub use report::ReportClaim;
 pub use runners::{PlaceState, QueryPlace};
 pub use sessions::{OpenedSession, displayable_name};
+pub use sql::RunOptions;
 pub use status::Status;
 pub use summary::summarize;
 pub use table_details::TableDetails;

@@ -27,6 +27,15 @@ const MAX_RESULT_BYTES: u32 = 4 << 20;
 /// short it is.
 const MAX_RESULT_CELLS: u32 = 200_000;
 
+/// Rights and wishes of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunOptions {
+    /// True if it may change something.
+    pub allow_writes: bool,
+    /// True to get its rows as a Parquet file, too.
+    pub parquet: bool,
+}
+
 impl Service {
     fn sql(&self) -> Result<&Sql, QueryRejection> {
         self.settings.sql.as_ref().ok_or(QueryRejection::Disabled)
@@ -169,7 +178,7 @@ impl Service {
         who: &Requester,
         seen: &Observed,
         sql: &str,
-        writes: bool,
+        options: RunOptions,
         permit: &mut QueryPermit,
     ) -> Result<Option<QueryResponse>, ServiceError> {
         let settings = self.sql()?;
@@ -179,8 +188,9 @@ impl Service {
             max_bytes: MAX_RESULT_BYTES,
             max_cells: MAX_RESULT_CELLS,
             timeout_seconds: u32::try_from(settings.timeout.as_secs()).unwrap_or(u32::MAX),
-            allow_writes: writes,
+            allow_writes: options.allow_writes,
             list_tables: false,
+            parquet: options.parquet,
             keep: false,
             variables: HashMap::new(),
         };
@@ -246,7 +256,7 @@ fn outcome_label(
         Some(Ok(Some(answer))) => answer,
     };
     match answer {
-        QueryResponse::Rows(rows) => ("answered", rows.rows.len()),
+        QueryResponse::Rows(rows) => ("answered", rows.count()),
         QueryResponse::Done { .. } => ("done", 0),
         QueryResponse::NotSelect
         | QueryResponse::MultipleStatements(_)

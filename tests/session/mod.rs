@@ -11,6 +11,7 @@ mod fence;
 mod iceberg;
 mod life;
 mod names;
+mod parquet;
 mod problems;
 mod quoting;
 mod unreadable;

@@ -3,7 +3,9 @@
 use discord_loopback::{MessageView, Person};
 use test_support::{assert_says, lake, wait_until};
 
-use super::{DUCKS, RuntimeEnv, answer, everywhere, is_last, run_command, start_session};
+use super::{
+    DUCKS, RuntimeEnv, answer, assert_parquet, everywhere, is_last, run_command, start_session,
+};
 use crate::runtimes::stop_session;
 
 everywhere!(
@@ -57,6 +59,30 @@ async fn queries_without_a_session_run_in_a_query_runner(mut env: impl RuntimeEn
         matches!(&*runner, [name] if name.ends_with("-query-0")),
         "{runner:?}"
     );
+
+    // The result comes as a file in the same way.
+    let answered = || env.log().matches(": answered, 2 rows").count();
+    let before = answered();
+    let pressed = ana.press(&told, "Download CSV").await.unwrap();
+    let csv = pressed.until(|it| !it.files.is_empty()).await;
+    assert_says(
+        &csv,
+        "The query ran again for this file. The file has all rows in full.",
+    );
+    assert_eq!(csv.files[0].name, "from-lake-zoo-ducks-order-by-name.csv");
+    assert_eq!(
+        csv.files[0].text(),
+        "name,grams\r\nmallard,1100\r\nteal,330\r\n"
+    );
+    assert!(csv.button("Download CSV").is_none());
+    let pressed = ana.press(&csv, "Download Parquet").await.unwrap();
+    let parquet = pressed.until(|it| !it.files.is_empty()).await;
+    assert_eq!(
+        parquet.files[0].name,
+        "from-lake-zoo-ducks-order-by-name.parquet"
+    );
+    assert_parquet(&parquet.files[0].content);
+    wait_until(async || answered(), |count| *count == before + 2).await;
 
     // The next queries run in the same one, also two at the same time.
     let both = [

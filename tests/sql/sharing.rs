@@ -3,7 +3,7 @@
 use discord_loopback::{ATTACH_FILES, SEND_MESSAGES};
 use test_support::assert_says;
 
-use super::{LocalLakeEnv, RuntimeEnv, answer, ready_session, stop_session};
+use super::{LocalLakeEnv, RuntimeEnv, answer, assert_parquet, ready_session, stop_session};
 
 #[tokio::test]
 async fn a_result_stays_private_where_its_owner_may_not_write() {
@@ -59,6 +59,23 @@ async fn a_file_stays_private_where_its_owner_may_not_attach_one() {
     let pressed = ana.press(&told, "Share").await.unwrap();
     assert_says(&pressed.reply().await, "**Attach Files**");
     assert!(env.discord().unread().is_empty());
+
+    // A file can be asked for.
+    let wish = "/duck sql query:SELECT 41 + 1 AS n share:True format:";
+    let told = answer(&ana, &format!("{wish}xlsx")).await;
+    assert_says(
+        &told,
+        "Nothing ran, because `xlsx` is not a format of files here.",
+    );
+    env.discord().deny_in("#data", 0);
+    assert_says(
+        &answer(&ana, &format!("{wish}Parquet")).await,
+        "Shared in this channel.",
+    );
+    let shared = ana.read("#data").await;
+    assert_eq!(shared.files[0].name, "select-41-1-as-n.parquet");
+    assert_parquet(&shared.files[0].content);
+    env.discord().deny_in("#data", ATTACH_FILES);
 
     // A result without a file needs no such permission.
     let told = answer(&ana, "/duck sql query:SELECT 41 + 1 AS n share:True").await;

@@ -6,20 +6,22 @@ use crate::{
     discord::{
         buttons::{Button, PastQueryRef},
         call::{Answer, Answered, Call},
+        file_format::FileFormat,
         forms::SqlOptions,
         replies::{self, Reply},
     },
     history::QueryId,
 };
 
-/// Adds the buttons that run and edit the query again, and open its session. Leaves the first two out
-/// if the text is neither in the reply nor in its owner's history.
+/// Adds the buttons that run and edit the query again, open its session, and give its result as
+/// `downloads`. Without the text in the reply or in its owner's history, adds only Open.
 pub(super) fn offer_again(
     call: &Call<'_>,
     reply: Reply,
     sql: &str,
     how: &SqlOptions,
     open: Option<Button>,
+    downloads: &[FileFormat],
 ) -> Reply {
     let is_shown = replies::quoted_query(&reply.text) == Some(sql);
     let is_known = |name: &String| call.bot.service.check_catalog(Some(name)).is_ok();
@@ -30,10 +32,10 @@ pub(super) fn offer_again(
         // Another text may not fit into a custom ID, and its query did not run.
         catalog: how.catalog.clone().filter(is_known),
     });
-    replies::with_query_buttons(reply, query, open)
+    replies::with_query_buttons(reply, query, open, downloads)
 }
 
-/// Adds the buttons of a message for running, editing and opening that its new version lacks.
+/// Adds the buttons of [`offer_again`] that a message has and its new version lacks.
 pub(super) fn keep_buttons(reply: Reply, shown: &Message) -> Reply {
     let rows = shown.components.iter().flat_map(|row| &row.components);
     let ids = rows.filter_map(|component| match component {
@@ -43,15 +45,16 @@ pub(super) fn keep_buttons(reply: Reply, shown: &Message) -> Reply {
         },
         _ => None,
     });
-    let (mut query, mut open) = (None, None);
+    let (mut query, mut open, mut downloads) = (None, None, Vec::new());
     for button in ids {
         match button {
             Button::RunAgain(found) => query = Some(found),
             Button::Open(_) => open = Some(button),
+            Button::Download(_, format) => downloads.push(format),
             _ => {}
         }
     }
-    replies::with_query_buttons(reply, query, open)
+    replies::with_query_buttons(reply, query, open, &downloads)
 }
 
 /// Interrupts one of the person's queries, which they asked in the place of `how`. `shown` is the reply
@@ -74,7 +77,7 @@ pub(crate) fn cancel(
     let reply = replies::with_query(sql, replies::query_over());
     let is_whole = text.is_some_and(|id| *id == QueryId::of(sql));
     Ok(if is_whole {
-        offer_again(call, reply, sql, how, None).into()
+        offer_again(call, reply, sql, how, None, &[]).into()
     } else {
         reply.into()
     })

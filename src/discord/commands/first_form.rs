@@ -74,6 +74,7 @@ pub(super) fn ask_for_credentials(
         stored,
         catalog: how.catalog.clone(),
         share: how.share,
+        format: how.file.map(|file| file.format),
     };
     let asking = |goal| replies::with_query(sql, replies::needs_credentials(why, goal));
     let reply = asking(goal(None));

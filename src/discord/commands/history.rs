@@ -13,6 +13,7 @@ use crate::{
         bot::Bot,
         buttons::PastQueryRef,
         call::{Answer, Answered, Call, CallOutcome, Command, explain},
+        file_format::{FileFormat, WantedFile},
         forms::{Draft, Form, SqlOptions},
         replies::{self, Reply},
         responder::{InteractionClosed, Responder},
@@ -71,13 +72,25 @@ pub(crate) async fn delete(call: &Call<'_>) -> Answered {
     Ok(replies::history_deleted().into())
 }
 
-/// Runs a past query again. `shown` is the message with the button.
-pub(crate) async fn run_again(call: &Call<'_>, query: &PastQueryRef, shown: &Message) -> Answered {
+/// Runs a past query again, perhaps for a file. `shown` is the message with the button.
+pub(crate) async fn run_again(
+    call: &Call<'_>,
+    query: &PastQueryRef,
+    shown: &Message,
+    format: Option<FileFormat>,
+) -> Answered {
     let sql = match text(call.bot, call.who.id, query, shown).await? {
         Ok(sql) => sql,
         Err(reply) => return Ok(Answer::Reply(reply, CallOutcome::Refused)),
     };
-    sql::query(call, &sql, &place_of(call.bot, query)).await
+    let how = SqlOptions {
+        file: format.map(|format| WantedFile {
+            format,
+            is_rerun: true,
+        }),
+        ..place_of(call.bot, query)
+    };
+    sql::query(call, &sql, &how).await
 }
 
 /// Returns the place of a past query: its session if that still exists, and its catalog.
@@ -87,7 +100,7 @@ fn place_of(bot: &Bot, query: &PastQueryRef) -> SqlOptions {
     SqlOptions {
         session: session.map(ToString::to_string),
         catalog: query.catalog.clone(),
-        share: false,
+        ..SqlOptions::default()
     }
 }
 

@@ -18,6 +18,7 @@ mod place;
 pub(super) mod reap;
 mod report;
 pub(super) mod setup;
+pub(super) mod share;
 pub(super) mod spec;
 pub(super) mod sql;
 pub(super) mod start;

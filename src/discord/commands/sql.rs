@@ -3,36 +3,32 @@
 use std::{borrow::Cow, time::Duration};
 
 use async_trait::async_trait;
-use serenity::{
-    all::{Attachment, ChannelId, CreateAllowedMentions, Message},
-    builder::Builder,
-};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    again::{keep_buttons, offer_again},
+    again::offer_again,
     first_form::{ask_for_credentials, form_for},
     options::{OWN_SESSION, Options, QUERY_CATALOG},
     place::wait_until_ready,
-    spec::{CommandSpec, OptionKind, OptionSpec},
+    share::post_shared,
+    spec::{CommandSpec, OptionKind, OptionSpec, Suggestions},
 };
 use crate::{
     discord::{
         bot::{Bot, InteractionContext},
         buttons::Button,
-        call::{Answer, Answered, Call, CallOutcome, Command, explain, log_error},
+        call::{Answer, Answered, Call, CallOutcome, Command, explain},
         comments::ends_in_comment,
-        errors::{code, count, discord_error, is_final},
+        file_format::{FileFormat, WantedFile},
         forms::{Draft, Form, SqlOptions},
         goals::Goal,
-        message::message,
         query_file,
-        replies::{self, File, QueryContext, Reply},
+        replies::{self, QueryContext, Reply},
     },
     history::{PastOutcome, QueryId},
     runtime::QueryResponse,
-    service::{AskedQuery, QueryRejection, Rejection, ReplyRoom, ServiceError},
+    service::{AskedQuery, QueryRejection, Rejection, ReplyRoom, RunOptions, ServiceError},
     session::{OwnerId, SessionId},
 };
 
@@ -48,11 +44,12 @@ const SPEC: CommandSpec = CommandSpec {
         settings, and does not slow it down. Only you see the result until you press **Share**. \
         To share it, you need the permission to post here yourself. Results that are too \
         long or wide for a message come as a CSV file. In it, an apostrophe begins each text that a \
-        spreadsheet would take for a formula. Send one statement at a time. \
+        spreadsheet would take for a formula. **Download CSV** and **Download Parquet** run the query again \
+        and attach the file; with `format` it comes at once. A Parquet file has DuckDB's types. Send one statement at a time. \
         It must be one that reads, such as `SELECT`, `DESCRIBE`, `SUMMARIZE` or `EXPLAIN`, unless this \
         server's admins allow you more. Names of tables need no catalog, and no schema if there is only \
         one.",
-    options: &[QUERY, FILE, SHARE, OWN_SESSION, QUERY_CATALOG],
+    options: &[QUERY, FILE, FORMAT, SHARE, OWN_SESSION, QUERY_CATALOG],
 };
 
 const QUERY: OptionSpec = OptionSpec {
@@ -67,6 +64,15 @@ const FILE: OptionSpec = OptionSpec {
     kind: OptionKind::File,
 };
 
+const FORMAT: OptionSpec = OptionSpec {
+    name: "format",
+    summary: "Also attach all rows as a file: csv or parquet",
+    kind: OptionKind::Suggested(Suggestions::Texts(&[
+        FileFormat::Csv.name(),
+        FileFormat::Parquet.name(),
+    ])),
+};
+
 const SHARE: OptionSpec = OptionSpec {
     name: "share",
     summary: "Show the result to everybody in the channel",
@@ -75,9 +81,6 @@ const SHARE: OptionSpec = OptionSpec {
 
 /// Time after which the reply shows that the query is running, with a button to cancel it.
 const PROGRESS_DELAY: Duration = Duration::from_secs(1);
-
-/// The file of a result can't be downloaded from Discord any more.
-struct FileGone;
 
 pub(super) struct Sql;
 
@@ -92,7 +95,7 @@ impl Command for Sql {
     }
 
     fn form(&self, options: Options<'_>) -> Option<Form> {
-        if options.file(FILE.name).is_some() {
+        if options.file(FILE.name).is_some() || unknown_format(options).is_some() {
             return None;
         }
         let draft = match options.text(QUERY.name) {
@@ -120,6 +123,7 @@ impl Command for Sql {
             stored: Some(QueryId::of(query_to_keep(options)?)),
             catalog: how.catalog,
             share: how.share,
+            format: how.file.map(|file| file.format),
         };
         form_for(bot, context, goal).await
     }
@@ -137,6 +141,10 @@ impl Command for Sql {
     }
 
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
+        if let Some(typed) = unknown_format(options) {
+            let reply = replies::unknown_format(typed);
+            return Ok(Answer::Reply(reply, CallOutcome::Refused));
+        }
         match typed(options).await {
             Ok(sql) => query(call, &sql, &sql_options(options)).await,
             Err(reply) => Ok(Answer::Reply(reply, CallOutcome::Refused)),
@@ -168,7 +176,20 @@ fn sql_options(options: Options<'_>) -> SqlOptions {
         session: options.text(OWN_SESSION.name).map(str::to_owned),
         catalog: options.text(QUERY_CATALOG.name).map(str::to_owned),
         share: options.flag(SHARE.name),
+        file: options
+            .text(FORMAT.name)
+            .and_then(FileFormat::find)
+            .map(|format| WantedFile {
+                format,
+                is_rerun: false,
+            }),
     }
+}
+
+/// Returns the typed format if there is no such one.
+fn unknown_format(options: Options<'_>) -> Option<&str> {
+    let typed = options.text(FORMAT.name)?;
+    FileFormat::find(typed).is_none().then_some(typed)
 }
 
 /// Answers a query.
@@ -181,6 +202,7 @@ pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answe
         room,
         session,
         catalog,
+        downloads,
         past,
     } = match call
         .bot
@@ -214,7 +236,8 @@ pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answe
                 catalog,
                 ..how.clone()
             };
-            offer_again(call, reply, sql, &place, session.map(Button::Open))
+            let open = session.map(Button::Open);
+            offer_again(call, reply, sql, &place, open, &downloads)
         },
         outcome,
         room,
@@ -236,6 +259,8 @@ struct Asked {
     session: Option<SessionId>,
     /// Catalog that was asked, as in a record.
     catalog: Option<String>,
+    /// Formats in which the result can be had.
+    downloads: Vec<FileFormat>,
     past: PastOutcome,
 }
 
@@ -247,6 +272,7 @@ impl Asked {
             room: None,
             session: None,
             catalog: None,
+            downloads: Vec::new(),
             past,
         }
     }
@@ -290,10 +316,16 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
     let since = bot.service.now();
     let is_over = CancellationToken::new();
     let answered = async {
-        let writes = may_write(call);
+        let is_rerun = how.file.is_some_and(|file| file.is_rerun);
+        let options = RunOptions {
+            allow_writes: may_write(call) && !is_rerun,
+            parquet: how
+                .file
+                .is_some_and(|file| file.format == FileFormat::Parquet),
+        };
         let answered = bot
             .service
-            .run_query(who, seen, sql, writes, &mut permit)
+            .run_query(who, seen, sql, options, &mut permit)
             .await;
         is_over.cancel();
         answered
@@ -310,17 +342,19 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
         }
     };
     let (answered, ()) = tokio::join!(answered, shows);
-    let asked = |reply, outcome, past| Asked {
+    let asked = |reply, outcome, downloads, past| Asked {
         reply,
         outcome,
         room: Some(permit.end_query()),
         session: (!seen.record.is_runner()).then(|| seen.record.id.clone()),
         catalog: Some(seen.record.catalog.clone()),
+        downloads,
         past,
     };
     let Some(answer) = answered? else {
         let reply = replies::cancelled(sql);
-        return Ok(asked(reply, CallOutcome::Done, PastOutcome::Cancelled));
+        let past = PastOutcome::Cancelled;
+        return Ok(asked(reply, CallOutcome::Done, Vec::new(), past));
     };
     let outcome = match &answer {
         QueryResponse::Rows(_) | QueryResponse::Done { .. } => CallOutcome::Done,
@@ -335,15 +369,17 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
         session: (!seen.record.is_runner()).then_some(&seen.record.id),
         catalog: &bot.service.catalog_name(seen),
         missing: missing.as_ref(),
+        file: how.file,
     };
     let reply = replies::answer(&question, &answer);
-    Ok(asked(reply, outcome, past_outcome(&answer)))
+    let downloads = replies::downloads(&answer, &reply);
+    Ok(asked(reply, outcome, downloads, past_outcome(&answer)))
 }
 
 fn past_outcome(answer: &QueryResponse) -> PastOutcome {
     match answer {
         QueryResponse::Rows(rows) => PastOutcome::Rows {
-            count: rows.rows.len(),
+            count: rows.count(),
             more: rows.more,
         },
         QueryResponse::Done { .. } => PastOutcome::Done,
@@ -351,73 +387,6 @@ fn past_outcome(answer: &QueryResponse) -> PastOutcome {
         QueryResponse::TimedOut => PastOutcome::TimedOut,
         QueryResponse::NoAccess { .. } | QueryResponse::Exited => PastOutcome::Failed,
         _ => PastOutcome::NotRun,
-    }
-}
-
-/// Posts the result in `shown`, one of the bot's private replies, in the channel.
-pub(crate) async fn share(call: &Call<'_>, shown: &Message) -> Answered {
-    let _room = match shown.attachments.as_slice() {
-        [] => None,
-        _ => Some(call.bot.service.large_answer_room().await?),
-    };
-    let text = replies::strip_private_lines(&shown.content);
-    let request = format!("share-{}", shown.id);
-    let (reply, outcome) = match file_of(shown).await {
-        Ok(file) => post_shared(call, text, file, &request).await,
-        Err(FileGone) => (replies::share_without_file(text), CallOutcome::Done),
-    };
-    Ok(Answer::Reply(keep_buttons(reply, shown), outcome))
-}
-
-/// Posts a result in the channel, if the person may post there themselves. Returns the new content
-/// of the private reply.
-async fn post_shared(
-    call: &Call<'_>,
-    text: &str,
-    file: Option<File>,
-    request: &str,
-) -> (Reply, CallOutcome) {
-    let missing = call.context.missing_to_post(file.is_some());
-    if !missing.is_empty() {
-        let denied = replies::share_denied(text, &missing.get_permission_names());
-        return (denied, CallOutcome::Refused);
-    }
-    let reply = replies::shared(call.who.id.get(), text, file);
-    // Mentions in the result must not notify anybody.
-    let message = message(&reply, Some(request)).allowed_mentions(CreateAllowedMentions::new());
-    let posted = message
-        .execute(
-            &*call.bot.http,
-            (ChannelId::new(call.context.channel), None),
-        )
-        .await;
-    count("message", &posted);
-    match posted {
-        Ok(_) => (replies::share_done(text), CallOutcome::Done),
-        Err(error) if is_final(&error) => (
-            replies::share_refused(text, code(&error)),
-            CallOutcome::Done,
-        ),
-        Err(error) => {
-            let error = discord_error("posting a result", &error);
-            let why = replies::failed(&error, &log_error(&error)).text;
-            (replies::share_failed(text, &why), CallOutcome::Failed)
-        }
-    }
-}
-
-/// Downloads the file that is attached to a message.
-async fn file_of(message: &Message) -> Result<Option<File>, FileGone> {
-    let Some(attached) = message.attachments.first() else {
-        return Ok(None);
-    };
-    let fetched = Attachment::download(attached).await;
-    match fetched.map(String::from_utf8) {
-        Ok(Ok(text)) => Ok(Some(File {
-            name: attached.filename.clone(),
-            text,
-        })),
-        _ => Err(FileGone),
     }
 }
 

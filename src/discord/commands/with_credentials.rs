@@ -12,6 +12,7 @@ use crate::{
     discord::{
         buttons::Button,
         call::{Answer, Answered, Call, CallOutcome, explain},
+        file_format::WantedFile,
         forms::SqlOptions,
         goals::Goal,
         replies::{self, Reply},
@@ -56,11 +57,16 @@ pub(crate) async fn go_on(
             stored,
             catalog,
             share,
+            format,
         } => {
             let how = SqlOptions {
                 session: None,
                 catalog,
                 share,
+                file: format.map(|format| WantedFile {
+                    format,
+                    is_rerun: false,
+                }),
             };
             run_query(call, stored.as_ref(), query, &how).await
         }

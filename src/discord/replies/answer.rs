@@ -4,13 +4,14 @@
 use super::{
     format::{count_of, grouped},
     query_errors::{QueryContext, block, hint, point_at_error},
-    reply::{Emphasis, File, MAX_MESSAGE_CHARS, Reply, message_len, shorten},
+    reply::{Emphasis, MAX_MESSAGE_CHARS, Reply, message_len, shorten},
     request_failures::request_failure,
+    result_file::{formula_note, result_file, wanted_file_note},
 };
 use crate::{
     discord::{
         buttons::Button,
-        table::{self, Table, clean, table},
+        table::{Table, clean, table},
     },
     runtime::{QueryResponse, Rows},
 };
@@ -79,9 +80,10 @@ pub(crate) fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Rep
 
 fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
     let head = quote_query(question.sql);
-    let room = MAX_MESSAGE_CHARS - message_len(&head) - FRAME_CHARS;
+    let note = wanted_file_note(question, rows);
+    let room = MAX_MESSAGE_CHARS - message_len(&head) - FRAME_CHARS - message_len(&note);
     let shown = table(rows, room);
-    let count = rows.rows.len();
+    let count = rows.count();
     if count == 0 && rows.more {
         return Reply::new(format!(
             "{head}\nThere are rows, but the first one is too large for the chat. Ask for less of it, \
@@ -94,7 +96,7 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
         count_of(count, "row")
     };
     let mut text = format!(
-        "{head}\n```\n{}\n```\n{held} in {}, from {}.",
+        "{head}\n```\n{}\n```\n{held} in {}, from {}.{note}",
         shown.text,
         time(rows.milliseconds),
         match question.session {
@@ -103,10 +105,11 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
         },
     );
     let is_whole = shown.is_whole(rows);
-    let has_file = !is_whole || !shown.fits_phone();
+    let is_wide = !shown.fits_phone();
+    let has_file = question.file.is_some() || !is_whole || is_wide;
     if !is_whole {
         text += &format!(" Shown here: {}.", shown_part(&shown, rows));
-    } else if has_file {
+    } else if is_wide {
         text += " This is wider than a phone's screen.";
     }
     text += match (has_file, rows.more) {
@@ -119,17 +122,14 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
         text += formula_note(rows);
     }
     let reply = Reply::new(text).with(Emphasis::Secondary, "Share", Button::Share);
-    let file = has_file.then(|| File {
-        name: file_name(question.sql, rows),
-        text: table::csv(rows),
-    });
+    let file = has_file.then(|| result_file(question.sql, rows));
     Reply { file, ..reply }
 }
 
 /// Tells how much of the rows is shown.
 fn shown_part(shown: &Table, rows: &Rows) -> String {
     let mut parts = Vec::new();
-    let count = rows.rows.len();
+    let count = rows.count();
     if shown.rows < count {
         parts.push(format!(
             "{} of {}",
@@ -149,39 +149,6 @@ fn shown_part(shown: &Table, rows: &Rows) -> String {
         parts.push("some values shortened".to_owned());
     }
     parts.join(", ")
-}
-
-/// Maximum length of the words in the name of a file.
-const MAX_FILE_NAME_CHARS: usize = 48;
-
-/// Names the file after the query, and after the number of its rows if the result has more.
-fn file_name(sql: &str, rows: &Rows) -> String {
-    let words = sql.split(|c: char| !c.is_ascii_alphanumeric());
-    let mut name = String::new();
-    for word in words.filter(|word| !word.is_empty()) {
-        let word = word.to_ascii_lowercase();
-        if name.len() + word.len() > MAX_FILE_NAME_CHARS {
-            break;
-        }
-        name += &word;
-        name.push('-');
-    }
-    if rows.more {
-        name += &format!("first-{}-rows", rows.rows.len());
-    }
-    match name.trim_end_matches('-') {
-        "" => "answer.csv".to_owned(),
-        name => format!("{name}.csv"),
-    }
-}
-
-/// Returns what the person should know about the values of a CSV file, if anything.
-pub(super) fn formula_note(rows: &Rows) -> &'static str {
-    if table::has_formula(rows) {
-        " In it, `'` begins each text that a spreadsheet would take for a formula."
-    } else {
-        ""
-    }
 }
 
 /// Formats a query as a code block, shortened.

@@ -89,7 +89,7 @@ pub(crate) fn table_statistics(name: &TableName, catalog: &str, rows: &Rows) -> 
     }
     let file = (!is_whole).then(|| File {
         name: "statistics.csv".into(),
-        text: table::csv(rows),
+        content: table::csv(rows).into(),
     });
     Reply {
         file,

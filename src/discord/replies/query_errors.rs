@@ -2,7 +2,7 @@
 
 use super::{format::code, reply::shorten, request_failures::request_failure};
 use crate::{
-    discord::table::clean,
+    discord::{file_format::WantedFile, table::clean},
     runtime::{QueryError, display_identifier},
     service::MissingTable,
     session::SessionId,
@@ -23,6 +23,8 @@ pub(crate) struct QueryContext<'a> {
     pub catalog: &'a str,
     /// Table that was not found.
     pub missing: Option<&'a MissingTable>,
+    /// File that the person wants.
+    pub file: Option<WantedFile>,
 }
 
 pub(super) fn block(text: &str) -> String {
@@ -138,6 +140,7 @@ mod tests {
             session: Some(&id),
             catalog: "lake",
             missing: Some(&missing),
+            file: None,
         };
         let hint = hint(&question, &wrong);
         assert_eq!(hint.as_deref(), Some("Did you mean `lake.sales.orders`?"));

@@ -2,8 +2,14 @@
 
 use super::{tests::gallery, *};
 use crate::{
-    discord::{access::DenialReason, query_file::UnreadableFile},
+    discord::{
+        access::DenialReason,
+        buttons::PastQueryRef,
+        file_format::{FileFormat, WantedFile},
+        query_file::UnreadableFile,
+    },
     history::{PastOutcome, PastQuery},
+    runtime::{ChangedType, Column, Parquet, ParquetFile, QueryResponse, Rows},
 };
 
 #[test]
@@ -77,4 +83,95 @@ fn running_and_editing_again() {
         )
     });
     insta::assert_snapshot!(labels.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn files_with_a_result() {
+    let typed = |format| {
+        Some(WantedFile {
+            format,
+            is_rerun: false,
+        })
+    };
+    let told = |file, parquet| {
+        let question = QueryContext {
+            sql: "SELECT day, sum(n) AS n FROM orders",
+            session: None,
+            catalog: "lake",
+            missing: None,
+            file,
+        };
+        let column = |name: &str, kind: &str| Column {
+            name: name.into(),
+            kind: kind.into(),
+        };
+        let rows = QueryResponse::Rows(Rows {
+            columns: vec![column("day", "DATE"), column("n", "HUGEINT")],
+            rows: vec![vec![Some("2026-11-23".into()), Some("3".into())]],
+            parquet,
+            ..Rows::default()
+        });
+        let reply = answer(&question, &rows);
+        let query = PastQueryRef {
+            owner: 99.into(),
+            stored: None,
+            session: None,
+            catalog: None,
+        };
+        let downloads = downloads(&rows, &reply);
+        with_query_buttons(reply, Some(query), None, &downloads)
+    };
+    let wide = |count| ParquetFile {
+        content: "PAR1".into(),
+        rows: 1,
+        changed: (0..count)
+            .map(|_| ChangedType {
+                column: "n`".into(),
+                kind: "HUGEINT".into(),
+                in_file: "DECIMAL(38,0)".into(),
+            })
+            .collect(),
+    };
+    let rerun = Some(WantedFile {
+        format: FileFormat::Parquet,
+        is_rerun: true,
+    });
+    let [csv, parquet] = FileFormat::ALL.map(typed);
+    insta::assert_snapshot!(gallery(&[
+        ("none", told(None, None)),
+        ("csv", told(csv, None)),
+        ("parquet", told(parquet, Some(Parquet::File(wide(0))))),
+        ("ran again", told(rerun, Some(Parquet::File(wide(1))))),
+        ("many types", told(parquet, Some(Parquet::File(wide(5))))),
+        (
+            "failed",
+            told(parquet, Some(Parquet::Failed("IO Error: `x`".into())))
+        ),
+        ("too large", told(parquet, Some(Parquet::TooLarge))),
+        ("secrets", told(parquet, Some(Parquet::HasSecrets))),
+        ("no SELECT", told(parquet, Some(Parquet::NotSelect))),
+        ("an old session", told(parquet, None)),
+        ("another format", unknown_format("xl`sx")),
+    ]));
+}
+
+#[test]
+fn a_statement_with_effects_offers_no_download() {
+    let question = QueryContext {
+        sql: "INSERT INTO t VALUES (1) RETURNING *",
+        session: None,
+        catalog: "lake",
+        missing: None,
+        file: None,
+    };
+    let rows = |has_effects| {
+        let rows = QueryResponse::Rows(Rows {
+            has_effects,
+            ..Rows::default()
+        });
+        let reply = answer(&question, &rows);
+        downloads(&rows, &reply)
+    };
+    assert_eq!(rows(false), FileFormat::ALL);
+    assert_eq!(rows(true), []);
 }

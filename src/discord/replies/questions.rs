@@ -8,6 +8,7 @@ use super::{
 use crate::{
     discord::{
         buttons::{Button, PastQueryRef},
+        file_format::FileFormat,
         query_file::{MAX_FILE_BYTES, UnreadableFile},
         table::clean,
     },
@@ -76,23 +77,50 @@ pub(crate) fn with_query_buttons(
     reply: Reply,
     query: Option<PastQueryRef>,
     open: Option<Button>,
+    downloads: &[FileFormat],
 ) -> Reply {
-    let reply = match query {
+    let reply = match &query {
         Some(query) => reply
             .with(
                 Emphasis::Secondary,
                 "Run again",
                 Button::RunAgain(query.clone()),
             )
-            .with(Emphasis::Secondary, "Edit", Button::Edit(query)),
+            .with(Emphasis::Secondary, "Edit", Button::Edit(query.clone())),
         None => reply,
     };
     // A custom ID must be unique in a message.
     let open = open.filter(|open| !reply.buttons.iter().any(|it| it.button == *open));
-    match open {
+    let mut reply = match open {
         Some(open) => reply.with(Emphasis::Secondary, "Open", open),
         None => reply,
+    };
+    let Some(query) = query else {
+        return reply;
+    };
+    let first = reply.buttons.len();
+    for format in downloads {
+        let label = match format {
+            FileFormat::Csv => "Download CSV",
+            FileFormat::Parquet => "Download Parquet",
+        };
+        let button = Button::Download(query.clone(), *format);
+        reply = reply.with(Emphasis::Secondary, label, button);
     }
+    if let Some(button) = reply.buttons.get_mut(first) {
+        button.starts_row = true;
+    }
+    reply
+}
+
+/// Refuses a file of another format.
+pub(crate) fn unknown_format(typed: &str) -> Reply {
+    let names: Vec<_> = FileFormat::ALL.map(|it| format!("`{}`", it.name())).into();
+    Reply::new(format!(
+        "Nothing ran, because `{}` is not a format of files here. Use {}.",
+        code(typed, 40),
+        names.join(" or ")
+    ))
 }
 
 /// Tells a person that a query is another person's.
@@ -120,7 +148,7 @@ pub(crate) fn too_long_to_edit(sql: &str) -> Reply {
     Reply {
         file: Some(File {
             name: "query.sql".into(),
-            text: sql.to_owned(),
+            content: sql.into(),
         }),
         ..Reply::new(
             "This query is too long for a form. Edit the attached file, and run it with `/duck sql` and \
@@ -166,7 +194,7 @@ pub(crate) fn history(
                 session: None,
                 catalog: query.catalog.clone(),
             };
-            with_query_buttons(Reply::new(text), Some(buttons), None)
+            with_query_buttons(Reply::new(text), Some(buttons), None, &[])
         }
     };
     let entry = |query: &PastQuery| MenuEntry {

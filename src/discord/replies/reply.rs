@@ -48,11 +48,11 @@ pub struct Reply {
     pub file: Option<File>,
 }
 
-/// A text file to attach to a message.
+/// A file to attach to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
     pub name: String,
-    pub text: String,
+    pub content: Vec<u8>,
 }
 
 /// An entry of a menu. Choosing it is the same as pressing its button.
@@ -104,8 +104,9 @@ impl Reply {
     /// Attaches the log of a session's DuckDB.
     pub(super) fn with_log(self, record: &Record, text: String) -> Self {
         let name = format!("duckui-{}.log", record.id);
+        let content = text.into();
         Self {
-            file: Some(File { name, text }),
+            file: Some(File { name, content }),
             ..self
         }
     }

@@ -1,9 +1,10 @@
 //! Replies to `/duck tables` and `/duck describe`. Foreign names are cleaned and shown as code.
 
 use super::{
-    answer::{FRAME_CHARS, formula_note},
+    answer::FRAME_CHARS,
     format::{code, count_of},
     reply::{File, MAX_MESSAGE_CHARS, Reply, message_len, shorten},
+    result_file::formula_note,
 };
 use crate::{
     discord::table::{self, clean},
@@ -87,7 +88,7 @@ pub(crate) fn tables(
         Reply {
             file: Some(File {
                 name: "tables.txt".into(),
-                text: lines.collect(),
+                content: lines.collect::<String>().into(),
             }),
             ..Reply::new(text)
         }
@@ -111,7 +112,7 @@ pub(crate) fn table_columns(name: &TableName, catalog: &str, rows: &Rows) -> Rep
     }
     let file = (!is_whole).then(|| File {
         name: "columns.csv".into(),
-        text: table::csv(rows),
+        content: table::csv(rows).into(),
     });
     Reply {
         file,

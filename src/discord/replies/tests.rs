@@ -122,7 +122,11 @@ pub(super) fn gallery(replies: &[(&str, Reply)]) -> String {
             ));
         }
         if let Some(file) = &reply.file {
-            text.push_str(&format!("{}: {}\n", file.name, file.text));
+            text.push_str(&format!(
+                "{}: {}\n",
+                file.name,
+                String::from_utf8_lossy(&file.content)
+            ));
         }
     }
     text
@@ -140,6 +144,7 @@ fn asking_duckdb() {
             catalog: "lake",
             missing: matches!(said, QueryResponse::Error(it) if it.missing.is_some())
                 .then_some(&unknown),
+            file: None,
         };
         answer(&question, said)
     };
@@ -155,6 +160,7 @@ fn asking_duckdb() {
             rows: (0..count).map(row).collect(),
             more,
             milliseconds: 1234,
+            ..Rows::default()
         })
     };
     let wrong = |kind: &str, message: &str| QueryError {
@@ -1331,7 +1337,8 @@ fn turning_down() {
                 Goal::Query {
                     stored: None,
                     catalog: None,
-                    share: false
+                    share: false,
+                    format: None,
                 },
             )
         ),

@@ -30,7 +30,7 @@ pub(in crate::discord) struct Table {
 impl Table {
     /// Returns true if all of `all` is shown, and no value is shortened.
     pub(in crate::discord) fn is_whole(&self, all: &Rows) -> bool {
-        self.is_exact && self.rows == all.rows.len() && self.columns == all.columns.len()
+        self.is_exact && self.rows == all.count() && self.columns == all.columns.len()
     }
 
     /// Returns true if a phone shows each line as one.
