@@ -257,7 +257,7 @@ fn asking_duckdb() {
     gallery_of.extend([
         (
             "running",
-            query_running(sql, &Button::Share, record.created),
+            query_running(sql, &cancel_button(), record.created),
         ),
         ("interrupted", interrupted(sql)),
         (
