@@ -41,18 +41,16 @@ impl RunnerUses {
         })
     }
 
-    /// Lets no further query begin. Returns false if the runner is in use.
-    pub(super) fn close(&self, id: &SessionId) -> bool {
+    /// Lets no further query begin, unless the result is dropped. Returns `None` if the runner is in use.
+    pub(super) fn close(&self, id: &SessionId) -> Option<Closing> {
         let mut all = self.0.lock();
         let one = all.entry(id.clone()).or_default();
         one.is_closing = one.queries == 0;
-        one.is_closing
-    }
-
-    pub(super) fn reopen(&self, id: &SessionId) {
-        if let Some(one) = self.0.lock().get_mut(id) {
-            one.is_closing = false;
-        }
+        one.is_closing.then(|| Closing {
+            id: id.clone(),
+            uses: self.clone(),
+            is_confirmed: false,
+        })
     }
 
     /// Returns the usage of a runner. One that was not used yet counts as used at `earliest`.
@@ -67,6 +65,29 @@ impl RunnerUses {
     pub(super) fn retain(&self, is_present: impl Fn(&SessionId) -> bool) {
         let is_kept = |id: &SessionId, one: &mut UseCount| one.queries > 0 || is_present(id);
         self.0.lock().retain(is_kept);
+    }
+}
+
+/// The intent to end a runner. On drop, queries can begin in it again, unless its end was confirmed.
+#[must_use]
+pub(super) struct Closing {
+    id: SessionId,
+    uses: RunnerUses,
+    is_confirmed: bool,
+}
+
+impl Closing {
+    /// Confirms that the runner ends.
+    pub(super) fn confirm(mut self) {
+        self.is_confirmed = true;
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        if let Some(one) = self.uses.0.lock().get_mut(&self.id) {
+            one.is_closing = self.is_confirmed;
+        }
     }
 }
 
@@ -107,7 +128,7 @@ mod tests {
         let [first, second] = both.map(|begun| begun.expect("it is open"));
         drop(first);
         assert_eq!(uses.usage(&id, earlier), Usage::Busy);
-        assert!(!uses.close(&id), "a query runs");
+        assert!(uses.close(&id).is_none(), "a query runs");
         drop(second);
         assert_eq!(uses.usage(&id, earlier), Usage::Idle(now()));
     }
@@ -116,12 +137,11 @@ mod tests {
     fn no_query_begins_in_a_runner_that_is_about_to_end() {
         let (uses, id) = (RunnerUses::default(), starting().id);
         let clock: Clock = Arc::new(now);
-        assert!(uses.close(&id));
+        let closing = uses.close(&id);
         assert!(uses.begin(&id, &clock).is_none());
-        uses.reopen(&id);
-        assert!(
-            uses.begin(&id, &clock).is_some(),
-            "its end could not be stored"
-        );
+        drop(closing);
+        drop(uses.begin(&id, &clock).expect("nobody ends it any more"));
+        uses.close(&id).expect("it is unused").confirm();
+        assert!(uses.begin(&id, &clock).is_none());
     }
 }

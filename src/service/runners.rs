@@ -296,20 +296,20 @@ impl Service {
         id: &SessionId,
         cause: impl Fn(&Record) -> Option<Cause>,
     ) -> Result<bool, Error> {
-        if !self.runner_uses.close(id) {
+        // If this future is dropped, as when a person cancels their query, the runner stays usable.
+        let Some(closing) = self.runner_uses.close(id) else {
             return Ok(false);
-        }
+        };
         let ended = |record: &Record| match cause(record) {
             Some(cause) => record.with_ending(cause, self.now()),
             None => record.clone(),
         };
-        let written = rewrite(&*self.runtime, id, ended).await;
-        let is_ended =
-            matches!(&written, Ok(record) if record.as_ref().is_none_or(Record::is_stopping));
-        if !is_ended {
-            self.runner_uses.reopen(id);
+        let written = rewrite(&*self.runtime, id, ended).await?;
+        let is_ended = written.as_ref().is_none_or(Record::is_stopping);
+        if is_ended {
+            closing.confirm();
         }
-        written.map(|_| is_ended)
+        Ok(is_ended)
     }
 
     /// Notes that a person's runners have credentials that were replaced. They take no further query,
