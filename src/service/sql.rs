@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     runtime::{AskError, QueryRequest, QueryResponse},
-    session::{Cause, Failure, Observed, OwnerId, PodState, Record},
+    session::{Cause, Failure, Observed, OwnerId, PodState, Record, SessionId, Stage},
     settings::Sql,
 };
 
@@ -197,7 +197,12 @@ impl Service {
         let begin = Instant::now();
         let _running = self.queries.begin_in(&seen.record.id);
         let answer = self.runtime.ask(seen, &question, &mut permit.room);
-        let answer = permit.cancelled.run_until_cancelled(answer).await;
+        let answer = permit.cancelled.run_until_cancelled(answer);
+        let answer = tokio::select! {
+            answer = answer => answer,
+            // Dropping the query ends it. The connection to a Pod that ends can stay open for minutes.
+            () = self.until_stopping(&seen.record.id) => Some(Ok(Some(QueryResponse::Exited))),
+        };
         let (outcome, rows) = outcome_label(answer.as_ref());
         audit_query(&QueryAudit {
             who,
@@ -207,11 +212,41 @@ impl Service {
             rows,
             sql: settings.log_queries.then_some(&*question.sql),
         });
+        let lacks_answer = matches!(&answer, Some(Err(_) | Ok(Some(QueryResponse::Exited))));
+        if lacks_answer && let Some(rejection) = self.stopped_meanwhile(seen) {
+            return Err(rejection);
+        }
         match answer.transpose() {
             Ok(Some(None)) => Err(QueryRejection::NoRoom.into()),
             Ok(answer) => Ok(answer.flatten()),
             Err(error) => Err(ask_error(seen, error)),
         }
+    }
+
+    /// Waits until a session or runner is to be stopped.
+    async fn until_stopping(&self, id: &SessionId) {
+        let mut changes = self.runtime.changes();
+        let is_stopping = || self.session(id).is_some_and(|it| it.record.is_stopping());
+        while !is_stopping() {
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Returns the rejection of a query whose session or runner was stopped while it ran.
+    fn stopped_meanwhile(&self, asked: &Observed) -> Option<ServiceError> {
+        let id = &asked.record.id;
+        let cause = match self.session(id).map(|seen| seen.record.stage.clone()) {
+            Some(Stage::Stopping { ending, .. }) => ending.cause,
+            Some(_) => return None,
+            None => Cause::Lost,
+        };
+        Some(if asked.record.is_runner() {
+            ended(&cause)
+        } else {
+            LookupRejection::NotReady(id.clone()).into()
+        })
     }
 }
 

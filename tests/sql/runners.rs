@@ -4,7 +4,7 @@ use discord_loopback::{MessageView, Person};
 use test_support::{assert_says, lake, wait_until};
 
 use super::{
-    DUCKS, RuntimeEnv, answer, assert_parquet, everywhere, is_last, run_command, start_session,
+    DUCKS, ENDLESS, RuntimeEnv, answer, assert_parquet, everywhere, is_last, run_command, start_session,
 };
 use crate::runtimes::stop_session;
 
@@ -132,7 +132,14 @@ async fn credentials_that_are_deleted_end_the_query_runner(env: impl RuntimeEnv)
     lake().s3.add_key(&key, secret);
     env.store_credentials(&ana, &key, secret).await;
     assert_says(&answer(&ana, DUCKS).await, "mallard");
+    let running = run_command(&ana, &format!("/duck sql query:{ENDLESS}")).await;
+    running.until(|it| it.button("Cancel").is_some()).await;
     forget(&ana).await;
+    let ended = running.until(|it| it.button("Cancel").is_none()).await;
+    assert_says(
+        &ended,
+        "The query has no result, because its DuckDB was stopped.",
+    );
     wait_until(async || env.records().await, Vec::is_empty).await;
     // The form goes on with the list of tables, and with a query in a form only a button can.
     lake().s3.add_key(&key, secret);

@@ -1,4 +1,4 @@
-//! Query runners: the progress of their start, and why one ended before it ran a query.
+//! Query runners: the progress of their start, and why one ended before it answered a query.
 
 use super::{
     answer::quote_query,
@@ -31,7 +31,7 @@ pub(crate) fn runner_starting(pod: Option<&Pod>) -> Reply {
     ))
 }
 
-/// Explains why a query runner ended before it ran the query.
+/// Explains why a query runner ended before it answered the query.
 pub(super) fn runner_ended(cause: &Cause) -> Reply {
     const AGAIN: &str = "Please try again. If this happens again, tell an admin.";
     const ADMIN: &str = "An admin has to fix this.";
@@ -92,11 +92,10 @@ pub(super) fn runner_ended(cause: &Cause) -> Reply {
             not_started(&why) + &detail
         }
         Cause::Stopped { .. } => {
-            "The query did not run, because its DuckDB was stopped.".to_owned()
+            "The query has no result, because its DuckDB was stopped.".to_owned()
         }
         Cause::Restarted { .. } | Cause::Lost | Cause::Reaped { .. } => {
-            "The query did not run, because its DuckDB ended at the same moment. Please try again."
-                .to_owned()
+            "The query has no result, because its DuckDB ended. Please try again.".to_owned()
         }
     })
 }

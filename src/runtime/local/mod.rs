@@ -460,11 +460,12 @@ impl Runtime for Local {
         question: &QueryRequest,
         room: &mut AnswerRoom,
     ) -> Result<Option<QueryResponse>, AskError> {
-        let door = {
+        let (door, stopping) = {
             let held = self.view.sessions.lock();
             let held = held.get(&seen.record.name()).filter(|it| it.is(seen));
-            let held = held.filter(|held| held.process.is_some());
-            held.ok_or(AskError::NotRunning)?.door.clone()
+            let running =
+                held.and_then(|it| Some((it.door.clone(), it.process.as_ref()?.stopping())));
+            running.ok_or(AskError::NotRunning)?
         };
         let note_use = || door.iter().for_each(|door| door.record_use());
         let variables = self.variables(&seen.record).await?;
@@ -486,15 +487,15 @@ impl Runtime for Local {
             None => self.start_query_process()?,
         };
         note_use();
-        let answer = process.ask(&question, room).await;
+        let answer = process.ask(&question, room);
+        let answer = stopping.run_until_cancelled(answer).await;
         note_use();
-        let answer = answer?;
-        let is_running = {
-            let held = self.view.sessions.lock();
-            let held = held.get(&seen.record.name()).filter(|it| it.is(seen));
-            held.is_some_and(|held| held.process.is_some())
+        // Dropping the process ends the query, as the end of a Pod does.
+        let Some(answer) = answer.transpose()? else {
+            return Ok(Some(QueryResponse::Exited));
         };
         // Of a session that has ended meanwhile, nothing is kept.
+        let is_running = !stopping.is_cancelled();
         if is_running && answer.is_some() && answer != Some(QueryResponse::Exited) {
             self.queries.keep(id, credentials, process);
         }

@@ -189,6 +189,11 @@ impl Process {
         self.kill.notify_one();
     }
 
+    /// Returns a token that is cancelled when the process is stopped.
+    pub(super) fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// Stops the process. The returned token is cancelled when it has ended.
     pub(super) fn stop(&self) -> CancellationToken {
         self.stop.cancel();
