@@ -93,7 +93,7 @@ async fn start_bot(home: &mut LocalEnv, linger: &str) {
     loop {
         let asked = home.ana.run_command("#data", line).await.unwrap();
         let told = asked.until(|it| !it.thinking).await;
-        if told.content.contains("42 ") {
+        if told.content.contains("1 row in ") {
             return;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -166,12 +166,12 @@ fn row(
     Row {
         what,
         aim,
-        floor: format!("{:.0} ms", without.median),
+        floor: format!("{:.1} ms", without.median),
         ours: format!(
-            "{:.0} ms, of which {own:.0} ms for the query itself",
+            "{:.1} ms, of which {own:.0} ms for the query itself",
             with.median
         ),
-        p95: format!("{:.0} ms", with.p95),
+        p95: format!("{:.1} ms", with.p95),
         figure: with.median / without.median,
         is_ratio: true,
         limits,
