@@ -37,6 +37,7 @@ mod secrets;
 pub mod shell;
 mod statement_text;
 mod steps;
+mod table_text;
 
 use std::{
     collections::HashMap,

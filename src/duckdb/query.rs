@@ -73,8 +73,8 @@ pub enum QueryResponse {
     MultipleStatements(usize),
     /// The text has only comments.
     Empty,
-    /// The statement is not a SELECT, and has a line break within quotes. It was not run, because DuckDB's
-    /// command line ends such a statement only at the end of its input, which must be one line.
+    /// The statement is not a SELECT, and has a line break within quotes that DuckDB's command line could
+    /// take for the end of the statement. It was not run.
     LineBreak,
     /// DuckDB rejected the query.
     #[serde(rename = "wrong")]
@@ -107,6 +107,10 @@ pub struct Rows {
     pub more: bool,
     /// Duration of the query.
     pub milliseconds: u64,
+    /// True if the statement lists the tables of the default schema, and there is no default, because the
+    /// catalog has several schemas.
+    #[serde(default)]
+    pub lacks_default_schema: bool,
     /// True if the statement may have changed something, so that it must not run again for a file.
     #[serde(default)]
     pub has_effects: bool,
@@ -175,7 +179,7 @@ fn from_base64<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     pub name: String,
-    /// DuckDB's name of the column's type. Empty if it is not known, as for `INSERT … RETURNING`.
+    /// DuckDB's name of the column's type. Empty if it is not known, as for `MERGE … RETURNING`.
     pub kind: String,
 }
 

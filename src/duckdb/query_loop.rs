@@ -57,6 +57,7 @@ pub async fn serve(
             if !request.keep {
                 return Ok(true);
             }
+            worker.forget_result().await;
             let Some(next) = requests.recv().await else {
                 return Ok(true);
             };

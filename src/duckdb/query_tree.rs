@@ -95,6 +95,19 @@ pub(super) fn lists_tables(tree: &Value) -> bool {
     }
 }
 
+/// Returns true if a query lists the tables of the default schema, as `SHOW TABLES` does.
+pub(super) fn lists_default_schema(tree: &Value) -> bool {
+    match tree {
+        Value::Array(all) => all.iter().any(lists_default_schema),
+        Value::Object(fields) => {
+            let is = |name: &str, value| fields.get(name).is_some_and(|it| it == value);
+            is("type", "SHOW_REF") && is("table_name", "\"tables\"")
+                || fields.values().any(lists_default_schema)
+        }
+        _ => false,
+    }
+}
+
 /// Functions that return a table, read, and change nothing in DuckDB.
 const READING_FUNCTIONS: &str = " duckdb_columns duckdb_constraints duckdb_databases duckdb_extensions \
     duckdb_functions duckdb_keywords duckdb_memory duckdb_schemas duckdb_settings duckdb_tables \

@@ -22,7 +22,7 @@ use super::{
     names::literal,
     parquet,
     query::{Column, Parquet, QueryError, QueryRequest, QueryResponse, Rows},
-    query_tree::{ShortNames, has_dotted_name, lists_tables, only_reads, short_names},
+    query_tree::{ShortNames, has_dotted_name},
     script::{Access, ScriptStep, query, tables},
     secrets::Secrets,
     shell::{Answer, Exited, Shell},
@@ -106,6 +106,15 @@ impl QueryWorker {
         }
     }
 
+    /// Removes the result of the last query from the DuckDB that waits for the next one.
+    pub async fn forget_result(&mut self) {
+        if let Some(kept) = &mut self.kept
+            && answer::forget(&mut kept.shell).await.is_err()
+        {
+            self.kept = None;
+        }
+    }
+
     async fn list_or_run(&mut self, request: &QueryRequest) -> anyhow::Result<QueryResponse> {
         if request.list_tables {
             match access::list_tables(&self.config, &self.variables, LISTING_TIME).await {
@@ -152,7 +161,7 @@ impl QueryWorker {
                 self.kept = Some(prepared);
                 Ok(QueryResponse::NotSelect)
             }
-            Decision::Statement { line, only_reads } => {
+            Decision::Statement { text, only_reads } => {
                 let access = access_for(only_reads, request);
                 let mut prepared = self.attach(prepared, access).await?;
                 self.set_default(&mut prepared, ShortNames::Table).await?;
@@ -161,7 +170,7 @@ impl QueryWorker {
                     folder: _folder,
                     ..
                 } = prepared;
-                let mut response = answer::run_last(shell, &line, request, &self.config).await?;
+                let mut response = answer::run_last(shell, &text, request, &self.config).await?;
                 if let QueryResponse::Rows(rows) = &mut response {
                     rows.has_effects = !only_reads;
                     rows.parquet = request.parquet.then_some(Parquet::NotSelect);
@@ -169,14 +178,13 @@ impl QueryWorker {
                 Ok(response)
             }
             Decision::Read(reading) => {
-                let only_reads = only_reads(&reading.tree);
-                let access = access_for(only_reads, request);
+                let access = access_for(reading.only_reads(), request);
                 let prepared = self.attach(prepared, access).await?;
                 let (prepared, mut response) = self.read(prepared, &reading, request).await?;
                 if let QueryResponse::Rows(rows) = &mut response {
-                    rows.has_effects = request.allow_writes && !only_reads;
+                    rows.has_effects = request.allow_writes && !reading.only_reads();
                 }
-                if only_reads {
+                if reading.leaves_nothing() {
                     self.kept = Some(prepared);
                 }
                 Ok(response)
@@ -191,19 +199,21 @@ impl QueryWorker {
         request: &QueryRequest,
     ) -> Result<(Prepared, QueryResponse), Stopped> {
         let is_unknown = |prepared: &Prepared| prepared.namespaces == Namespaces::Unknown;
-        if is_unknown(&prepared) && lists_tables(&reading.tree) {
+        if is_unknown(&prepared) && reading.lists_tables() {
             prepared = self.learn_namespaces(prepared).await?;
         }
-        let names = short_names(&reading.tree);
+        let names = reading.short_names();
         loop {
-            let uses_default = self.set_default(&mut prepared, names).await?;
+            let default = self.set_default(&mut prepared, names).await?;
             let shell = &mut prepared.shell;
             let mut response =
-                answer::read(shell, reading, uses_default, request, &self.config).await?;
-            if request.parquet
-                && let QueryResponse::Rows(rows) = &mut response
-            {
-                parquet::add(rows, shell, reading, &prepared.folder.spill(), request).await?;
+                answer::read(shell, reading, default.as_deref(), request, &self.config).await?;
+            if let QueryResponse::Rows(rows) = &mut response {
+                if request.parquet {
+                    parquet::add(rows, shell, reading, &prepared.folder.spill(), request).await?;
+                }
+                let has_several = prepared.schemas.as_ref().is_some_and(|all| all.len() > 1);
+                rows.lacks_default_schema = has_several && reading.lists_default_schema();
             }
             let is_missing =
                 matches!(&response, QueryResponse::Error(wrong) if wrong.kind == "Catalog");
@@ -289,20 +299,23 @@ impl QueryWorker {
     }
 
     /// Makes the catalog the default for names without it, and its schema, if there is only one.
-    /// Returns true if the default was changed.
+    /// Returns the statement that changed the default, if one did.
     async fn set_default(
         &self,
         prepared: &mut Prepared,
         names: ShortNames,
-    ) -> Result<bool, Stopped> {
+    ) -> Result<Option<String>, Stopped> {
         if names == ShortNames::None {
-            return Ok(false);
+            return Ok(None);
         }
         let catalog = &self.config.catalog.name;
         if prepared.schemas.is_none() {
             let list = query::first_schemas(catalog);
             prepared.schemas = Some(match prepared.shell.query(&list).await? {
-                Answer::Done(lines) => lines.iter().filter_map(|it| only_value(it)).collect(),
+                Answer::Done(lines) => lines
+                    .iter()
+                    .filter_map(|it| answer::only_value(it))
+                    .collect(),
                 // The query itself tells the failure, if it matters.
                 Answer::Failed(_) => Vec::new(),
             });
@@ -311,11 +324,11 @@ impl QueryWorker {
             ([only], _) => only,
             // DuckDB has no default of a catalog alone. Names of tables alone are not meant.
             ([first, ..], ShortNames::Schema) => first,
-            _ => return Ok(false),
+            _ => return Ok(None),
         };
         let default = query::set_default(catalog, schema);
         let done = prepared.shell.execute(&default).await?;
-        Ok(done == Answer::Done(()))
+        Ok((done == Answer::Done(())).then_some(default))
     }
 }
 
@@ -326,11 +339,6 @@ fn access_for(only_reads: bool, request: &QueryRequest) -> Access {
     } else {
         Access::ReadOnly
     }
-}
-
-fn only_value(line: &str) -> Option<String> {
-    let [value] = serde_json::from_str(line).ok()?;
-    Some(value)
 }
 
 /// Returns a listing as rows, without secret values.

@@ -23,7 +23,10 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::secrets::Secrets;
+use super::{
+    secrets::Secrets,
+    table_text::{Marks, Table},
+};
 
 /// Maximum time for DuckDB to exit after the end of its input. It exits at once unless a query
 /// runs. Killing it loses nothing that it could still save.
@@ -43,9 +46,6 @@ pub enum Answer<T> {
     /// The statement failed with this error, which has no secret values.
     Failed(String),
 }
-
-/// Rows of values; `None` for NULL.
-pub type Table = Vec<Vec<Option<String>>>;
 
 /// DuckDB has ended, so no more statements can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,57 +148,84 @@ impl Shell {
     /// # Errors
     /// Returns [`Exited`] if DuckDB ends meanwhile. Its last output is printed.
     pub async fn query(&mut self, statement: &str) -> Result<Answer<Vec<String>>, Exited> {
-        if statement.contains('\0') {
-            // The command line would drop the rest of the line, and wait for the end of a quote.
-            return Ok(Answer::Failed(
-                "DuckDB can't read the character U+0000".to_owned(),
-            ));
-        }
-        self.statements += 1;
-        let end = format!("end of statement {} {}", self.statements, self.end);
-        let text = format!("{statement}\n.print {end}\nSELECT system.main.error('{end}');\n");
-        let mut input = self.input.take().ok_or(Exited)?;
-        let (errors, line) = (&mut self.errors, &mut self.line);
-        let mut row = Vec::new();
-        // Write and read at the same time, so that no socket fills up and blocks the others.
-        let (written, answered, said) = tokio::join!(
-            // If the socket is closed, DuckDB's last output must still be read.
-            input.write_all(text.as_bytes()),
-            read_until(self.output.as_mut(), &mut row, &end),
-            read_until(Some(errors), line, &end),
-        );
-        self.input = Some(input);
-        let (said, is_whole) = said;
-        if !is_whole {
-            eprint!("{}", self.secrets.redact_values(&said.concat()));
-            return Err(Exited);
-        }
-        written.map_err(|_| Exited)?;
-        Ok(match said.concat().trim() {
-            "" => {
-                let lines = answered.0.iter();
-                Answer::Done(lines.map(|it| self.secrets.redact_values(it)).collect())
-            }
+        let (output, errors) = self.run_to_end(statement).await?;
+        let redact = |line: &str| self.secrets.redact_values(line);
+        Ok(match errors.concat().trim() {
+            "" => Answer::Done(output.split_inclusive('\n').map(redact).collect()),
             error => Answer::Failed(self.secrets.redact_values(error)),
         })
     }
 
-    /// Runs a line as the last statement, and ends DuckDB. Returns its result: rows of values as
+    /// Runs `statement`, and then queries. Returns the rows of each query. Rows beyond
+    /// `MAX_OUTPUT_BYTES` are missing, which the second value tells. DuckDB must write each error as a line,
+    /// and only the first one is returned.
+    ///
+    /// # Errors
+    /// Returns [`Exited`] if DuckDB ends meanwhile. Its last output is printed.
+    pub async fn query_tables<const N: usize>(
+        &mut self,
+        statement: &str,
+        queries: [&str; N],
+    ) -> Result<Answer<([Table; N], bool)>, Exited> {
+        let marks = Marks::new(&self.end);
+        let queries = queries.map(|query| format!(".print {}\n{query}", marks.table));
+        let (set, queries) = (marks.set(), queries.join("\n"));
+        // The line break at the end is not part of a table.
+        let text = format!("{statement}\n{set}\n{queries}\n.mode list\n.nullvalue \"\"\n.print");
+        let (output, errors) = self.run_to_end(&text).await?;
+        if let Some(error) = errors.iter().find(|line| !line.trim().is_empty()) {
+            return Ok(Answer::Failed(self.secrets.redact_values(error.trim())));
+        }
+        let mut tables = output.split(&marks.table).skip(1);
+        let redact = |value: &str| self.secrets.redact_values(value);
+        let tables = std::array::from_fn(|_| marks.read(tables.next().unwrap_or_default(), redact));
+        Ok(Answer::Done((tables, output.len() < MAX_OUTPUT_BYTES)))
+    }
+
+    /// Runs a text. Returns its output, and the lines of its errors.
+    async fn run_to_end(&mut self, text: &str) -> Result<(String, Vec<String>), Exited> {
+        if text.contains('\0') {
+            // The command line would drop the rest of the line, and wait for the end of a quote.
+            let error = "DuckDB can't read the character U+0000".to_owned();
+            return Ok((String::new(), vec![error]));
+        }
+        self.statements += 1;
+        let end = format!("end of statement {} {}", self.statements, self.end);
+        let text = keep_line_ends(text);
+        let text = format!("{text}\n.print {end}\nSELECT system.main.error('{end}');\n");
+        let mut input = self.input.take().ok_or(Exited)?;
+        let (errors, line) = (&mut self.errors, &mut self.line);
+        // Write and read at the same time, so that no socket fills up and blocks the others.
+        let (written, output, (errors, is_whole)) = tokio::join!(
+            // If the socket is closed, DuckDB's last output must still be read.
+            input.write_all(text.as_bytes()),
+            read_output(self.output.as_mut(), &end),
+            read_errors(errors, line, &end),
+        );
+        self.input = Some(input);
+        if !is_whole {
+            eprint!("{}", self.secrets.redact_values(&errors.concat()));
+            return Err(Exited);
+        }
+        written.map_err(|_| Exited)?;
+        Ok((output, errors))
+    }
+
+    /// Runs a text as the last statement, and ends DuckDB. Returns its result: rows of values as
     /// DuckDB writes them, of which the first has the names of the columns. Rows beyond
     /// `MAX_OUTPUT_BYTES` are missing, which the second value tells.
     ///
-    /// DuckDB's command line reads the line until the end of its input. So it passes on the whole line
-    /// to DuckDB's parser, and can't take a part of it for a command of its own.
+    /// The command line reads the text until the end of its input. So it passes on the whole text to
+    /// DuckDB's parser, and can't take a part of it for a command of its own. No line of the text but the
+    /// last may look like the end of the statement.
     ///
     /// # Errors
     /// Returns [`Exited`] if DuckDB ends with neither a result nor an error.
-    pub async fn finish(mut self, line: &str) -> Result<Answer<(Table, bool)>, Exited> {
-        // The text is in no statement, so that no value can contain it.
-        let [column, row, null] = ["c", "r", "n"].map(|kind| format!("{kind}{}", self.end));
+    pub async fn finish(mut self, text: &str) -> Result<Answer<(Table, bool)>, Exited> {
+        let marks = Marks::new(&self.end);
+        let (set, mark) = (marks.set(), &marks.table);
         // A space, because the command line takes a line that begins with a dot for a command.
-        let text = format!(
-            ".headers on\n.separator {column} {row}\n.nullvalue {null}\n.print {row}\n {line}"
-        );
+        let text = keep_line_ends(&format!("{set}\n.headers on\n.print {mark}\n {text}"));
         let mut input = self.input.take().ok_or(Exited)?;
         let (mut output, mut errors) = (Vec::new(), std::mem::take(&mut self.line));
         let ((), is_whole, _) = tokio::join!(
@@ -222,14 +249,9 @@ impl Shell {
         }
         let output = String::from_utf8_lossy(&output);
         // Other output comes before, such as the result of the preparation.
-        let (_, result) = output.split_once(&row).ok_or(Exited)?;
-        let rows = result.strip_prefix('\n').unwrap_or(result);
-        // The last part was cut off, or is empty.
-        let rows = rows.rsplit_once(&row).map_or("", |(rows, _)| rows);
-        let value = |value: &str| (value != null).then(|| self.secrets.redact_values(value));
-        let rows = rows.split(&row).filter(|_| !rows.is_empty());
-        let rows = rows.map(|row| row.split(&column).map(value).collect());
-        Ok(Answer::Done((rows.collect(), is_whole)))
+        let (_, result) = output.split_once(&marks.table).ok_or(Exited)?;
+        let table = marks.read(result, |value| self.secrets.redact_values(value));
+        Ok(Answer::Done((table, is_whole)))
     }
 
     /// Also removes these secret values, by variable, from DuckDB's output from now on.
@@ -270,6 +292,11 @@ impl Shell {
     }
 }
 
+/// Doubles carriage returns at ends of lines, of which DuckDB's command line drops one.
+fn keep_line_ends(text: &str) -> String {
+    text.replace("\r\n", "\r\r\n")
+}
+
 /// Creates a pair of sockets: one for this process, and one as the stream of a child process.
 fn socket() -> std::io::Result<(UnixStream, OwnedFd)> {
     let (ours, theirs) = unix::net::UnixStream::pair()?;
@@ -295,18 +322,37 @@ async fn read_to_end(from: Option<&mut (impl AsyncBufRead + Unpin)>, kept: &mut 
     is_whole
 }
 
-/// Reads lines up to the one with `end`. Returns them, and true if that line came. Without `from`
-/// there are none. Lines beyond [`MAX_OUTPUT_BYTES`] become empty, except the first one: an error
-/// must not look like no error.
-async fn read_until(
-    from: Option<&mut (impl AsyncBufRead + Unpin)>,
+/// Reads output up to the line `end`, which is its last one and not returned. Output beyond
+/// [`MAX_OUTPUT_BYTES`] is missing.
+async fn read_output(from: Option<&mut (impl AsyncBufRead + Unpin)>, end: &str) -> String {
+    let Some(from) = from else {
+        return String::new();
+    };
+    let end = format!("{end}\n").into_bytes();
+    let (mut kept, mut last) = (Vec::new(), Vec::new());
+    while !last.ends_with(&end)
+        && let Ok(heard) = from.fill_buf().await
+        && !heard.is_empty()
+    {
+        let room = MAX_OUTPUT_BYTES.saturating_sub(kept.len());
+        kept.extend_from_slice(&heard[..heard.len().min(room)]);
+        last.extend_from_slice(heard);
+        last.drain(..last.len().saturating_sub(end.len()));
+        let taken = heard.len();
+        from.consume(taken);
+    }
+    let kept = kept.strip_suffix(&*end).unwrap_or(&kept);
+    String::from_utf8_lossy(kept).into_owned()
+}
+
+/// Reads lines of errors up to the one with `end`. Returns them, and true if that line came. Lines beyond
+/// [`MAX_OUTPUT_BYTES`] become empty, except the first one: an error must not look like no error.
+async fn read_errors(
+    from: &mut (impl AsyncBufRead + Unpin),
     partial: &mut Vec<u8>,
     end: &str,
 ) -> (Vec<String>, bool) {
     let mut lines = Vec::new();
-    let Some(from) = from else {
-        return (lines, false);
-    };
     let mut room = MAX_OUTPUT_BYTES;
     while let Some(line) = next_line(from, partial).await {
         // Compare the line before redaction: an access key ID may be part of `end`.

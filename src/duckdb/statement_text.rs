@@ -98,21 +98,75 @@ fn skip_comments(sql: &str) -> &str {
     rest
 }
 
-/// Returns the text as one line, which DuckDB's command line passes on as it is. Line breaks between
-/// words become carriage returns, which DuckDB's parser treats alike. Returns `None` if there is a line
-/// break within quotes, which would change the value.
-pub(super) fn one_line(sql: &str) -> Option<String> {
-    let mut line = String::with_capacity(sql.len());
+/// Returns the text as DuckDB's command line passes it on as a whole. Line breaks between words become
+/// carriage returns, which DuckDB's parser treats alike. Those within quotes stay. Returns `None` if
+/// the command line could take one of these for the end of the statement: it looks for an end in each
+/// line that has a semicolon, and drops lines in which it sees only a comment.
+pub(super) fn in_one_piece(sql: &str) -> Option<String> {
+    let mut text = String::with_capacity(sql.len());
+    let mut is_after_escapes = false;
     for (kind, piece) in Scanner::new(sql) {
-        if !piece.contains('\n') {
-            line += piece;
-        } else if kind == Kind::Quoted {
-            return None;
+        if kind == Kind::Quoted {
+            if is_after_escapes && piece.contains('\\') {
+                // On another line, a quote goes on that can have escapes.
+                return None;
+            }
+            is_after_escapes |= piece.starts_with(['e', 'E']);
+            text += piece;
         } else {
-            line += &piece.replace('\n', "\r");
+            is_after_escapes &= kind == Kind::Comment || piece.trim().is_empty();
+            text += &piece.replace('\n', "\r");
         }
     }
-    Some(line)
+    let goes_on = |at: usize| {
+        let line = text[..at].rsplit('\n').next().unwrap_or_default();
+        !text[..at].contains("--") && (!line.contains(';') || is_read_alike(&text[..=at]))
+    };
+    if !text.match_indices('\n').all(|(at, _)| goes_on(at)) {
+        return None;
+    }
+    // A comment with `--` has no end for the command line, which runs nothing if it sees only a comment.
+    let is_space = |piece: &str| piece.trim().is_empty() || piece.starts_with("/*");
+    let first = Scanner::new(&text).find(|(_, piece)| !is_space(piece));
+    let begins_with_comment = first.is_some_and(|(_, piece)| piece.starts_with("--"));
+    Some(if begins_with_comment {
+        format!(";{text}")
+    } else {
+        text
+    })
+}
+
+/// Returns true if DuckDB's command line certainly finds the same quotes and comments in the text as
+/// DuckDB's parser. It knows no escapes and no comments within comments, takes more for a quote in
+/// dollars, and ends a comment that begins with `--` only at a line feed.
+pub(super) fn is_read_alike(text: &str) -> bool {
+    let mut pieces = Scanner::new(text);
+    while let Some((kind, piece)) = pieces.next() {
+        let is_alike = match kind {
+            Kind::Comment if piece.starts_with("--") => !pieces.rest.contains('\n'),
+            Kind::Comment => !piece[2..].contains("/*"),
+            Kind::Plain | Kind::Quoted => !piece.contains('$') && !piece.contains("\\'"),
+        };
+        if !is_alike {
+            return false;
+        }
+    }
+    true
+}
+
+/// Returns the name of the pragma that a statement calls, in lower case.
+pub(super) fn pragma_name(sql: &str) -> Option<String> {
+    let (word, rest) = first_word(sql)?;
+    let name = skip_comments(rest);
+    let end = name.find(|c| !is_name(c)).unwrap_or(name.len());
+    let is_pragma = word.eq_ignore_ascii_case("pragma") && end > 0;
+    is_pragma.then(|| name[..end].to_ascii_lowercase())
+}
+
+/// Returns true if a statement that changes something may return rows: `INSERT … RETURNING`, for
+/// example, or `COPY … (RETURN_FILES)`.
+pub(super) fn may_return_rows(sql: &str) -> bool {
+    sql.to_ascii_lowercase().contains("return")
 }
 
 /// Returns the query that counts the statements in `sql`, a text that DuckDB can parse. `None` if
@@ -177,7 +231,6 @@ impl<'a> Scanner<'a> {
     /// Returns the kind and the length of the piece at the start of the text.
     fn piece(&self) -> (Kind, usize) {
         let text = self.rest;
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii();
         let follows_name = self.last.is_some_and(|c| is_name(c) || c == '$');
         let quoted = |length| (Kind::Quoted, length);
         if text.starts_with("--") {
@@ -225,6 +278,11 @@ impl<'a> Iterator for Scanner<'a> {
     }
 }
 
+/// Returns true for a character of a name without quotes.
+fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii()
+}
+
 /// Returns the length of a comment, which may contain others.
 fn comment_length(text: &str) -> usize {
     let (mut depth, mut at) = (0, 0);
@@ -246,107 +304,22 @@ fn comment_length(text: &str) -> usize {
     }
 }
 
-/// Returns the length of a quoted text. A quote of two parts, as in `'it''s'`, is two quoted texts.
+/// Returns the length of a quoted text. A doubled quotation mark does not end it.
 fn quote_length(text: &str, has_escapes: bool) -> usize {
-    let quote = text.chars().next().unwrap_or('\'');
-    let mut is_escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if is_escaped => is_escaped = false,
-            '\\' if has_escapes => is_escaped = true,
-            c if c == quote => return at + 1,
-            _ => {}
+    let mut chars = text.char_indices();
+    let quote = chars.next().map(|(_, quote)| quote);
+    while let Some((at, c)) = chars.next() {
+        if c == '\\' && has_escapes {
+            chars.next();
+        } else if Some(c) == quote {
+            if !text[at + 1..].starts_with(c) {
+                return at + 1;
+            }
+            chars.next();
         }
     }
     text.len()
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::{collection::vec, prelude::*, sample::select};
-
-    use super::*;
-
-    /// Texts of pieces that begin and end quotes and comments.
-    fn texts() -> impl Strategy<Value = String> {
-        let pieces = vec![
-            "'", "\"", "$$", "$a$", "$", "--", "/*", "*/", "\n", "\r", "\\", "e'", "E", ";", ".",
-            "x", "ü", "1", " ", "EXPLAIN", "CALL", "(", ")", "analyze",
-        ];
-        let piece = prop_oneof![select(pieces).prop_map(str::to_owned), any::<String>()];
-        vec(piece, 0..20).prop_map(|pieces| pieces.concat())
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_is_lost_or_changed_but_line_breaks(sql in texts()) {
-            let pieces: String = Scanner::new(&sql).map(|(_, piece)| piece).collect();
-            prop_assert_eq!(&pieces, &sql);
-            if let Some(line) = one_line(&sql) {
-                prop_assert!(!line.contains('\n'));
-                prop_assert_eq!(line.replace('\r', "\n"), sql.replace('\r', "\n"));
-            }
-            if let Some(rewritten) = rewrite(&sql) {
-                let rest = rewritten.select.trim_start_matches("FROM");
-                prop_assert!(sql.ends_with(rest));
-                let is_plain = |c: char| c.is_ascii_alphabetic() || " ,_()".contains(c);
-                prop_assert!(rewritten.prefix.chars().all(is_plain));
-            }
-        }
-    }
-
-    #[test]
-    fn explain_and_call_are_read_as_a_select() {
-        let parts = |sql: &str| {
-            let rewritten = rewrite(sql)?;
-            Some((rewritten.prefix, rewritten.select))
-        };
-        let is = |prefix: &str, select: &str| Some((prefix.to_owned(), select.to_owned()));
-        assert_eq!(parts("EXPLAIN SELECT 1"), is("EXPLAIN ", " SELECT 1"));
-        assert_eq!(
-            parts("/* a /* b */ */ -- c\n explain Analyze\nFROM t"),
-            is("EXPLAIN Analyze", "\nFROM t")
-        );
-        assert_eq!(
-            parts("EXPLAIN (ANALYZE, FORMAT json) SELECT 1"),
-            is("EXPLAIN (ANALYZE, FORMAT json)", " SELECT 1")
-        );
-        assert_eq!(parts("EXPLAIN (FROM t)"), is("EXPLAIN ", " (FROM t)"));
-        assert_eq!(parts(";CALL range(3)"), is("", "FROM range(3)"));
-        assert_eq!(parts("explained"), None);
-        assert_eq!(parts("'EXPLAIN' SELECT 1"), None);
-        let call = rewrite("CALL range(x)").unwrap();
-        assert_eq!(call.select.find('x').unwrap() + call.offset, 11);
-        assert!(begins_transaction("/**/ Begin TRANSACTION") && !begins_transaction("beginning"));
-    }
-
-    #[test]
-    fn line_breaks_outside_of_quotes_become_carriage_returns() {
-        for (sql, line) in [
-            (
-                "INSERT INTO t -- '\nSELECT 1",
-                Some("INSERT INTO t -- '\rSELECT 1"),
-            ),
-            ("a /* /* \n */ ' */\n b", Some("a /* /* \r */ ' */\r b")),
-            ("x$$\n$$ 'a'", Some("x$$\r$$ 'a'")),
-            ("$1\n$2", Some("$1\r$2")),
-            ("'it''s'\n", Some("'it''s'\r")),
-            ("e'a\\''\n", Some("e'a\\''\r")),
-            ("type'a\\'\n", Some("type'a\\'\r")),
-            ("'a\nb'", None),
-            ("e'\\'\n'", None),
-            ("\"a\nb\"", None),
-            ("$ä$ \n $ä$", None),
-            ("('$$', $$\n$$)", None),
-        ] {
-            assert_eq!(one_line(sql).as_deref(), line, "{sql}");
-        }
-    }
-
-    #[test]
-    fn a_text_without_semicolons_needs_no_count() {
-        assert_eq!(count_statements("DROP TABLE t"), None);
-        let count = count_statements("ä; DROP TABLE t").unwrap();
-        assert!(count.contains("unnest([1])"), "{count}");
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use tokio::{io::AsyncWriteExt, process::Command};
 use super::asking::Asker;
 
 /// Statements that read. Each is compared whole.
-const STATEMENTS: [&str; 51] = [
+const STATEMENTS: [&str; 64] = [
     "SELECT 1/3 AS third, 0.00012345678::DOUBLE AS p, 52.520006599999::DOUBLE AS lat, 1e300, 0.1::FLOAT",
     "SELECT 'nan'::DOUBLE, '-inf'::FLOAT, -0.0::DOUBLE, 1e-300",
     "SELECT (1, 'a') AS pair, row(1, 2), row(row(1), [row('x')])",
@@ -28,6 +28,9 @@ const STATEMENTS: [&str; 51] = [
     "SELECT 1 AS \"a b\", 2 AS \"c\"\"d\", 3 AS \"e\nf\", 4 AS \"|\"",
     "SELECT '{\"a\": [1, 2.50]}'::JSON, 'x'::ENUM('x', 'y')",
     "SELECT [[1, 2], [3]]::INT[][], [1, 2, 3]::INT[3]",
+    "SELECT 1 AS a, 2 AS a, 3 AS \"A\", 4 AS a_1, 5 AS b_1",
+    "FROM (VALUES (1, 2)) t(a, b) JOIN (VALUES (1, 3)) u(a, b) ON t.a = u.a -- both",
+    "WITH t AS (SELECT 'x' AS \"n_1\", 1 AS n) SELECT *, n FROM t",
     "SELECT 1 WHERE false",
     "FROM range(3)",
     "FROM range(3) SELECT range * 2 AS twice",
@@ -48,7 +51,17 @@ const STATEMENTS: [&str; 51] = [
     "PIVOT (VALUES ('a', 1), ('b', 2)) t(k, v) ON k USING sum(v)",
     "FROM (PIVOT (VALUES ('a', 1), ('b', 2)) t(k, v) ON k USING sum(v), first((v, 1)))",
     "WITH t AS (SELECT 'a' AS k, 1 / 3 AS v) PIVOT t ON k USING sum(v) -- why",
+    "PIVOT (SELECT 'a;\n.quit;\nb' AS x, 'k' AS k) ON k USING first(x)",
+    "PIVOT (SELECT $$a\nb$$ AS x, 'k\nl' AS k) ON k USING first(x), last(x);",
+    "/* it's */\nPIVOT (SELECT 'a\n.quit' AS x, $$k$$ AS k) ON k USING first(x)",
     "UNPIVOT (SELECT 1 AS a, 2 AS b) ON a, b",
+    "PRAGMA version",
+    "pragma /* this */ platform;",
+    "-- which\nPRAGMA platform",
+    "-- why\nPIVOT (VALUES ('a', 1)) t(k, v) ON k USING sum(v)",
+    "/* why */ -- not\nPIVOT (SELECT $$a$$ AS x, 'k' AS k) ON k USING first(x)",
+    "PRAGMA table_info('duckdb_types')",
+    "PRAGMA table_info=duckdb_views -- a view",
     "CALL range(3)",
     "/* now */ call\n generate_series(1, 3) -- three\n",
     "CALL pragma_version()",
@@ -215,6 +228,24 @@ async fn the_types_of_columns_are_told() {
             {"name": "v", "kind": "VARIANT"},
         ])
     );
+    let kinds = async |asker: &mut Asker, sql: &str| {
+        let answer = asker.ask(sql).await;
+        let columns = answer["rows"]["columns"].as_array();
+        let columns = columns.unwrap_or_else(|| panic!("{sql}: {answer}")).iter();
+        columns
+            .map(|it| it["kind"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    // Statements that are no queries.
+    let pivot = "PIVOT (SELECT 'k' AS k, (1, 'a') AS v) ON k USING first(v), sum(1) AS n";
+    assert_eq!(
+        kinds(&mut asker, pivot).await,
+        ["STRUCT(INTEGER, VARCHAR)", "HUGEINT"]
+    );
+    let version = kinds(&mut asker, "PRAGMA version").await;
+    assert_eq!(version, ["VARCHAR", "VARCHAR", "VARCHAR"]);
+    let copy = "COPY (SELECT 1) TO 's3://lake/typed.csv' (RETURN_FILES)";
+    assert_eq!(kinds(&mut asker, copy).await, ["BIGINT", "VARCHAR[]"]);
     asker.end().await;
 }
 
@@ -240,49 +271,6 @@ async fn explain_shows_the_plan_of_what_was_typed() {
         .ask("EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1")
         .await;
     assert_eq!(refused, json!("not_select"));
-    asker.end().await;
-}
-
-#[tokio::test]
-async fn what_writes_needs_the_role_however_it_is_written() {
-    let home = TempDir::new().unwrap();
-    let mut asker = Asker::start(home.path(), home.path());
-    asker.request["writes"] = false.into();
-    for sql in [
-        "INSERT INTO lake.zoo.ducks VALUES ('x', 1) RETURNING *",
-        "CREATE TABLE t AS PIVOT (VALUES ('a', 1)) t(k, v) ON k USING sum(v)",
-        "COPY (PIVOT (VALUES ('a', 1)) t(k, v) ON k USING sum(v)) TO 's3://lake/x.csv'",
-        "COPY (SELECT 1) TO 's3://lake/x.csv'",
-        "ATTACH ':memory:' AS other",
-        "CREATE SECRET s (TYPE s3)",
-        "SET VARIABLE x = 1",
-        "CALL set_iceberg_table_properties(lake.zoo.ducks, MAP {'x': 'y'}); DROP TABLE t",
-    ] {
-        let answer = asker.ask(sql).await;
-        let is_refused = answer == "not_select" || answer["several"].is_u64();
-        assert!(is_refused, "{sql}: {answer}");
-    }
-    // DuckDB takes it for a SELECT.
-    let sql = "FROM set_iceberg_table_properties(lake.zoo.ducks, {'x': 'y'})";
-    let answer = asker.ask(sql).await;
-    let message = answer["wrong"]["message"].as_str().unwrap_or_default();
-    assert!(message.contains("read-only mode"), "{answer}");
-    asker.end().await;
-}
-
-#[tokio::test]
-async fn what_a_statement_returns_is_shown() {
-    let home = TempDir::new().unwrap();
-    let mut asker = Asker::start(home.path(), home.path());
-    let answer = asker.ask("SET VARIABLE x = 1").await;
-    assert!(answer["done"].is_object(), "{answer}");
-    let answer = asker.ask("PRAGMA version").await;
-    let version = answer["rows"]["rows"][0][0].as_str();
-    assert!(version.is_some_and(|it| it.starts_with("v1.")), "{answer}");
-    let answer = asker
-        .ask("CREATE OR REPLACE TEMP TABLE t AS SELECT 'a\nb' AS x")
-        .await;
-    assert_eq!(answer, json!("line_break"));
     asker.end().await;
 }
 
@@ -328,6 +316,14 @@ async fn names_need_no_catalog() {
         let answer = asker.ask(sql).await;
         assert!(answer["rows"]["rows"][0].is_array(), "{sql}: {answer}");
     }
+    // Columns keep their names, although two of them have the same.
+    let pairs = "SELECT a.name, b.name FROM ducks a, ducks b WHERE a.name = b.name ORDER BY ALL";
+    let pairs = asker.ask(pairs).await;
+    assert_eq!(
+        rows_of(&pairs)[..2],
+        [["name", "name"], ["mallard", "mallard"]].map(|row| row.map(|it| Some(it.to_owned()))),
+        "{pairs}"
+    );
     let wrong = asker.ask("SELECT * FROM zoo.dukcs").await;
     assert_eq!(wrong["wrong"]["name"], "dukcs", "{wrong}");
     assert_eq!(wrong["wrong"]["position"], 14, "{wrong}");

@@ -113,6 +113,9 @@ fn statement() -> impl Strategy<Value = String> {
         "$$;\n$$",
         "$a$ $$ $a$",
         "'\n.quit\n'",
+        "'a;\n.shell touch canary\n;\n'",
+        "e'\\';\n.quit\n'",
+        "1 AS \"x;\n.quit\"",
         "1 AS \";\"",
         "1 AS x$$",
         "'\\'",
@@ -127,7 +130,9 @@ fn statement() -> impl Strategy<Value = String> {
         "CREATE~TEMP~TABLE~t~AS~SELECT~%",
         "SET~VARIABLE~x~=~1",
         "PRAGMA~version",
+        "PRAGMA~table_info~(~'duckdb_views'~)",
         "PIVOT~(~SELECT~1~AS~a~)~ON~a~USING~count(*)",
+        "PIVOT~(~SELECT~1~AS~a,~%~)~ON~a~USING~count(*)",
     ]);
     (form, value, vec(trivia(), 12)).prop_map(|(form, value, trivia)| {
         let mut trivia = trivia.into_iter();
@@ -160,6 +165,8 @@ async fn a_text_is_run_as_the_one_statement_that_it_is() {
             count => answer["several"] == count || answer == "line_break",
         };
         assert!(is_right, "{sql:?}\n{answer}");
+        let columns = answer["rows"]["columns"].to_string();
+        assert!(!columns.contains("nothing"), "not run: {sql:?}\n{answer}");
     }
     assert!(!home.path().join("canary").exists());
     asker.end().await;

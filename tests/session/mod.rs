@@ -14,6 +14,7 @@ mod names;
 mod parquet;
 mod problems;
 mod quoting;
+mod statements;
 mod unreadable;
 mod values;
 mod vended;

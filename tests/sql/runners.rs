@@ -4,7 +4,8 @@ use discord_loopback::{MessageView, Person};
 use test_support::{assert_says, lake, wait_until};
 
 use super::{
-    DUCKS, ENDLESS, RuntimeEnv, answer, assert_parquet, everywhere, is_last, run_command, start_session,
+    DUCKS, ENDLESS, RuntimeEnv, answer, assert_parquet, everywhere, is_last, run_command,
+    start_session,
 };
 use crate::runtimes::stop_session;
 

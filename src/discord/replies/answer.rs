@@ -43,8 +43,9 @@ pub(crate) fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Rep
         }
         QueryResponse::Empty => "The query did not run, because it has only comments.".to_owned(),
         QueryResponse::LineBreak => {
-            "The statement did not run, because `/duck sql` can't pass on a line break within quotes \
-             in a statement other than a `SELECT`. Write `'…' || chr(10) || '…'`, or run it in the \
+            "The statement did not run, because DuckDB could take a line break within quotes for its end: \
+             one after a comment that begins with `--`, or after a semicolon in its line. Write the \
+             comment as `/* … */`, or the line break as `'…' || chr(10) || '…'`. Or run it in the \
              session itself: `/duck open`."
                 .to_owned()
         }
@@ -120,6 +121,10 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
     };
     if has_file {
         text += formula_note(rows);
+    }
+    if count == 0 && rows.lacks_default_schema {
+        text += "\nOnly tables of the default schema are listed, and a catalog with several schemas has \
+                 no default. `/duck tables` and `SHOW ALL TABLES` list all tables.";
     }
     let reply = Reply::new(text).with(Emphasis::Secondary, "Share", Button::Share);
     let file = has_file.then(|| result_file(question.sql, rows));

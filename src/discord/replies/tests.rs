@@ -163,6 +163,11 @@ fn asking_duckdb() {
             ..Rows::default()
         })
     };
+    let no_default = QueryResponse::Rows(Rows {
+        columns: vec![column("name", "VARCHAR")],
+        lacks_default_schema: true,
+        ..Rows::default()
+    });
     let wrong = |kind: &str, message: &str| QueryError {
         kind: kind.into(),
         message: message.into(),
@@ -285,8 +290,12 @@ fn asking_duckdb() {
         ("only comments", to("-- a", &QueryResponse::Empty)),
         (
             "a line break",
-            to("INSERT INTO t VALUES ('a\nb')", &QueryResponse::LineBreak),
+            to(
+                "INSERT INTO t VALUES (e'a\\';\nb')",
+                &QueryResponse::LineBreak,
+            ),
         ),
+        ("no default schema", to("SHOW TABLES", &no_default)),
         ("missing table", to(sql, &QueryResponse::Error(missing))),
         ("access denied", to(sql, &QueryResponse::Error(denied))),
         (
