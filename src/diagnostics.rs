@@ -23,6 +23,9 @@ pub struct Diagnostic {
 pub enum DiagnosticStatus {
     #[serde(rename = "fine")]
     Ok,
+    /// It will fail soon.
+    #[serde(rename = "warning")]
+    Warning,
     /// The problem must be fixed.
     #[serde(rename = "wrong")]
     Failed,
@@ -35,6 +38,14 @@ impl Diagnostic {
             subject: subject.into(),
             status: DiagnosticStatus::Ok,
             message: message.into(),
+        }
+    }
+
+    /// Creates a diagnostic for something that will fail soon. `message` says how to fix it.
+    pub fn warning(subject: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            status: DiagnosticStatus::Warning,
+            ..Self::ok(subject, message)
         }
     }
 
@@ -51,6 +62,7 @@ impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = match self.status {
             DiagnosticStatus::Ok => "ok   ",
+            DiagnosticStatus::Warning => "warn ",
             DiagnosticStatus::Failed => "WRONG",
         };
         write!(f, "{mark} {}: {}", self.subject, self.message)

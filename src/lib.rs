@@ -6,7 +6,8 @@
 //! - [`catalog`]: the values of a catalog's settings, and the list of its tables.
 //! - [`credentials`]: S3 credentials: parsing, preflight, and the trait of their store.
 //! - [`history`]: a person's past queries: their limits, and the trait of their store.
-//! - `listener`: HTTP on a port, with limits on connections.
+//! - `listener`: HTTP on a port, with limits on connections. [`outbound`]: connections to other
+//!   servers: CA certificates and proxies.
 //! - [`door`]: the authenticating reverse proxy in front of a session. [`duckdb`]: the program
 //!   behind it.
 //! - [`runtime`]: the place where sessions run, on Kubernetes or on one machine.
@@ -33,6 +34,7 @@ pub mod error;
 pub mod history;
 mod listener;
 mod metrics;
+pub mod outbound;
 mod reaper;
 mod reconciler;
 mod redact;

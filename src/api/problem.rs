@@ -1,6 +1,7 @@
 //! Problem documents (RFC 9457). Their types are stable; their texts are for people.
 
 mod ending;
+mod preflight;
 mod texts;
 
 use std::time::Duration;

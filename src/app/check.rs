@@ -7,6 +7,7 @@ use crate::{
     credentials::preflight::Preflight,
     diagnostics::{Diagnostic, DiagnosticStatus},
     discord,
+    outbound::Outbound,
     runtime::{kubernetes, local},
     settings::Settings,
 };
@@ -24,6 +25,7 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
         check_dns(settings),
         check_catalogs(settings)
     );
+    diagnostics.extend(check_outbound(&settings.outbound));
     diagnostics.extend(chat.into_iter().chain(runtime).chain(dns).chain(catalogs));
     diagnostics
 }
@@ -32,7 +34,32 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
 pub fn is_fine(diagnostics: &[Diagnostic]) -> bool {
     diagnostics
         .iter()
-        .all(|diagnostic| diagnostic.status == DiagnosticStatus::Ok)
+        .all(|diagnostic| diagnostic.status != DiagnosticStatus::Failed)
+}
+
+/// Checks the CA certificates and proxies of connections to other servers.
+fn check_outbound(outbound: &Outbound) -> Vec<Diagnostic> {
+    let now = Utc::now();
+    let authorities = outbound.authorities.certificates().into_iter();
+    let authorities = authorities.map(|authority| {
+        let what = format!("CA {}", authority.subject);
+        let end = authority.not_after.format("%Y-%m-%d");
+        if authority.not_after < now {
+            let says = format!("expired on {end}; replace it in tls.ca_file");
+            Diagnostic::failed(what, says)
+        } else {
+            Diagnostic::ok(what, format!("trusted until {end}"))
+        }
+    });
+    let proxies = outbound.proxies.with_login().into_iter();
+    let proxies = proxies.map(|name| {
+        let says = format!(
+            "{name} has a password, so sessions don't get it: everybody could read it there. If \
+             they need a proxy, set pod.environment.{name} to one without a password"
+        );
+        Diagnostic::warning("proxy", says)
+    });
+    authorities.chain(proxies).collect()
 }
 
 async fn check_runtime(settings: &Settings) -> Vec<Diagnostic> {
@@ -68,7 +95,7 @@ pub(super) async fn check_domain(domain: &str) -> Diagnostic {
 
 /// Checks that storages and catalogs answer, and that their clocks agree with this machine's.
 async fn check_catalogs(settings: &Settings) -> Vec<Diagnostic> {
-    let preflight = match Preflight::new() {
+    let preflight = match Preflight::new(&settings.outbound) {
         Ok(preflight) => preflight,
         Err(why) => {
             return vec![Diagnostic::failed(

@@ -115,7 +115,7 @@ async fn serve_with(
     let metrics = Metrics::start().context("can't start metrics")?;
     let started = async {
         let backend = Backend::find(&settings).await?;
-        anyhow::Ok((backend, discord::connect(&settings.discord).await?))
+        anyhow::Ok((backend, discord::connect(&settings).await?))
     };
     let (backend, discord) = tokio::select! {
         started = started => started?,
@@ -131,7 +131,7 @@ async fn serve_with(
     } = backend;
     tell(local.as_ref());
     let notifier = Arc::new(discord.notifier(settings.clone()));
-    let preflight = Preflight::new().context("can't create the HTTPS client")?;
+    let preflight = Preflight::new(&settings.outbound).context("can't create the HTTPS client")?;
     let dependencies = Dependencies {
         runtime,
         credentials,

@@ -1,6 +1,6 @@
 //! Client of a catalog's REST API, for lists. Does I/O.
 //!
-//! Follows no redirect and uses no proxy. Sends the login to the catalog's address in the settings
+//! Follows no redirect. Sends the login to the catalog's address in the settings
 //! only, or to its authorization server.
 
 use std::time::Duration;
@@ -9,6 +9,7 @@ use reqwest::{Client, RequestBuilder, Url, redirect::Policy};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::config::CatalogConfig;
+use crate::outbound::{CertificateProblem, Outbound};
 
 /// Maximum time for one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,6 +31,7 @@ pub struct ListedCatalog<'a> {
     /// Warehouse; empty if the catalog has only one.
     pub warehouse: &'a str,
     pub login: Login<'a>,
+    pub outbound: &'a Outbound,
 }
 
 /// Login at a catalog.
@@ -51,6 +53,10 @@ pub enum Login<'a> {
 pub enum ListingError {
     #[error("the catalog did not answer in time, or can't be reached")]
     Unreachable,
+    #[error(
+        "{0}. An admin should set `tls.ca_file` to the certificates of the CAs that are in use"
+    )]
+    BadCertificate(CertificateProblem),
     #[error("the catalog requires signed requests, which only DuckDB can send")]
     Unsigned,
     #[error("the catalog answered {0} with status {1}")]
@@ -77,10 +83,11 @@ pub(super) struct CatalogClient {
 impl CatalogClient {
     /// Logs in, and reads the catalog's configuration.
     pub(super) async fn connect(catalog: &ListedCatalog<'_>) -> Result<Self, ListingError> {
-        let client = Client::builder()
+        let client = catalog
+            .outbound
+            .client()
             .timeout(REQUEST_TIMEOUT)
             .redirect(Policy::none())
-            .no_proxy()
             .build()
             .map_err(|_| ListingError::Unreachable)?;
         let token = match &catalog.login {
@@ -233,7 +240,10 @@ fn authorize(request: RequestBuilder, token: Option<&str>) -> RequestBuilder {
 /// Sends a request and reads the answer.
 async fn send(request: RequestBuilder, what: &'static str) -> Result<Vec<u8>, ListingError> {
     let answer = request.send().await;
-    let mut answer = answer.map_err(|_| ListingError::Unreachable)?;
+    let mut answer = answer.map_err(|error| match CertificateProblem::find(&error) {
+        Some(problem) => ListingError::BadCertificate(problem),
+        None => ListingError::Unreachable,
+    })?;
     let status = answer.status();
     if !status.is_success() {
         return Err(ListingError::Status(what, status.as_u16()));

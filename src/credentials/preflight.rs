@@ -1,8 +1,7 @@
 //! Checks credentials before they are stored, with one signed request to the S3 service and one
 //! request to the catalog.
 //!
-//! Does I/O, but only with endpoints from the settings. It follows no redirect and uses no
-//! proxy. Each request has 5 s, and at most 64 KiB of an answer are used.
+//! Does I/O, but only with endpoints from the settings. It follows no redirect. Each request has 5 s, and at most 64 KiB of an answer are used.
 
 mod catalog;
 mod error;
@@ -17,7 +16,10 @@ use reqwest::{Client, redirect::Policy};
 pub use error::{CheckedService, ErrorOrigin, PreflightError};
 
 use super::{CredentialPart, Credentials};
-use crate::settings::Catalog;
+use crate::{
+    outbound::{CertificateProblem, Outbound},
+    settings::Catalog,
+};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -59,11 +61,11 @@ impl Preflight {
     ///
     /// # Errors
     /// If TLS can't be set up on this machine.
-    pub fn new() -> reqwest::Result<Self> {
-        let client = Client::builder()
+    pub fn new(outbound: &Outbound) -> reqwest::Result<Self> {
+        let client = outbound
+            .client()
             .timeout(REQUEST_TIMEOUT)
             .redirect(Policy::none())
-            .no_proxy()
             .build()?;
         Ok(Self { client })
     }
@@ -84,7 +86,9 @@ impl Preflight {
     pub async fn probe(&self, endpoint: &str) -> Result<Option<DateTime<Utc>>, String> {
         let answer = self.client.get(endpoint).send().await;
         let answer = answer.map_err(|error| {
-            if error.is_timeout() {
+            if let Some(problem) = CertificateProblem::find(&error) {
+                problem.to_string()
+            } else if error.is_timeout() {
                 "no answer in time".to_owned()
             } else {
                 "no connection".to_owned()

@@ -43,7 +43,7 @@ pub fn read_application_id(text: &str) -> Option<u64> {
 /// Checks everything that the bot needs from Discord. Changes nothing.
 pub async fn look(settings: &settings::Settings) -> Vec<Diagnostic> {
     let discord = &settings.discord;
-    let http = match http(discord) {
+    let http = match http(discord, &settings.outbound) {
         Ok(http) => http,
         Err(error) => {
             return vec![Diagnostic::failed(

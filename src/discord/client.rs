@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use serenity::http::{Http, HttpBuilder};
 
-use crate::settings;
+use crate::{outbound::Outbound, settings};
 
 /// Maximum duration of one request to Discord.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -14,10 +14,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// If TLS can't be set up.
-pub(super) fn http(settings: &settings::Discord) -> anyhow::Result<Http> {
-    let client = reqwest::Client::builder()
-        .timeout(REQUEST_TIMEOUT)
-        .build()?;
+pub(super) fn http(settings: &settings::Discord, outbound: &Outbound) -> anyhow::Result<Http> {
+    let client = outbound.client().timeout(REQUEST_TIMEOUT).build()?;
     let mut builder = HttpBuilder::new(settings.token.expose_secret()).client(client);
     if let Some(proxy) = &settings.api_proxy {
         // serenity ignores the proxy while its own rate limiter is on. Without a proxy, that limiter

@@ -24,6 +24,7 @@ mod message;
 mod notifier;
 mod pulse;
 mod query_file;
+mod relay;
 mod replies;
 mod responder;
 mod suggest;
@@ -56,9 +57,10 @@ use errors::status;
 use followed::FollowedStarts;
 pub use notifier::DiscordNotifier;
 use pulse::Pulse;
+use relay::Relay;
 use responder::PendingAcks;
 
-use crate::{service::Service, settings};
+use crate::{outbound::Outbound, service::Service, settings};
 
 /// Interval between checks of the gateway connection.
 const CONNECTION_CHECK_INTERVAL: Duration = Duration::from_millis(500);
@@ -72,14 +74,17 @@ pub struct Discord {
     direct: Arc<DirectMessages>,
     followed: FollowedStarts,
     settings: settings::Discord,
+    outbound: Outbound,
 }
 
 /// Checks the token and registers the commands.
 ///
 /// # Errors
 /// If Discord can't be reached, or rejects the token or the commands. The message says what to do.
-pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
-    let http = http(settings)?;
+pub async fn connect(settings: &settings::Settings) -> anyhow::Result<Discord> {
+    let outbound = settings.outbound.clone();
+    let settings = &settings.discord;
+    let http = http(settings, &outbound)?;
     let application = match http.get_current_application_info().await {
         Ok(application) => application.id,
         Err(error) if status(&error) == Some(401) => {
@@ -112,6 +117,7 @@ pub async fn connect(settings: &settings::Discord) -> anyhow::Result<Discord> {
                 followed: FollowedStarts::default(),
                 http,
                 settings: settings.clone(),
+                outbound,
             })
         }
         Err(error) if matches!(status(&error), Some(403 | 404)) => bail!(
@@ -142,7 +148,7 @@ impl Discord {
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         // The client takes its own `Http`, and uses it only to look up the gateway.
-        let own = http(&self.settings)?;
+        let own = http(&self.settings, &self.outbound)?;
         let bot = Arc::new(Bot {
             http: self.http,
             settings: self.settings,
@@ -165,6 +171,11 @@ impl Discord {
             .event_handler(Gateway { bot })
             .raw_event_handler(UnreadableInteractionLogger)
             .await?;
+        let gateway = client.ws_url.lock().await.clone();
+        let relay = Relay::start(&gateway, &self.outbound).await?;
+        if let Some(relay) = &relay {
+            *client.ws_url.lock().await = relay.url.clone();
+        }
         let shards = client.shard_manager.clone();
         let looking = async {
             let mut looks = tokio::time::interval(CONNECTION_CHECK_INTERVAL);

@@ -13,9 +13,12 @@ use super::{
     shell::{Answer, Exited, Shell},
     steps::{record_problem, run_optional},
 };
-use crate::catalog::{
-    client::{ListedCatalog, ListingError, Login},
-    listing::{self, Listing},
+use crate::{
+    catalog::{
+        client::{ListedCatalog, ListingError, Login},
+        listing::{self, Listing},
+    },
+    outbound::Outbound,
 };
 
 /// Maximum time to list tables while a session starts.
@@ -97,6 +100,7 @@ pub(super) async fn list_tables(
         endpoint: &catalog.endpoint,
         warehouse: &catalog.warehouse,
         login,
+        outbound: &Outbound::of_session(variables),
     };
     listing::list(&listed, within).await
 }

@@ -120,11 +120,13 @@ mod platform {
     }
 
     /// Variables with URLs that a session must reach. Each may have several, separated by commas.
-    const URLS: [&str; 5] = [
+    const URLS: [&str; 7] = [
         "CATALOG_ENDPOINT",
         "CATALOG_OAUTH2_SERVER_URI",
         "S3_ENDPOINT",
         "DUCKDB_HTTP_PROXY",
+        "HTTPS_PROXY",
+        "http_proxy",
         "DUCKDB_FOLDERS",
     ];
 

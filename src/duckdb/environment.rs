@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, fmt, num::NonZeroU32, path::PathBuf};
 
-use crate::catalog::values::{S3Endpoint, ValueError, catalog_name, http_url, plain_text};
+use crate::{
+    catalog::values::{S3Endpoint, ValueError, catalog_name, http_url, plain_text},
+    outbound::CA_FILE_VARIABLE,
+};
 
 /// Default port of DuckDB's UI, which the UI's pages and the door expect.
 pub const UI_PORT: u16 = 4213;
@@ -80,6 +83,8 @@ pub struct SessionConfig {
     pub folders: Option<Vec<String>>,
     /// True if the owner may install community extensions.
     pub community_extensions: bool,
+    /// Path of the file of all CA certificates. `None` for those of the system.
+    pub ca_file: Option<String>,
     /// Host and port of the proxy for fetching the UI's pages. `None` for a direct connection.
     pub http_proxy: Option<String>,
     /// Key of the bot's commands. `None` if the session takes none.
@@ -216,6 +221,7 @@ impl EnvironmentReader<'_> {
         let init = self.init();
         let folders = self.text("DUCKDB_FOLDERS");
         let community = self.flag("DUCKDB_COMMUNITY_EXTENSIONS");
+        let ca_file = self.text(CA_FILE_VARIABLE);
         let http_proxy = self.text("DUCKDB_HTTP_PROXY");
         let control = self.control();
         let s3 = self.s3();
@@ -234,6 +240,7 @@ impl EnvironmentReader<'_> {
             init: init?,
             folders: folders?.map(|list| list.split(',').map(str::to_owned).collect()),
             community_extensions: community?,
+            ca_file: ca_file?,
             http_proxy: http_proxy?,
             control: control?,
             s3: s3?,

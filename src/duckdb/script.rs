@@ -91,7 +91,7 @@ fn from_environment(name: &str) -> String {
 /// Returns the steps from the credentials to the catalog, each of which depends on the one before.
 pub fn access_steps(config: &SessionConfig) -> [ScriptStep; 2] {
     [
-        create_s3_secret(&config.s3, &from_environment),
+        create_s3_secret(config, &from_environment),
         attach_catalog(&config.catalog, Access::ReadWrite, &from_environment),
     ]
 }
@@ -220,9 +220,15 @@ fn start_ui(config: &SessionConfig) -> ScriptStep {
     ScriptStep::new("Starting DuckDB's UI", statements)
 }
 
-fn create_s3_secret(s3: &S3, value: Value<'_>) -> ScriptStep {
+fn create_s3_secret(config: &SessionConfig, value: Value<'_>) -> ScriptStep {
+    let s3 = &config.s3;
     let load = "LOAD httpfs;".to_owned();
-    let statements = [load].into_iter().chain(s3_secret(s3, value)).collect();
+    // httpfs and iceberg ignore OpenSSL's variable (seen with 1.5.5).
+    let authorities = config.ca_file.as_ref();
+    let authorities =
+        authorities.map(|path| format!("SET GLOBAL ca_cert_file = {};", literal(path)));
+    let before = [load].into_iter().chain(authorities);
+    let statements = before.chain(s3_secret(s3, value)).collect();
     let what = match s3.keys {
         OwnKeys::None => "Loading the extension httpfs",
         OwnKeys::Permanent | OwnKeys::Temporary => "Loading your S3 credentials",

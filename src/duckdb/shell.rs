@@ -27,6 +27,7 @@ use super::{
     secrets::Secrets,
     table_text::{Marks, Table},
 };
+use crate::outbound::{CA_FILE_VARIABLE, SESSION_PROXY_VARIABLES};
 
 /// Maximum time for DuckDB to exit after the end of its input. It exits at once unless a query
 /// runs. Killing it loses nothing that it could still save.
@@ -51,9 +52,9 @@ pub enum Answer<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exited;
 
-/// The only variables in the environment of a DuckDB for the chat: the location of the CA
-/// certificates.
-const INHERITED_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+/// The only variables in the environment of a DuckDB for the chat, besides the proxies: the location
+/// of the CA certificates.
+const INHERITED_VARIABLES: [&str; 2] = [CA_FILE_VARIABLE, "SSL_CERT_DIR"];
 
 /// A running DuckDB process, which is killed when dropped.
 ///
@@ -86,7 +87,7 @@ impl Shell {
     }
 
     /// Starts `program` for queries from the chat, in `folder`, which must be empty. Its environment contains
-    /// only the location of the CA certificates, from `variables`.
+    /// only the location of the CA certificates and the proxies, from `variables`.
     ///
     /// # Errors
     /// If `program` can't be started.
@@ -97,8 +98,11 @@ impl Shell {
         secrets: Secrets,
     ) -> std::io::Result<Self> {
         let mut command = Command::new(program);
-        let passed_on = INHERITED_VARIABLES.map(|name| Some((name, variables.get(name)?)));
-        command.env_clear().envs(passed_on.into_iter().flatten());
+        let names = INHERITED_VARIABLES
+            .into_iter()
+            .chain(SESSION_PROXY_VARIABLES);
+        let passed_on = names.filter_map(|name| Some((name, variables.get(name)?)));
+        command.env_clear().envs(passed_on);
         command.current_dir(folder);
         Self::run(command, secrets, true)
     }

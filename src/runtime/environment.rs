@@ -82,8 +82,11 @@ pub(super) fn plain(
         let names = settings.duckdb.extensions.join(",");
         all.push(("DUCKDB_FURTHER_EXTENSIONS", names));
     }
-    if let Some(proxy) = &settings.duckdb.http_proxy {
-        all.push(("DUCKDB_HTTP_PROXY", proxy.clone()));
+    let proxies = &settings.outbound.proxies;
+    let pages = settings.duckdb.http_proxy.clone();
+    if let Some(proxy) = pages.or_else(|| proxies.address_for_https()) {
+        all.push(("DUCKDB_HTTP_PROXY", proxy));
     }
+    all.extend(proxies.session_variables());
     all
 }

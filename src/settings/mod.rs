@@ -2,11 +2,12 @@
 //!
 //! Sources, from lowest to highest precedence: `config/default.toml` (built in), the file named by
 //! `--config`, and `DUCKBOT_<SECTION>__<KEY>` variables. Reads that file, the token file, the
-//! API's tokens file and nothing else.
+//! API's tokens file, the file of CA certificates and nothing else.
 
 mod api;
 #[cfg(test)]
 mod chart_tests;
+mod outbound;
 mod read;
 mod reader;
 mod reaper;
@@ -24,6 +25,8 @@ use config::{Config, Environment, File, FileFormat};
 use read::{TOKEN_VARIABLE, read};
 use reader::{SettingError, SettingsReader};
 use serde_json::{Map, Value};
+
+use crate::outbound::Proxies;
 
 pub use crate::catalog::values::MAX_NAME_BYTES;
 pub use api::token;
@@ -85,9 +88,10 @@ impl Settings {
         variables: HashMap<String, String>,
     ) -> Result<Self, InvalidSettings> {
         let token = variables.get(TOKEN_VARIABLE).cloned();
+        let proxies = Proxies::read(&variables);
         let mut reader =
             SettingsReader::new(merge(file, variables).map_err(|why| InvalidSettings(vec![why]))?);
-        let settings = read(&mut reader, token);
+        let settings = read(&mut reader, token, proxies);
         let errors = reader.finish();
         match settings {
             Ok(settings) if errors.is_empty() => Ok(settings),

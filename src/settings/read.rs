@@ -7,6 +7,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::{
     api,
+    outbound::read_outbound,
     reader::{Invalid, SettingsReader},
     reaper::{read_reaper, read_report},
     sections::{
@@ -18,7 +19,10 @@ use super::{
         DURATION, ID, any, domain_name, duration, host_and_port, id, image, label, parse, path, url,
     },
 };
-use crate::session::{Mebibytes, RUNNER_SIZE};
+use crate::{
+    outbound::{InvalidProxy, Proxies},
+    session::{Mebibytes, RUNNER_SIZE},
+};
 
 /// Variable with the bot's token, if no file is named.
 pub(super) const TOKEN_VARIABLE: &str = "DUCKBOT_DISCORD_TOKEN";
@@ -30,6 +34,7 @@ pub(super) const TOKEN_VARIABLE: &str = "DUCKBOT_DISCORD_TOKEN";
 pub(super) fn read(
     reader: &mut SettingsReader,
     token: Option<String>,
+    proxies: Result<Proxies, InvalidProxy>,
 ) -> Result<Settings, Invalid> {
     let discord = read_discord(reader, token);
     let kubernetes = read_kubernetes(reader);
@@ -47,6 +52,7 @@ pub(super) fn read(
     let report = read_report(reader);
     let api = api::read(reader);
     let admin = reader.optional("admin.listen", "an address, like 0.0.0.0:9090", parse);
+    let outbound = read_outbound(reader, proxies);
     let log = read_log(reader);
     let settings = Settings {
         discord: discord?,
@@ -64,6 +70,7 @@ pub(super) fn read(
         report: report?,
         api: api?,
         admin: admin?,
+        outbound: outbound?,
         log: log?,
     };
     check_defaults(reader, &settings)?;

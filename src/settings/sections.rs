@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use super::{schedule::Schedule, values::url};
 use crate::{
     catalog::values::S3Endpoint,
+    outbound::Outbound,
     session::{ChannelId, Failure, Limits, Mebibytes, OwnerId, Record, RecordKind, Size},
 };
 
@@ -44,6 +45,8 @@ pub struct Settings {
     pub api: Option<Api>,
     /// `[admin]`: address of health and metrics. `None`: they are off.
     pub admin: Option<SocketAddr>,
+    /// `[tls]`, and the proxies of the environment.
+    pub outbound: Outbound,
     /// `[log]`
     pub log: Log,
 }
@@ -319,6 +322,11 @@ impl Settings {
         let had = amount(self.size(name)?)?;
         let has_more = |size: &&Size| amount(size).is_some_and(|amount| amount > had);
         Some(&self.sizes.iter().find(has_more)?.name)
+    }
+
+    /// Returns true if sessions need certificates besides those in their image.
+    pub fn has_own_authorities(&self) -> bool {
+        !self.outbound.authorities.is_empty()
     }
 
     /// Time for which the DuckDB that answered a query from the chat waits for the next one.

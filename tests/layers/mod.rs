@@ -12,9 +12,10 @@ use std::{
 use imports::Crate;
 
 /// Top-level modules, and the modules that each may import.
-const MAY_IMPORT: [(&str, &[&str]); 23] = [
+const MAY_IMPORT: [(&str, &[&str]); 24] = [
     ("session", &[]),
-    ("catalog", &[]),
+    ("catalog", &["outbound"]),
+    ("outbound", &["unicode"]),
     ("error", &[]),
     ("diagnostics", &[]),
     ("redact", &[]),
@@ -30,17 +31,18 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
             "error",
             "listener",
             "metrics",
+            "outbound",
             "service",
             "session",
             "settings",
         ],
     ),
-    ("settings", &["catalog", "session"]),
+    ("settings", &["catalog", "outbound", "session"]),
     ("telemetry", &["settings", "unicode"]),
     (
         "credentials",
         &[
-            "catalog", "error", "redact", "s3_error", "session", "settings",
+            "catalog", "error", "outbound", "redact", "s3_error", "session", "settings",
         ],
     ),
     ("door", &["listener", "unicode"]),
@@ -54,6 +56,7 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
             "diagnostics",
             "history",
             "metrics",
+            "outbound",
             "session",
             "settings",
         ],
@@ -84,6 +87,7 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
             "diagnostics",
             "history",
             "metrics",
+            "outbound",
             "service",
             "session",
             "settings",
@@ -91,7 +95,10 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
             "unicode",
         ],
     ),
-    ("duckdb", &["catalog", "door", "redact", "s3_error"]),
+    (
+        "duckdb",
+        &["catalog", "door", "outbound", "redact", "s3_error"],
+    ),
     (
         "reconciler",
         &[
@@ -116,8 +123,11 @@ const MAY_IMPORT: [(&str, &[&str]); 23] = [
             "credentials",
             "discord",
             "diagnostics",
+            "door",
+            "error",
             "history",
             "metrics",
+            "outbound",
             "reaper",
             "reconciler",
             "runtime",

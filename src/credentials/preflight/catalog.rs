@@ -51,9 +51,7 @@ pub(super) async fn check(
         return Err(PreflightError::Unreachable(who));
     };
     let (request, login) = request(client, &url, credentials, catalog, now);
-    let Some(answer) = send(request).await else {
-        return Err(PreflightError::Unreachable(who));
-    };
+    let answer = send(request, &who).await?;
     let config = CatalogConfig::parse(&answer.text);
     if let (StatusCode::OK, Some(config)) = (answer.status, &config) {
         return check_namespaces(client, credentials, catalog, config, now).await;
@@ -83,10 +81,8 @@ async fn check_namespaces(
         return moved.map_or(Ok(()), Err);
     };
     let (request, login) = request(client, &url, credentials, catalog, now);
-    let Some(answer) = send(request).await else {
-        let who = CheckedService::Catalog(catalog.name.clone());
-        return Err(PreflightError::Unreachable(who));
-    };
+    let who = CheckedService::Catalog(catalog.name.clone());
+    let answer = send(request, &who).await?;
     match (answer.status.as_u16(), &login, moved) {
         (200..=299, ..) => Ok(()),
         (.., Some(moved)) => Err(moved),

@@ -1,10 +1,17 @@
 //! Errors of a check of credentials, and who can do something about them.
 
+use crate::outbound::CertificateProblem;
+
 /// Errors in the credentials, or in the services that they were checked against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PreflightError {
     /// No connection, or no answer within the time limit.
     Unreachable(CheckedService),
+    /// The certificate of the service is not accepted.
+    BadCertificate {
+        who: CheckedService,
+        problem: CertificateProblem,
+    },
     /// The service is overloaded or failing. A later attempt may succeed.
     Busy {
         who: CheckedService,
@@ -89,7 +96,8 @@ impl PreflightError {
     pub fn origin(&self) -> ErrorOrigin {
         match self {
             Self::Unreachable(_) | Self::Busy { .. } => ErrorOrigin::Transient,
-            Self::ClockSkew
+            Self::BadCertificate { .. }
+            | Self::ClockSkew
             | Self::NoBucket(_)
             | Self::OtherRegion
             | Self::InvalidStorageSettings

@@ -2,6 +2,9 @@
 
 use reqwest::{RequestBuilder, StatusCode, header::HeaderMap};
 
+use super::error::{CheckedService, PreflightError};
+use crate::outbound::CertificateProblem;
+
 /// Maximum size of an answer. Error documents have a few hundred bytes.
 const MAX_RESPONSE_BYTES: usize = 64 * 1024;
 
@@ -12,19 +15,31 @@ pub(super) struct HttpResponse {
     pub(super) text: String,
 }
 
-/// Sends a request and reads the beginning of the answer. Returns `None` if there is no answer
-/// within the time limit.
-pub(super) async fn send(request: RequestBuilder) -> Option<HttpResponse> {
-    let mut response = request.send().await.ok()?;
+/// Sends a request to `who` and reads the beginning of the answer.
+///
+/// # Errors
+/// If there is no answer within the time limit, or the certificate is not accepted.
+pub(super) async fn send(
+    request: RequestBuilder,
+    who: &CheckedService,
+) -> Result<HttpResponse, PreflightError> {
+    let failed = |error: reqwest::Error| match CertificateProblem::find(&error) {
+        Some(problem) => PreflightError::BadCertificate {
+            who: who.clone(),
+            problem,
+        },
+        None => PreflightError::Unreachable(who.clone()),
+    };
+    let mut response = request.send().await.map_err(failed)?;
     let mut read = Vec::new();
     while read.len() < MAX_RESPONSE_BYTES {
-        match response.chunk().await.ok()? {
+        match response.chunk().await.map_err(failed)? {
             Some(chunk) => read.extend_from_slice(&chunk),
             None => break,
         }
     }
     read.truncate(MAX_RESPONSE_BYTES);
-    Some(HttpResponse {
+    Ok(HttpResponse {
         status: response.status(),
         headers: std::mem::take(response.headers_mut()),
         text: String::from_utf8_lossy(&read).into_owned(),

@@ -26,11 +26,12 @@ pub(super) async fn check(
     let scope = ("s3", &*catalog.s3_region);
     let headers = sign(&Method::GET, &url, keys, scope, now);
     let headers = headers.map_err(|_| unusable)?;
-    match send(client.get(url).headers(headers)).await {
-        None => Err(PreflightError::Unreachable(CheckedService::Storage)),
-        Some(answer) if is_listing(&answer) => Ok(true),
-        Some(answer) => error(&answer, catalog).map_or(Ok(false), Err),
+    let request = client.get(url).headers(headers);
+    let answer = send(request, &CheckedService::Storage).await?;
+    if is_listing(&answer) {
+        return Ok(true);
     }
+    error(&answer, catalog).map_or(Ok(false), Err)
 }
 
 /// Returns the storage's endpoint. The default is AWS in the configured region.

@@ -1,9 +1,12 @@
 //! Texts about credentials that can't be read from the form, or that don't work.
 
-use super::{expiry_label, field_label};
-use crate::credentials::{
-    CredentialField, InputError, ValueError,
-    preflight::{CheckedService, PreflightError},
+use super::{expiry_label, field_label, format::plain};
+use crate::{
+    credentials::{
+        CredentialField, InputError, ValueError,
+        preflight::{CheckedService, PreflightError},
+    },
+    outbound::CertificateProblem,
 };
 
 /// Explains a mistake in the form. Shows at most one character of a value.
@@ -114,6 +117,25 @@ pub(super) fn preflight_error(error: &PreflightError) -> String {
             "I can't reach the {}, so your credentials could not be checked. Try again in a \
              minute, or tell an admin.",
             name(service)
+        ),
+        PreflightError::BadCertificate {
+            who,
+            problem: CertificateProblem::UnknownIssuer(issuer),
+        } => format!(
+            "I don't trust the certificate of the {}, so your credentials could not be checked. It \
+             was issued by {}. An admin has to add the certificate of this CA with the setting \
+             `tls.ca_file`.",
+            name(who),
+            plain(issuer)
+        ),
+        PreflightError::BadCertificate {
+            who,
+            problem: CertificateProblem::Invalid(why),
+        } => format!(
+            "The certificate of the {} is not valid, so your credentials could not be checked ({}). \
+             Its admin has to replace the certificate.",
+            name(who),
+            plain(why)
         ),
         PreflightError::Busy { who, status } => format!(
             "The {} is overloaded or has a problem right now (HTTP {status}), so your credentials \

@@ -14,6 +14,7 @@ use crate::{
         preflight::{CheckedService, PreflightError},
     },
     discord::{access::DenialReason, buttons::Button},
+    outbound::CertificateProblem,
     runtime::{CatalogLogin, FailureCause, QueryError, RemoteServer, RequestFailure, StorageLogin},
     service::{
         CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
@@ -185,6 +186,14 @@ fn every_error() {
     };
     let mut troubles: Vec<_> = services().map(PreflightError::Unreachable).into();
     troubles.extend([
+        PreflightError::BadCertificate {
+            who: CheckedService::Storage,
+            problem: CertificateProblem::UnknownIssuer("CN=Duck Root".into()),
+        },
+        PreflightError::BadCertificate {
+            who: CheckedService::Catalog(lake()),
+            problem: CertificateProblem::Invalid("certificate expired".into()),
+        },
         PreflightError::UnknownKey,
         PreflightError::WrongSecret,
         PreflightError::ExpiredToken,

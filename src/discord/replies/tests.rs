@@ -14,6 +14,7 @@ use crate::{
     discord::{access::DenialReason, buttons::Button, commands::specs, goals::Goal},
     door::activity::Activity,
     error::Error,
+    outbound::CertificateProblem,
     runtime::{
         Column, FailureCause, QueryError, QueryResponse, RemoteServer, RequestFailure, Rows,
         StorageLogin, TableName,
@@ -704,6 +705,14 @@ fn credentials_that_do_not_work() {
     let lake = || "lake".to_owned();
     let troubles = [
         PreflightError::Unreachable(CheckedService::Storage),
+        PreflightError::BadCertificate {
+            who: CheckedService::Storage,
+            problem: CertificateProblem::UnknownIssuer("CN=Duck Root".into()),
+        },
+        PreflightError::BadCertificate {
+            who: CheckedService::Catalog(lake()),
+            problem: CertificateProblem::Invalid("certificate expired".into()),
+        },
         PreflightError::UnknownKey,
         PreflightError::Refused,
         PreflightError::WrongSecret,

@@ -21,6 +21,7 @@ fn config() -> SessionConfig {
         init: "init.sql".into(),
         folders: None,
         community_extensions: false,
+        ca_file: None,
         http_proxy: None,
         control: None,
         s3: S3 {

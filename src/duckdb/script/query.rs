@@ -72,7 +72,7 @@ pub fn attach(config: &SessionConfig, access: Access, value: Value<'_>) -> [Scri
             .into(),
     ];
     [
-        create_s3_secret(&config.s3, value),
+        create_s3_secret(config, value),
         attach_catalog(&config.catalog, access, value),
         ScriptStep::new("Blocking access to this machine", close.into()),
     ]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use axum::http::Uri;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client,
     api::{DynamicObject, ListParams},
@@ -14,6 +15,7 @@ use super::{
     image,
     permissions::{missing_in_own_namespace, missing_permissions},
     records,
+    referenced,
     request::{ApiAction, ApiServer, error_chain},
 };
 use crate::{diagnostics::Diagnostic, error::Error, settings::Settings};
@@ -66,9 +68,7 @@ pub struct Clients {
 /// # Errors
 /// Returns a `ConnectError`, whose text tells the installer what is wrong.
 pub async fn connect(settings: &Settings) -> Result<Clients, ConnectError> {
-    let mut config = Config::infer()
-        .await
-        .map_err(|error| ConnectError::NoConfig(error_chain(&error)))?;
+    let mut config = find_config().await?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     let url = config.cluster_url.to_string();
     let mut watching = config.clone();
@@ -99,6 +99,21 @@ pub async fn connect(settings: &Settings) -> Result<Clients, ConnectError> {
     }
 }
 
+/// Finds the cluster. A proxy in the environment is for other servers, and kube can't use it. One in the
+/// kubeconfig stays.
+async fn find_config() -> Result<Config, ConnectError> {
+    let mut config = Config::infer()
+        .await
+        .map_err(|error| ConnectError::NoConfig(error_chain(&error)))?;
+    let is_of_environment = |url: &Uri| {
+        let values = ["HTTPS_PROXY", "https_proxy"].map(std::env::var);
+        let mut values = values.into_iter().flatten();
+        values.any(|value| value.parse::<Uri>().is_ok_and(|it| it == *url))
+    };
+    config.proxy_url = config.proxy_url.filter(|url| !is_of_environment(url));
+    Ok(config)
+}
+
 /// Lists one route, to check that the cluster has this kind of object.
 ///
 /// # Errors
@@ -126,12 +141,9 @@ fn not_allowed(namespace: &str, missing: Vec<String>) -> Result<(), ConnectError
 
 /// Checks everything that the bot needs from the cluster. Changes nothing.
 pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
-    let config = match Config::infer().await {
+    let config = match find_config().await {
         Ok(config) => config,
-        Err(error) => {
-            let unusable = ConnectError::NoConfig(error_chain(&error));
-            return vec![Diagnostic::failed("cluster", unusable.to_string())];
-        }
+        Err(unusable) => return vec![Diagnostic::failed("cluster", unusable.to_string())],
     };
     let url = config.cluster_url.to_string();
     let server = match Client::try_from(config) {
@@ -182,23 +194,18 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
     });
     diagnostics.push(records::diagnose(&server, namespace).await);
     let (session, door) = tokio::join!(
-        image::diagnose("sessions.image", &settings.sessions.image),
-        image::diagnose("sessions.door_image", &settings.sessions.door_image),
+        image::diagnose(
+            &settings.outbound,
+            "sessions.image",
+            &settings.sessions.image
+        ),
+        image::diagnose(
+            &settings.outbound,
+            "sessions.door_image",
+            &settings.sessions.door_image
+        ),
     );
     diagnostics.extend([session, door]);
-    if let Some(name) = &settings.routing.tls_secret {
-        let secrets: Api<Secret> = Api::namespaced(server.client(), namespace);
-        let action = ApiAction::new("get", "secrets", namespace).sensitive();
-        let found = server.call(action, secrets.get_metadata_opt(name)).await;
-        let what = "certificate";
-        diagnostics.push(match found {
-            Ok(Some(_)) => Diagnostic::ok(what, format!("Secret {name}")),
-            Ok(None) => Diagnostic::failed(
-                what,
-                format!("Secret {name} (routing.tls_secret) not found in {namespace}; create it"),
-            ),
-            Err(error) => Diagnostic::failed(what, error.to_string()),
-        });
-    }
+    diagnostics.extend(referenced::diagnose(&server, settings).await);
     diagnostics
 }

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use reqwest::Client;
-
-use crate::diagnostics::Diagnostic;
+use crate::{
+    diagnostics::Diagnostic,
+    outbound::{CertificateProblem, Outbound},
+};
 
 /// Time limit of the request to a registry.
 const REGISTRY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -16,10 +17,10 @@ const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json";
 
 /// Asks the registry for the image's manifest with a HEAD request. Downloads nothing.
-pub(super) async fn diagnose(setting: &str, image: &str) -> Diagnostic {
+pub(super) async fn diagnose(outbound: &Outbound, setting: &str, image: &str) -> Diagnostic {
     let what = format!("image {image} ({setting})");
     let url = manifest_url(image);
-    let client = Client::builder().timeout(REGISTRY_TIMEOUT).build();
+    let client = outbound.client().timeout(REGISTRY_TIMEOUT).build();
     let asked = async {
         client?
             .head(&url)
@@ -41,10 +42,16 @@ pub(super) async fn diagnose(setting: &str, image: &str) -> Diagnostic {
             what,
             format!("its registry answered HTTP {status}; try again in a minute"),
         ),
-        Err(_) => Diagnostic::failed(
-            what,
-            "its registry does not answer from here; start a session to see if nodes can reach it",
-        ),
+        Err(error) => match CertificateProblem::find(&error) {
+            // Nodes have CA certificates of their own.
+            Some(problem) => {
+                Diagnostic::ok(what, format!("not checked: at its registry, {problem}"))
+            }
+            None => Diagnostic::failed(
+                what,
+                "its registry does not answer from here; start a session to see if nodes can reach it",
+            ),
+        },
     }
 }
 

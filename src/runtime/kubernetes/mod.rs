@@ -1,6 +1,7 @@
 //! Sessions on Kubernetes. The record of a session is a ConfigMap. It owns a Pod, a Service and a
 //! route.
 
+mod authorities;
 pub mod build;
 mod connect;
 mod exec;
@@ -11,6 +12,7 @@ mod memory;
 mod permissions;
 mod readiness;
 mod records;
+mod referenced;
 mod replies;
 mod request;
 mod secrets;
@@ -21,6 +23,7 @@ mod watch;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use anyhow::Context;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
@@ -112,6 +115,10 @@ impl Kubernetes {
             // Idle connections to all doors would take more memory than new ones take time.
             .pool_max_idle_per_host(0)
             .build()?;
+        if settings.has_own_authorities() {
+            let written = authorities::publish(server, namespace, &settings.outbound.authorities);
+            written.await.context("sessions can't get tls.ca_file")?;
+        }
         let cache = Arc::new(Cache::start(&clients.watches, &settings).await);
         Ok(Self {
             server: server.clone(),

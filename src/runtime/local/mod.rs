@@ -64,6 +64,7 @@ use crate::{
     door::{self, Door, activity::Activity, ticket::SigningKey},
     duckdb::{confine, control_socket, environment::CONTROL_KEY, script::fence::REMOTE_PREFIXES},
     error::Error,
+    outbound::CA_FILE_VARIABLE,
     session::{
         Details, Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, RecordKind,
         SessionId, Stage,
@@ -74,7 +75,9 @@ use crate::{
 /// ID of the signing key of all doors. The key exists only while the bot runs, as the doors do.
 const DOOR_KEY_ID: &str = "local";
 /// Variables that DuckDB inherits from the bot: paths of programs and CA certificates.
-const INHERITED_VARIABLES: [&str; 3] = ["PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+const INHERITED_VARIABLES: [&str; 3] = ["PATH", CA_FILE_VARIABLE, "SSL_CERT_DIR"];
+/// File with all CA certificates that sessions trust, if they are not those of the system.
+const CA_FILE: &str = "ca.crt";
 /// Note for operators of machines without Landlock.
 const NO_LANDLOCK: &str = "this system has no Landlock (Linux 5.13 or later, with `landlock` among \
      its security modules), so only DuckDB's own settings keep sessions from this machine's files";
@@ -92,6 +95,8 @@ pub struct Local {
     replies: Arc<ReplyFiles>,
     history: Arc<HistoryFiles>,
     ledger: Arc<LedgerStore>,
+    /// File with all CA certificates that sessions trust. `None`: those of the system.
+    ca_file: Option<PathBuf>,
     key: SigningKey,
     program: PathBuf,
     queries: QueryPool,
@@ -214,13 +219,19 @@ impl Local {
         credentials.tidy()?;
         replies.tidy()?;
         history.tidy()?;
+        let home = Folder::open(local_settings.folder.clone())?;
+        let ca_file = if settings.has_own_authorities() {
+            home.write(CA_FILE, settings.outbound.authorities.bundle().as_bytes())?;
+            Some(home.path(CA_FILE))
+        } else {
+            None
+        };
         Ok(Self {
+            ca_file,
             credentials: Arc::new(CredentialFiles(credentials)),
             replies: Arc::new(ReplyFiles(replies)),
             history: Arc::new(HistoryFiles::new(history)),
-            ledger: Arc::new(LedgerStore::new(LedgerFile(Folder::open(
-                local_settings.folder.clone(),
-            )?))),
+            ledger: Arc::new(LedgerStore::new(LedgerFile(home))),
             key: SigningKey::read(DOOR_KEY_ID, &SigningKey::generate())
                 .context("the signing key can't be created")?,
             program: std::env::current_exe().context("the path of duckbot's program is unknown")?,
@@ -391,6 +402,10 @@ impl Local {
         all.push(("DUCKDB_EXTENSIONS", path(&self.duckdb.extensions).into()));
         for name in INHERITED_VARIABLES {
             all.extend(std::env::var(name).ok().map(|value| (name, value.into())));
+        }
+        if let Some(file) = &self.ca_file {
+            all.retain(|(name, _)| *name != CA_FILE_VARIABLE);
+            all.push((CA_FILE_VARIABLE, path(file).into()));
         }
         Ok(Some(all))
     }

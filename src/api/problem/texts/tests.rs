@@ -1,5 +1,7 @@
 use super::*;
 use crate::{
+    credentials::preflight::CheckedService,
+    outbound::CertificateProblem,
     service::{CredentialsRejection, QueryRejection, UnknownCatalog},
     session::{ExtensionLimit, SessionId},
 };
@@ -139,6 +141,14 @@ fn every_error() {
     let troubles = [
         PreflightError::Unreachable(CheckedService::Storage),
         PreflightError::Unreachable(CheckedService::Catalog(lake())),
+        PreflightError::BadCertificate {
+            who: CheckedService::Storage,
+            problem: CertificateProblem::UnknownIssuer("CN=Duck Root".into()),
+        },
+        PreflightError::BadCertificate {
+            who: CheckedService::Catalog(lake()),
+            problem: CertificateProblem::Invalid("certificate expired".into()),
+        },
         PreflightError::UnknownKey,
         PreflightError::WrongSecret,
         PreflightError::ExpiredToken,

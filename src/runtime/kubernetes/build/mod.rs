@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-pub use pod::{DOOR, DOOR_KEY, DUCKDB, pod};
+pub use pod::{CA_ENTRY, CA_MAP, DOOR, DOOR_KEY, DUCKDB, pod};
 pub use record::{read_record, record};
 pub use route::{route, route_resource};
 pub use secrets::{REPLY, own_secret, reply};

@@ -16,6 +16,7 @@ use crate::{
     credentials::{CredentialField, CredentialPart},
     door,
     duckdb::environment::{CONTROL_KEY, INIT_FOLDER, secret as variable},
+    outbound::{CA_FILE_VARIABLE, SESSION_PROXY_VARIABLES},
     runtime::environment,
     session::{CredentialSource, Record, Size},
     settings::{Catalog, OAuth2, Settings},
@@ -36,6 +37,13 @@ const WRITABLE: [(&str, &str); 2] = [("work", "/home/duck"), ("tmp", "/tmp")];
 pub const DOOR_KEY: &str = "duckbot.dev/door-key";
 /// Name of the volume with the admin's `init.sql`.
 const INIT_SQL: &str = "init-sql";
+/// ConfigMap in the sessions namespace with all CA certificates that sessions trust, and the volume
+/// with it.
+pub const CA_MAP: &str = "duckbot-ca";
+/// Its entry.
+pub const CA_ENTRY: &str = "ca.crt";
+/// Its folder in a session. A session can't write there.
+const CA_FOLDER: &str = "/etc/duckbot-ca";
 
 /// Builds the Pod of `session`. `uid` is the UID of its record. The door accepts tickets that are
 /// signed with `key` ([`SigningKey::public`]).
@@ -62,7 +70,15 @@ pub fn pod(
         annotations.insert(DOOR_KEY.into(), id.to_owned());
     }
     let mut volumes: Vec<_> = WRITABLE.map(|(name, _)| scratch(name, size)).into();
-    volumes.extend(extra.init_sql.as_ref().map(|name| init_sql(name)));
+    volumes.extend(
+        extra
+            .init_sql
+            .as_ref()
+            .map(|name| config_map(INIT_SQL, name)),
+    );
+    if settings.has_own_authorities() {
+        volumes.push(config_map(CA_MAP, CA_MAP));
+    }
     let init = extra.init_containers.iter().cloned().map(restricted);
     let secrets = extra.image_pull_secrets.iter();
     let secrets = secrets.map(|name| LocalObjectReference { name: name.clone() });
@@ -114,11 +130,15 @@ fn duckdb(
         env.push(literal(CONTROL_KEY, key.to_owned()));
     }
     let mut mounts: Vec<_> = WRITABLE.map(|(name, path)| mount(name, path)).into();
+    let read_only = |name, path| VolumeMount {
+        read_only: Some(true),
+        ..mount(name, path)
+    };
     if settings.pod.init_sql.is_some() {
-        mounts.push(VolumeMount {
-            read_only: Some(true),
-            ..mount(INIT_SQL, INIT_FOLDER)
-        });
+        mounts.push(read_only(INIT_SQL, INIT_FOLDER));
+    }
+    if settings.has_own_authorities() {
+        mounts.push(read_only(CA_MAP, CA_FOLDER));
     }
     Container {
         name: DUCKDB.into(),
@@ -200,7 +220,12 @@ fn variables(settings: &Settings, session: &Record, size: &Size, catalog: &Catal
         all.push(literal("CATALOG_OAUTH2_SERVER_URI", optional(server)));
         all.push(literal("CATALOG_OAUTH2_SCOPE", optional(scope)));
     }
-    for (name, value) in &settings.pod.environment {
+    if settings.has_own_authorities() {
+        all.push(literal(CA_FILE_VARIABLE, format!("{CA_FOLDER}/{CA_ENTRY}")));
+    }
+    let own = &settings.pod.environment;
+    all.retain(|it| !(is_of_outbound(&it.name) && own.contains_key(&it.name)));
+    for (name, value) in own {
         if all.iter().all(|it| it.name != *name) {
             all.push(literal(name, value.clone()));
         }
@@ -288,10 +313,15 @@ fn container_security() -> SecurityContext {
     }
 }
 
-/// Volume with the admin's `init.sql`.
-fn init_sql(config_map: &str) -> Volume {
+/// Returns true for a variable that `pod.environment` may replace.
+fn is_of_outbound(name: &str) -> bool {
+    name == CA_FILE_VARIABLE || SESSION_PROXY_VARIABLES.contains(&name)
+}
+
+/// Volume with the entries of a ConfigMap.
+fn config_map(volume: &str, config_map: &str) -> Volume {
     Volume {
-        name: INIT_SQL.into(),
+        name: volume.into(),
         config_map: Some(ConfigMapVolumeSource {
             name: config_map.into(),
             ..ConfigMapVolumeSource::default()
