@@ -10,6 +10,7 @@ use duckbot::{
     api, app,
     diagnostics::Diagnostic,
     discord, door, duckdb,
+    session::OwnerId,
     settings::{self, Settings},
     telemetry,
 };
@@ -98,15 +99,22 @@ enum Command {
     Init(app::init::Options),
     /// Check everything that the bot needs. Report what is wrong and how to fix it.
     ///
-    /// Changes nothing. Exit codes: 0 if everything is fine, 1 if a check failed, 2 if the
+    /// Changes nothing, except with --session. Exit codes: 0 if everything is fine, 1 if a check failed, 2 if the
     /// settings or the command line are invalid.
     Check {
         /// Settings file, as for serve.
         #[arg(long, env = "DUCKBOT_CONFIG", value_name = "FILE")]
         config: Option<PathBuf>,
-        /// Print JSON: a list of objects with "what", "state" ("fine" or "wrong") and "says".
+        /// Print JSON: a list of objects with "what", "state" ("fine", "warning" or "wrong") and "says".
         #[arg(long)]
         json: bool,
+        /// Also start a session, ask it a query through its URL, and remove it.
+        #[arg(long)]
+        session: bool,
+        /// Discord ID of the person whose stored credentials the session gets. Without it, the session
+        /// has nobody's, and its catalog is not tried.
+        #[arg(long = "as", value_name = "ID", requires = "session")]
+        owner: Option<u64>,
     },
     /// Print the URL that adds the bot to a Discord server. Needs no settings.
     Invite {
@@ -179,7 +187,12 @@ fn main() -> ExitCode {
             Err(error) if error.is::<app::init::UsageError>() => usage_error(&error),
             outcome => finish(outcome),
         },
-        Command::Check { config, json } => check(config, json),
+        Command::Check {
+            config,
+            json,
+            session,
+            owner,
+        } => check(config, json, session, owner),
         Command::Invite { application } => invite(&application),
         Command::Token {
             name,
@@ -246,7 +259,7 @@ fn token(ask: &api::NewToken) -> ExitCode {
     }
 }
 
-fn check(config: Option<PathBuf>, json: bool) -> ExitCode {
+fn check(config: Option<PathBuf>, json: bool, session: bool, owner: Option<u64>) -> ExitCode {
     let settings = match Settings::load(config.as_deref(), variables()) {
         Ok(settings) => settings,
         Err(invalid) if json => {
@@ -259,7 +272,15 @@ fn check(config: Option<PathBuf>, json: bool) -> ExitCode {
         }
         Err(invalid) => return usage_error(&invalid),
     };
-    let looked = app::run(|_| async move { Ok(app::check::diagnose(&settings).await) });
+    let looked = app::run(|shutdown| async move {
+        let mut diagnostics = app::check::diagnose(&settings).await;
+        if session {
+            let owner = owner.map(OwnerId::from);
+            let tried = app::check::diagnose_session(settings, owner, &shutdown);
+            diagnostics.extend(tried.await);
+        }
+        Ok(diagnostics)
+    });
     let diagnostics = match looked {
         Ok(diagnostics) => diagnostics,
         Err(error) => return finish(Err(error)),

@@ -1,7 +1,12 @@
 //! `duckbot check`: checks everything that the bot needs, before it is needed.
 
+mod session;
+
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::net::lookup_host;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     credentials::preflight::Preflight,
@@ -9,6 +14,7 @@ use crate::{
     discord,
     outbound::Outbound,
     runtime::{kubernetes, local},
+    session::OwnerId,
     settings::Settings,
 };
 
@@ -28,6 +34,16 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
     diagnostics.extend(check_outbound(&settings.outbound));
     diagnostics.extend(chat.into_iter().chain(runtime).chain(dns).chain(catalogs));
     diagnostics
+}
+
+/// Starts a session, queries it through its URL and removes it. `owner` is the person whose stored
+/// credentials it gets, if any. Changes nothing else.
+pub async fn diagnose_session(
+    settings: Settings,
+    owner: Option<OwnerId>,
+    shutdown: &CancellationToken,
+) -> Vec<Diagnostic> {
+    session::diagnose(&Arc::new(settings), owner, shutdown).await
 }
 
 /// Returns true if no check failed.

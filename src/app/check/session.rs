@@ -1,0 +1,347 @@
+//! `duckbot check --session`: starts a session as the bot does, queries it through its URL as a browser
+//! does, and removes it.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::Utc;
+use reqwest::{Client, header};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    app::Backend,
+    credentials::{CredentialField, Credentials},
+    diagnostics::Diagnostic,
+    door::ENTER_PATH,
+    error::Error,
+    outbound::CertificateProblem,
+    runtime::{Claim, Runtime, rewrite},
+    session::{
+        Cause, CredentialSource, Observed, OwnerId, Parts, PodState, RECORD_VERSION, Record,
+        RecordKind, RequestId, SessionId, Stage,
+    },
+    settings::Settings,
+};
+
+/// Time in which the session's URL must answer. Ingress controllers need some seconds for a new route.
+const ROUTE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time in which the catalog must be attached.
+const CATALOG_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time to remove the parts of a session after an interrupt. The process then has a second more.
+const INTERRUPTED_TIMEOUT: Duration = Duration::from_millis(1500);
+/// Time between two attempts.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+/// Time limit of a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Query, and its result, which is not in the query.
+const QUERY: (&str, &str) = ("SELECT 'duck' || 42", "duck42");
+/// Credentials of a session that has nobody's.
+const PLACEHOLDER: &str = "duckbot-check";
+
+/// Starts a session, queries it, and removes it, also if it fails or after `shutdown`. `owner` is the
+/// person whose stored credentials it gets, if any.
+pub(super) async fn diagnose(
+    settings: &Arc<Settings>,
+    owner: Option<OwnerId>,
+    shutdown: &CancellationToken,
+) -> Vec<Diagnostic> {
+    let what = "session";
+    let backend = match Backend::find(settings).await {
+        Ok(backend) => backend,
+        Err(error) => return vec![Diagnostic::failed(what, format!("{error:#}"))],
+    };
+    let runtime = &*backend.runtime;
+    let record = match claim(runtime, settings, owner).await {
+        Ok(record) => record,
+        Err(why) => return vec![Diagnostic::failed(what, why)],
+    };
+    let begin = Instant::now();
+    let tried = tokio::select! {
+        tried = try_session(&backend, settings, &record) => tried,
+        () = shutdown.cancelled() => Err("interrupted".to_owned()),
+    };
+    let seconds = begin.elapsed().as_secs();
+    let mut diagnostics = vec![match tried {
+        Ok(more) => Diagnostic::ok(
+            what,
+            format!(
+                "{} answered a query after {seconds} s{more}",
+                runtime.url(&record.id)
+            ),
+        ),
+        Err(why) => Diagnostic::failed(what, why),
+    }];
+    if let Err(why) = remove(runtime, &record.id, shutdown).await {
+        let id = &record.id;
+        diagnostics.push(Diagnostic::failed(
+            what,
+            format!("{id} could not be removed ({why}); an admin can stop it with /duck stop {id}"),
+        ));
+    }
+    if let Some(local) = &backend.local {
+        local.end().await;
+    }
+    diagnostics
+}
+
+/// Stores the record of a new session in a free slot.
+async fn claim(
+    runtime: &dyn Runtime,
+    settings: &Settings,
+    owner: Option<OwnerId>,
+) -> Result<Arc<Record>, String> {
+    let mut record = Record {
+        version: RECORD_VERSION,
+        kind: RecordKind::Session,
+        id: SessionId::from_uuid(Uuid::new_v4()),
+        request: RequestId(Uuid::new_v4().to_string()),
+        // No person has the ID of a server.
+        owner: owner.unwrap_or(OwnerId::from(settings.discord.guild)),
+        slot: 0,
+        display_name: "duckbot check".to_owned(),
+        size: settings.sessions.default_size.clone(),
+        catalog: settings.sessions.default_catalog.clone(),
+        channel: None,
+        created: Utc::now(),
+        credentials: match owner {
+            Some(_) => CredentialSource::Owner,
+            None => CredentialSource::Awaited,
+        },
+        credentials_expire: None,
+        credentials_warned: false,
+        credentials_renewed: None,
+        credentials_replaced: false,
+        ready: None,
+        rescheduled: None,
+        restarts_told: 0,
+        extended_seconds: 0,
+        kept_until: None,
+        warned: None,
+        announcement: None,
+        stage: Stage::Starting,
+    };
+    for slot in 0..settings.sessions.per_user {
+        record.slot = slot;
+        match runtime.claim(&record).await {
+            Ok(Claim::Made(record)) => return Ok(record),
+            Ok(Claim::Taken(_)) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Err("the person has as many sessions as allowed (sessions.per_user); stop one".to_owned())
+}
+
+/// Starts the session, and queries it. Returns what else to say.
+async fn try_session(
+    backend: &Backend,
+    settings: &Settings,
+    record: &Arc<Record>,
+) -> Result<String, String> {
+    let (runtime, id) = (&*backend.runtime, &record.id);
+    let seen = observed(runtime, id)?;
+    if record.credentials == CredentialSource::Awaited {
+        let value = |_: CredentialField| Some(SecretString::from(PLACEHOLDER));
+        let own = Credentials::from_values(value, |_| None).expect("values are given");
+        let stored = backend.credentials.put_own(&seen, &own).await;
+        stored.map_err(|error| error.to_string())?;
+        let written = rewrite(runtime, id, Record::with_own_credentials).await;
+        written.map_err(|error| error.to_string())?;
+    }
+    let created = runtime.create(&observed(runtime, id)?, Parts::ALL).await;
+    created.map_err(|error| error.to_string())?;
+    let limit = settings.sessions.start_timeout.to_std().unwrap_or_default();
+    let mut state = "starting".to_owned();
+    let ready = timeout(limit, wait_until_ready(runtime, id, &mut state)).await;
+    ready.map_err(|_| format!("not ready within {limit:?} ({state})"))??;
+    let browser = Browser::enter(runtime, settings, id).await?;
+    let answer = browser.query(QUERY.0).await?;
+    if !answer.contains(QUERY.1) {
+        return Err("its URL answers, but not with the result of the query".to_owned());
+    }
+    if record.credentials != CredentialSource::Owner {
+        return Ok(
+            "; it had nobody's credentials, so its catalog was not tried (use --as)".to_owned(),
+        );
+    }
+    browser.wait_for_catalog(&record.catalog).await?;
+    Ok(format!("; the catalog {} is attached", record.catalog))
+}
+
+fn observed(runtime: &dyn Runtime, id: &SessionId) -> Result<Observed, String> {
+    runtime
+        .session(id)
+        .ok_or_else(|| "the session was removed meanwhile".to_owned())
+}
+
+/// Waits until DuckDB answers. Keeps `state` current.
+async fn wait_until_ready(
+    runtime: &dyn Runtime,
+    id: &SessionId,
+    state: &mut String,
+) -> Result<(), String> {
+    let mut changes = runtime.changes();
+    loop {
+        match observed(runtime, id)?.pod.map(|pod| pod.state) {
+            Some(PodState::Ready) => return Ok(()),
+            Some(PodState::Failed(why) | PodState::Crashing { incident: why, .. }) => {
+                return Err(format!("it can't run: {}", why.why));
+            }
+            Some(
+                PodState::Stuck(why)
+                | PodState::Pending {
+                    incident: Some(why),
+                    ..
+                },
+            ) => *state = why.why,
+            _ => {}
+        }
+        if changes.changed().await.is_err() {
+            return Err("the view of the cluster has ended".to_owned());
+        }
+    }
+}
+
+/// Client that has entered a session, as a browser does.
+struct Browser {
+    client: Client,
+    url: String,
+    cookie: String,
+}
+
+impl Browser {
+    /// Enters with a ticket. Tries again while the ingress controller does not know the route.
+    async fn enter(
+        runtime: &dyn Runtime,
+        settings: &Settings,
+        id: &SessionId,
+    ) -> Result<Self, String> {
+        let url = runtime.url(id).trim_end_matches('/').to_owned();
+        let client = settings.outbound.client().timeout(REQUEST_TIMEOUT);
+        let client = client.redirect(reqwest::redirect::Policy::none());
+        let client = match url
+            .strip_prefix("http://")
+            .and_then(|it| it.split_once(':'))
+        {
+            // Not all systems know that these names are this machine.
+            Some((host, port)) if host.ends_with(".localhost") => {
+                let port = port.parse().unwrap_or_default();
+                client.resolve(host, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+            }
+            _ => client,
+        };
+        let client = client.build().map_err(|error| error.to_string())?;
+        let until = Instant::now() + ROUTE_TIMEOUT;
+        loop {
+            let ticket = runtime.ticket(&observed(runtime, id)?).await;
+            let ticket = ticket.map_err(|error| error.to_string())?;
+            let ticket = ticket.ok_or("the key of its door is gone")?;
+            let entered = client.post(format!("{url}{ENTER_PATH}"));
+            let entered = entered.header(header::ORIGIN, &url);
+            let entered = entered.body(ticket.expose_secret().to_owned()).send().await;
+            let why = match entered {
+                Ok(answer) => {
+                    let cookie = answer.headers().get(header::SET_COOKIE);
+                    let cookie = cookie.and_then(|it| it.to_str().ok()?.split(';').next());
+                    if let Some(cookie) = cookie {
+                        let cookie = cookie.to_owned();
+                        return Ok(Self {
+                            client,
+                            url,
+                            cookie,
+                        });
+                    }
+                    format!(
+                        "answers HTTP {}; check the ingress controller, routing.entry_points and \
+                         routing.ingress_class",
+                        answer.status().as_u16()
+                    )
+                }
+                Err(error) => match CertificateProblem::find(&error) {
+                    Some(problem) => {
+                        return Err(format!(
+                            "{url}: {problem}; check routing.tls_secret, and tls.ca_file if the CA is your own"
+                        ));
+                    }
+                    None => {
+                        "does not answer from here; check DNS and the ingress controller".into()
+                    }
+                },
+            };
+            if Instant::now() > until {
+                return Err(format!("{url} {why}"));
+            }
+            sleep(RETRY_INTERVAL).await;
+        }
+    }
+
+    /// Runs a query as the UI does. Returns the answer, which contains the values as text.
+    async fn query(&self, sql: &str) -> Result<String, String> {
+        let asked = self.client.post(format!("{}/ddb/run", self.url));
+        let asked = asked
+            .header(header::ORIGIN, &self.url)
+            .header(header::COOKIE, &self.cookie)
+            .header("X-DuckDB-UI-Connection-Name", PLACEHOLDER)
+            .body(sql.to_owned());
+        let answer = async { asked.send().await?.error_for_status()?.bytes().await };
+        let answer = answer.await;
+        let answer = answer.map_err(|error| match error.status() {
+            Some(status) => format!("its query was answered with HTTP {}", status.as_u16()),
+            None => "its query was not answered; check the time limits of the ingress".to_owned(),
+        })?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    async fn wait_for_catalog(&self, catalog: &str) -> Result<(), String> {
+        let catalog = catalog.replace('\'', "''");
+        let sql = format!(
+            "SELECT 'attached:' || count(*) FROM duckdb_databases() WHERE database_name = '{catalog}'"
+        );
+        let until = Instant::now() + CATALOG_TIMEOUT;
+        while !self.query(&sql).await?.contains("attached:1") {
+            if Instant::now() > until {
+                return Err(format!(
+                    "the catalog {catalog} was not attached; that person should run /duck setup and \
+                     /duck start, and look into the table problems"
+                ));
+            }
+            sleep(RETRY_INTERVAL).await;
+        }
+        Ok(())
+    }
+}
+
+/// Removes the session. After `shutdown`, there is little time. The cluster then removes the parts with
+/// the record, which owns them.
+async fn remove(
+    runtime: &dyn Runtime,
+    id: &SessionId,
+    shutdown: &CancellationToken,
+) -> Result<(), Error> {
+    let stopped = |record: &Record| {
+        let by = record.owner;
+        let mut record = record.with_ending(Cause::Stopped { by }, Utc::now());
+        if let Stage::Stopping { told, .. } = &mut record.stage {
+            *told = true;
+        }
+        record
+    };
+    rewrite(runtime, id, stopped).await?;
+    let Some(seen) = runtime.session(id) else {
+        return Ok(());
+    };
+    let hurry = async {
+        shutdown.cancelled().await;
+        sleep(INTERRUPTED_TIMEOUT).await;
+    };
+    tokio::select! {
+        deleted = runtime.delete(&seen, Parts::ALL) => deleted?,
+        () = hurry => {}
+    }
+    runtime.remove(&seen).await
+}
