@@ -4,9 +4,13 @@ use std::fmt::Display;
 
 use axum::{Router, extract::Path, http::StatusCode, routing::get};
 use discord_loopback::{Access, RestFault};
-use kube::api::{DeleteParams, PostParams};
-use serde_json::Value;
-use test_support::{LocalEnv, TestEnv, command, wait_until};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api,
+    api::{DeleteParams, PostParams},
+};
+use serde_json::{Value, json};
+use test_support::{Certificates, LocalEnv, TestEnv, command, wait_until};
 
 /// Runs a subcommand with the settings of an environment. Returns the exit code and the output.
 async fn run_bot(env: &TestEnv, arguments: &[&str]) -> (i32, String) {
@@ -62,6 +66,9 @@ async fn failed_checks(env: &TestEnv) -> Vec<String> {
 async fn what_is_well_is_said_item_by_item() {
     let mut env = env().await;
     env.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
+    // A proxy is for neither the API server nor this machine.
+    let proxy = ("HTTPS_PROXY".to_owned(), "http://127.0.0.1:9".to_owned());
+    env.variables.extend([proxy]);
     assert_eq!(failed_checks(&env).await, [""; 0]);
     let (_, text) = run_bot(&env, &["check"]).await;
     for line in [
@@ -174,6 +181,68 @@ async fn what_is_wrong_is_said_with_what_to_do() {
     ] {
         assert!(wrong.contains(line), "{line:?} in\n{wrong}");
     }
+    env.assert_clean().await;
+}
+
+/// Creates or replaces the Secret of the wildcard certificate, with one for `name`.
+async fn store_certificate(env: &TestEnv, name: &str, days: u32) {
+    let certificates = Certificates::valid_for(&[name], days);
+    let text = |file: &str| std::fs::read_to_string(certificates.file(file)).unwrap();
+    let secret = json!({
+        "metadata": { "name": "wildcard" },
+        "type": "kubernetes.io/tls",
+        "stringData": { "tls.crt": text("leaf.pem"), "tls.key": text("leaf.key") },
+    });
+    let secrets: Api<Secret> = Api::namespaced(env.cluster.admin.clone(), &env.cluster.sessions);
+    let _ = secrets.delete("wildcard", &DeleteParams::default()).await;
+    let secret = serde_json::from_value(secret).unwrap();
+    secrets
+        .create(&PostParams::default(), &secret)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn the_objects_in_the_settings_are_read() {
+    let mut env = env().await;
+    env.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
+    for (name, value) in [
+        ("DUCKBOT_ROUTING__TLS_SECRET", "wildcard"),
+        ("DUCKBOT_POD__IMAGE_PULL_SECRETS", "wildcard,registry"),
+        ("DUCKBOT_POD__INIT_SQL", "team-sql"),
+        ("DUCKBOT_CATALOGS__LAKE__OAUTH2_SECRET", "wildcard"),
+    ] {
+        env.variables.insert(name.into(), value.into());
+    }
+    store_certificate(&env, "*.other.example.com", 90).await;
+    let sessions = env.cluster.sessions.clone();
+    let wrong = failed_checks(&env).await.join("\n");
+    for line in [
+        "WRONG certificate: Secret wildcard (routing.tls_secret) is for *.other.example.com, not for \
+         *.duck.example.com; get a certificate for *.duck.example.com",
+        "WRONG login of lake: Secret wildcard (catalogs.lake.oauth2_secret) has no client-id and no \
+         client-secret; add it",
+        "WRONG pull secret: Secret wildcard (pod.image_pull_secrets) is of type kubernetes.io/tls",
+        &format!(
+            "WRONG pull secret: Secret registry (pod.image_pull_secrets) not found in {sessions}; \
+             create it"
+        ),
+        &format!(
+            "WRONG init.sql: ConfigMap team-sql (pod.init_sql) not found in {sessions}; create it"
+        ),
+    ] {
+        assert!(wrong.contains(line), "{line:?} in\n{wrong}");
+    }
+    store_certificate(&env, "*.duck.example.com", 10).await;
+    let (_, text) = run_bot(&env, &["check"]).await;
+    assert!(
+        text.contains("warn  certificate: Secret wildcard expires on "),
+        "{text}"
+    );
+    store_certificate(&env, "*.duck.example.com", 90).await;
+    let (_, text) = run_bot(&env, &["check"]).await;
+    let line = "ok    certificate: Secret wildcard is for *.duck.example.com, until ";
+    assert!(text.contains(line), "{text}");
     env.assert_clean().await;
 }
 
@@ -316,6 +385,10 @@ async fn sessions_on_this_machine_are_looked_at_too() {
         text.contains("ok    DuckDB: ") && text.contains("ok    folder: "),
         "{text}"
     );
+    let tried = command(&["check", "--session"], &home.variables).output();
+    let text = String::from_utf8(tried.await.unwrap().stdout).unwrap();
+    assert!(text.contains("ok    session: http://duckui-"), "{text}");
+    assert_eq!(home.leftovers(), [""; 0]);
     let further = "DUCKBOT_DUCKDB__EXTENSIONS";
     home.variables.insert(further.into(), "spatial".into());
     let (code, text) = looked(&home).await;

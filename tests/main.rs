@@ -27,6 +27,7 @@ mod loopback;
 mod memory;
 mod names;
 mod node;
+mod outbound;
 mod permissions;
 mod preflight;
 mod process;

@@ -130,6 +130,12 @@ impl Discord {
             .change(|state| state.person_mut(id).map(|person| person.in_guild = true));
     }
 
+    /// Tells bots this URL of the gateway, of a server in front of this one.
+    pub fn set_gateway_front(&self, url: &str) {
+        self.shared
+            .change(|state| state.gateway_front = Some(url.to_owned()));
+    }
+
     /// Sets the bot's access to a channel.
     pub fn set_access(&self, channel: &str, access: Access) {
         let id = self.channel(channel);

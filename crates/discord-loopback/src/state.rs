@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub transcript: Transcript,
     /// Gateway URL in READY and in the response of `/gateway`.
     pub gateway_url: String,
+    /// URL of the gateway for bots, if it is behind another server.
+    pub gateway_front: Option<String>,
     pub first_response_timeout: Duration,
     pub token_lifetime: Duration,
 }
@@ -86,6 +88,7 @@ impl State {
             controls: Controls::default(),
             transcript: Transcript::default(),
             gateway_url: String::new(),
+            gateway_front: None,
             first_response_timeout: config.first_response_timeout,
             token_lifetime: config.token_lifetime,
         }

@@ -66,6 +66,11 @@ pub struct Certificates {
 impl Certificates {
     /// Creates an authority and a certificate for `name`.
     pub fn of(name: &str) -> Self {
+        Self::valid_for(&[name], 1)
+    }
+
+    /// Creates an authority and a certificate for these names, which expires after some days.
+    pub fn valid_for(names: &[&str], days: u32) -> Self {
         let folder = TempDir::new().unwrap();
         let run = |arguments: &[&str]| {
             let done = Command::new("openssl")
@@ -83,12 +88,13 @@ impl Certificates {
             "ec_paramgen_curve:P-256",
             "-noenc",
         ];
-        let names = format!("subjectAltName=DNS:{name}");
-        let authority = ["req", "-x509", "-days", "2", "-subj", "/CN=Test authority"];
+        let names = format!("subjectAltName=IP:127.0.0.1,DNS:{}", names.join(",DNS:"));
+        let days = days.to_string();
+        let authority = ["req", "-x509", "-days", "99", "-subj", "/CN=Test authority"];
         let files = ["-keyout", "ca.key", "-out", "ca.pem"];
         run(&[&authority[..], &key, &files].concat());
         let leaf = [
-            "req", "-x509", "-days", "1", "-subj", "/CN=Leaf", "-addext", &names,
+            "req", "-x509", "-days", &days, "-subj", "/CN=Leaf", "-addext", &names,
         ];
         let no_authority = ["-addext", "basicConstraints=critical,CA:FALSE"];
         let signed = ["-CA", "ca.pem", "-CAkey", "ca.key"];

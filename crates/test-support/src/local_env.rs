@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
 
-use discord_loopback::{Discord, DiscordConfig, Person};
+use discord_loopback::{Discord, DiscordConfig, MessageView, Person};
 use tempfile::TempDir;
 use tokio::io::AsyncBufReadExt;
 
@@ -96,6 +96,12 @@ impl LocalEnv {
 
     /// Enters this key pair through `/duck setup`.
     pub async fn enter_key_pair(&self, person: &Person, id: &str, secret: &str) {
+        let reply = self.try_key_pair(person, id, secret).await;
+        assert_says(&reply, "were checked and saved");
+    }
+
+    /// Enters this key pair through `/duck setup`, and returns the reply.
+    pub async fn try_key_pair(&self, person: &Person, id: &str, secret: &str) -> MessageView {
         let asked = person.run_command("#data", "/duck setup").await.unwrap();
         asked.reply().await;
         let invitation = person.read_dm().await;
@@ -106,7 +112,7 @@ impl LocalEnv {
             (PERMANENT_CREDENTIALS[1].0, secret),
         ];
         let sent = person.submit(&form, &typed).await.unwrap();
-        assert_says(&sent.reply().await, "were checked and saved");
+        sent.reply().await
     }
 
     /// Files of sessions, as paths relative to the bot's folder.

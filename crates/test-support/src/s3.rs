@@ -15,8 +15,9 @@ use axum::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use s3s::{
+    S3Result,
     config::{S3Config, StaticConfigProvider},
-    host::SingleDomain,
+    host::{S3Host, SingleDomain, VirtualHost},
     service::{S3Service, S3ServiceBuilder},
 };
 use s3s_fs::FileSystem;
@@ -124,8 +125,23 @@ fn service(objects: impl s3s::S3, account: &Account, port: u16) -> S3Service {
     builder.set_auth(account.clone());
     builder.set_access(account.clone());
     builder.set_config(Arc::new(StaticConfigProvider::new(config.into())));
-    builder.set_host(SingleDomain::new(&format!("localhost:{port}")).unwrap());
+    builder.set_host(Host(
+        SingleDomain::new(&format!("localhost:{port}")).unwrap(),
+    ));
     builder.build()
+}
+
+/// Names of the server: its own, of which a bucket may be the first part, and those of proxies in front
+/// of it.
+struct Host(SingleDomain);
+
+impl S3Host for Host {
+    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
+        if host.starts_with("lake.test:") {
+            return Ok(VirtualHost::new(host));
+        }
+        self.0.parse_host_header(host)
+    }
 }
 
 async fn answer(account: Account, s3: S3Service, request: Request) -> Response {

@@ -63,16 +63,7 @@ impl UiAssets {
     }
 
     fn at(listener: TcpListener, certificates: Certificates, is_proxy: bool) -> Self {
-        let chain = CertificateDer::from_pem_file(certificates.file("leaf.pem")).unwrap();
-        let key = PrivateKeyDer::from_pem_file(certificates.file("leaf.key")).unwrap();
-        let ring = tokio_rustls::rustls::crypto::ring::default_provider();
-        let config = ServerConfig::builder_with_provider(Arc::new(ring))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![chain], key)
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let acceptor = TlsAcceptor::from(Arc::new(tls_server(&certificates)));
         let proxy = listener.local_addr().unwrap().to_string();
         let received = Arc::new(Mutex::new(String::new()));
         let all = received.clone();
@@ -100,6 +91,19 @@ impl Drop for UiAssets {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Returns the configuration of a server with this certificate.
+pub(crate) fn tls_server(certificates: &Certificates) -> ServerConfig {
+    let chain = CertificateDer::from_pem_file(certificates.file("leaf.pem")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(certificates.file("leaf.key")).unwrap();
+    let ring = tokio_rustls::rustls::crypto::ring::default_provider();
+    ServerConfig::builder_with_provider(Arc::new(ring))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![chain], key)
+        .unwrap()
 }
 
 async fn serve(

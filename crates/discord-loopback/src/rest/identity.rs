@@ -10,12 +10,14 @@ use crate::model::Access;
 use crate::state::State;
 
 pub(super) fn gateway(state: &mut State, _: &ApiRequest) -> ApiResult {
-    Ok(ApiResponse::ok(json!({ "url": state.gateway_url })))
+    Ok(ApiResponse::ok(
+        json!({ "url": state.gateway_front.as_ref().unwrap_or(&state.gateway_url) }),
+    ))
 }
 
 pub(super) fn gateway_bot(state: &mut State, _: &ApiRequest) -> ApiResult {
     Ok(ApiResponse::ok(json!({
-        "url": state.gateway_url,
+        "url": state.gateway_front.as_ref().unwrap_or(&state.gateway_url),
         "shards": 1,
         "session_start_limit":
             { "total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1 },
