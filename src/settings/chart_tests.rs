@@ -5,15 +5,17 @@ use std::{collections::BTreeSet, path::Path};
 use serde_json::Value;
 
 use super::{reader::SettingsReader, tests::minimal, *};
+use crate::outbound::Proxies;
 
 /// Settings that the chart sets itself. Its values have none of them, and no `[local]`.
-const OWNED_BY_CHART: [&str; 6] = [
+const OWNED_BY_CHART: [&str; 7] = [
     "admin.listen",
     "api.listen",
     "api.tokens_file",
     "discord.token_file",
     "sessions.door_image",
     "sessions.runtime",
+    "tls.ca_file",
 ];
 
 #[test]
@@ -24,7 +26,12 @@ fn the_schema_of_the_chart_has_every_setting() {
     collect("", &schema["properties"]["settings"], &mut in_chart);
 
     let mut reader = SettingsReader::new(merge(None, minimal()).expect("merged"));
-    read(&mut reader, Some("canary-token".to_owned())).expect("valid");
+    read(
+        &mut reader,
+        Some("canary-token".to_owned()),
+        Ok(Proxies::default()),
+    )
+    .expect("valid");
     let is_in_chart = |key: &String| {
         let is_table = key.ends_with(">") || key == "discord.token";
         !is_table && !key.starts_with("local.") && !OWNED_BY_CHART.contains(&&**key)

@@ -62,9 +62,7 @@ impl Walk {
         fs::create_dir(&programs).unwrap();
         symlink(env!("CARGO_BIN_EXE_duckbot"), programs.join("duckbot")).unwrap();
         symlink(cluster.programs().join("kubectl"), programs.join("kubectl")).unwrap();
-        if has_chart() {
-            symlink(tools::helm().join("helm"), programs.join("helm")).unwrap();
-        }
+        symlink(tools::helm().join("helm"), programs.join("helm")).unwrap();
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         let variables = HashMap::from([
             (
@@ -119,17 +117,9 @@ impl Walk {
         );
         let label = ("labels:\n    pod-security", label.as_str());
         edit(&deploy.join("base/namespaces.yaml"), &[label]);
-        let bot = deploy.join("base/duckbot.yaml");
-        if !fs::read_to_string(&bot).unwrap().contains("DUCKBOT_CONFIG") {
-            reach += "\n            - { name: DUCKBOT_CONFIG, value: /etc/duckbot/duckbot.toml }";
-        }
-        edit(&bot, &[("env:", &reach)]);
-        if has_chart() {
-            edit(&deploy.join("chart/templates/namespace.yaml"), &[label]);
-            edit(
-                &deploy.join("chart/templates/duckbot.yaml"),
-                &[("env:", &reach)],
-            );
+        edit(&deploy.join("chart/templates/namespace.yaml"), &[label]);
+        for bot in ["base/duckbot.yaml", "chart/templates/duckbot.yaml"] {
+            edit(&deploy.join(bot), &[("env:", &reach)]);
         }
     }
 
@@ -378,12 +368,6 @@ fn assert_only_the_tests_cluster_is_wrong(text: &str) {
     assert!(wrong.all(is_expected), "{text}");
 }
 
-fn has_chart() -> bool {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("deploy/chart")
-        .exists()
-}
-
 #[tokio::test]
 async fn every_block_of_the_manual_works_in_its_order() {
     let Some(node) = Node::shared() else {
@@ -393,8 +377,6 @@ async fn every_block_of_the_manual_works_in_its_order() {
     let admin = Client::try_from(Cluster::shared().config().await).unwrap();
     assert_nothing_left(&admin).await;
     let walk = Walk::start(node).await;
-    if has_chart() {
-        walk.follow(Way::Helm, node).await;
-    }
+    walk.follow(Way::Helm, node).await;
     walk.follow(Way::Kustomize, node).await;
 }

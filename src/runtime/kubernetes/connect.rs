@@ -14,8 +14,7 @@ use super::{
     build::route_resource,
     image,
     permissions::{missing_in_own_namespace, missing_permissions},
-    records,
-    referenced,
+    records, referenced,
     request::{ApiAction, ApiServer, error_chain},
 };
 use crate::{diagnostics::Diagnostic, error::Error, settings::Settings};
