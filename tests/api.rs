@@ -341,7 +341,10 @@ async fn by_its_exact_url_a_catalog_is_meant_too_and_in_a_lab_any() {
         api_env.env.ben.id().to_string(),
     );
     api_env.start_bot().await;
-    assert!(api_env.env.log().contains("THE API IS OPEN TO EVERYBODY"));
+    api_env
+        .env
+        .wait_for_log("THE API IS OPEN TO EVERYBODY")
+        .await;
     let mut body = session_request();
     body["catalog"] = json!("http://elsewhere:8181/catalog/");
     let asked = api_env

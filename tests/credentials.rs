@@ -328,7 +328,6 @@ async fn a_session_that_is_starting_cannot_start_without_its_credentials() {
     starting
         .until(|reply| reply.content.contains("was stopped"))
         .await;
-    env.ana.read("#data").await;
     env.wait_until_nothing_left(&env.ana).await;
     env.assert_clean().await;
 }

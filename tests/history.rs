@@ -26,8 +26,13 @@ async fn ask(env: &TestEnv, person: &Person, sql: &str) -> MessageView {
 /// Makes queries need a session, so that none runs here.
 const NO_RUNNERS: (&str, &str) = ("DUCKBOT_SQL__RUNNERS", "0");
 
+/// Starts the bot for two people with credentials.
 async fn start() -> TestEnv {
-    TestEnv::start_with(&[NO_RUNNERS]).await
+    let env = TestEnv::start_with(&[NO_RUNNERS]).await;
+    for person in [&env.ana, &env.ben] {
+        env.enter_credentials(person).await;
+    }
+    env
 }
 
 async fn ask_only(env: &TestEnv, person: &Person, sql: &str) -> MessageView {

@@ -100,7 +100,7 @@ pub(super) async fn list_tables(
         endpoint: &catalog.endpoint,
         warehouse: &catalog.warehouse,
         login,
-        outbound: &Outbound::of_session(variables),
+        outbound: &Outbound::from_variables(variables),
     };
     listing::list(&listed, within).await
 }

@@ -7,7 +7,7 @@ use super::{
     environment::SessionConfig,
     query::{Column, QueryError, QueryRequest, QueryResponse, Rows},
     shell::{Answer, Exited, Shell},
-    statement_text::{is_read_alike, may_return_rows},
+    statement_text::{for_command_line, is_read_alike, may_return_rows},
 };
 
 /// Mode in which DuckDB's command line keeps a result, as the table `_`. It is no table of the database.
@@ -77,7 +77,7 @@ pub(super) async fn run_last(
 ) -> Result<QueryResponse, Exited> {
     let types = result_types(&mut shell, text).await?;
     let begin = Instant::now();
-    let (table, is_whole) = match shell.finish(text).await? {
+    let (table, is_whole) = match shell.finish(&for_command_line(text)).await? {
         Answer::Done(result) => result,
         Answer::Failed(error) => return Ok(failed(&error, config)),
     };

@@ -58,7 +58,9 @@ impl Reading {
                 format!("FROM query({}) LIMIT {most};", literal(select))
             }
             Form::Query { prefix, select } => format!("{prefix} FROM query({});", literal(select)),
-            Form::Statement(text) => format!("{text}\n;"),
+            Form::Statement(text) => {
+                format!("{}\n;", statement_text::for_command_line(text))
+            }
         }
     }
 

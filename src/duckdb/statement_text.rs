@@ -125,15 +125,17 @@ pub(super) fn in_one_piece(sql: &str) -> Option<String> {
     if !text.match_indices('\n').all(|(at, _)| goes_on(at)) {
         return None;
     }
-    // A comment with `--` has no end for the command line, which runs nothing if it sees only a comment.
+    Some(text)
+}
+
+/// Returns the text as DuckDB's command line must get it, so that it does not take the whole text for a
+/// comment and run nothing. To it, a comment that begins with `--` goes on after a carriage return.
+pub(super) fn for_command_line(text: &str) -> String {
     let is_space = |piece: &str| piece.trim().is_empty() || piece.starts_with("/*");
-    let first = Scanner::new(&text).find(|(_, piece)| !is_space(piece));
+    let first = Scanner::new(text).find(|(_, piece)| !is_space(piece));
     let begins_with_comment = first.is_some_and(|(_, piece)| piece.starts_with("--"));
-    Some(if begins_with_comment {
-        format!(";{text}")
-    } else {
-        text
-    })
+    let begin = if begins_with_comment { ";" } else { "" };
+    format!("{begin}{text}")
 }
 
 /// Returns true if DuckDB's command line certainly finds the same quotes and comments in the text as

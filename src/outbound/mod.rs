@@ -33,9 +33,9 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// Reads the rules from the environment of a session. What can't be read is left out: DuckDB reads
-    /// the same variables, and reports it.
-    pub fn of_session(variables: &HashMap<String, String>) -> Self {
+    /// Reads the rules from environment variables. What can't be read is left out: in a session, DuckDB
+    /// reads the same variables, and reports it.
+    pub fn from_variables(variables: &HashMap<String, String>) -> Self {
         let file = variables.get(CA_FILE_VARIABLE);
         let authorities = file.and_then(|path| CertificateAuthorities::read(path.as_ref()).ok());
         Self {

@@ -257,8 +257,10 @@ async fn releases_live_side_by_side_and_sessions_outlive_upgrades() {
         "duckbot.test/duckui:previous duckbot.test/duckbot:previous"
     );
     let stop = format!("/duck stop session:{id}");
-    let stopped = one.ana.run_command("#data", &stop).await.unwrap();
-    stopped.until(|it| it.content.contains("stopped")).await;
+    let question = one.ana.run_command("#data", &stop).await.unwrap();
+    let question = question.reply().await;
+    let stopped = one.ana.press(&question, "Stop it").await.unwrap();
+    stopped.until(|it| it.content.contains("is stopped")).await;
 
     // What is uninstalled leaves people's credentials, which the next installation finds again.
     run_helm(&["uninstall", name, "--namespace", name]).await;

@@ -10,7 +10,7 @@ use test_support::{CREDENTIALS, Node, TestEnv, assert_says, session_id_in, wait_
 
 use super::{
     IMAGE, StatusRecorder, create_object, resource, start_and_fail, wait_for_failure,
-    wait_for_status,
+    wait_for_last_reply, wait_for_status,
 };
 
 #[tokio::test]
@@ -195,12 +195,12 @@ async fn duckdb_ends_again_and_again_and_admins_read_its_last_words() {
 
     let recorder = StatusRecorder::of(&env);
     let (asked, id) = env.start_session(&env.ana, "").await;
+    let log = env.ada.read("#ops").await;
     let (told, ending) = wait_for_failure(&env, &asked).await;
     assert!(recorder.reasons().contains(&"CrashLoopBackOff".to_owned()));
     assert_eq!(ending["failure"], "crashed");
     assert_says(&told, "DuckDB crashed repeatedly");
     assert_says(&told, "exit code 3");
-    let log = env.ada.read("#ops").await;
     assert!(log.mentions.is_empty() && log.content.contains(&id));
     assert_eq!(log.files[0].name, format!("duckui-{id}.log"));
     let lines = log.files[0].text();
@@ -230,7 +230,7 @@ async fn duckdb_needs_more_memory_than_there_is_and_more_is_offered() {
     let reply = pressed.reply().await;
     assert_says(&reply, "Starting session");
     assert_says(&reply, "(large, `lake`): ");
-    let told = env.ana.read("#data").await;
+    let told = wait_for_last_reply(&env, &pressed).await;
     assert_says(&told, "size `large`");
     assert!(
         told.button("Try again with a larger size").is_none(),

@@ -220,7 +220,8 @@ async fn some_results_have_no_file() {
     let secret = "SELECT 1 AS \"AKIAASKING\"";
     assert_eq!(worker.ask(secret).await.1, "has_secrets");
 
-    let pivot = "PIVOT (VALUES ('a', 1)) t(k, v) ON k USING sum(v)";
+    // The command line could read these quotes in another way, so the result is not kept.
+    let pivot = "PIVOT (VALUES ($$a$$, 1)) t(k, v) ON k USING sum(v)";
     let (rows, parquet) = worker.ask(pivot).await;
     assert_eq!(
         (&parquet, &rows["has_effects"]),

@@ -10,7 +10,7 @@ use super::answers::{
     Answers,
     Question::{self, *},
 };
-use crate::{app::check, diagnostics::Diagnostic};
+use crate::{app::check, diagnostics::Diagnostic, outbound::Outbound};
 
 /// Maximum time for one answer of a server.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,7 +29,8 @@ impl Probe {
     /// # Errors
     /// If TLS can't be set up on this machine.
     pub(super) fn new() -> reqwest::Result<Self> {
-        let client = Client::builder()
+        let client = Outbound::from_variables(&std::env::vars().collect())
+            .client()
             .timeout(REQUEST_TIMEOUT)
             .redirect(Policy::none())
             .build()?;

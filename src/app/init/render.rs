@@ -17,7 +17,7 @@ pub(super) fn values(answers: &Answers) -> String {
         "image:".to_owned(),
         format!("  registry: {}", text(Registry)),
         format!("  tag: {}", text(Tag)),
-        "# Any setting of docs/settings.md can stand below. IDs need quotes.".to_owned(),
+        "# Settings of docs/settings.md can stand below. IDs need quotes.".to_owned(),
         "settings:".to_owned(),
         "  discord:".to_owned(),
         format!("    guild: {}", text(Guild)),

@@ -92,11 +92,7 @@ proptest! {
         let pieces: String = Scanner::new(&sql).map(|(_, piece)| piece).collect();
         prop_assert_eq!(&pieces, &sql);
         if let Some(text) = in_one_piece(&sql) {
-            let statement = match text.strip_prefix(';') {
-                Some(statement) if !sql.starts_with(';') => statement,
-                _ => &text,
-            };
-            prop_assert_eq!(statement.replace('\r', "\n"), sql.replace('\r', "\n"));
+            prop_assert_eq!(text.replace('\r', "\n"), sql.replace('\r', "\n"));
         }
         if let Some(rewritten) = rewrite(&sql) {
             let rest = rewritten.select.trim_start_matches("FROM");
@@ -157,12 +153,22 @@ fn line_breaks_outside_of_quotes_become_carriage_returns() {
         ("$$;\n$$", None),
         ("a -- '\n ';\n'", None),
         ("; -- a\n ';\n'", None),
-        // It would drop the text, or its first line.
-        (" -- a\nb", Some("; -- a\rb")),
-        ("/**/--\nb", Some(";/**/--\rb")),
+        // It would drop the first line.
         ("-- a\n 'b\n'", None),
     ] {
         assert_eq!(in_one_piece(sql).as_deref(), text, "{sql}");
+    }
+}
+
+#[test]
+fn a_text_is_not_taken_for_a_comment_as_a_whole() {
+    for (text, given) in [
+        (" -- a\rb", "; -- a\rb"),
+        ("/**/--\rb", ";/**/--\rb"),
+        ("a -- b", "a -- b"),
+        ("/* a */ b", "/* a */ b"),
+    ] {
+        assert_eq!(for_command_line(text), given);
     }
 }
 
