@@ -23,7 +23,7 @@ pub struct Diagnostic {
 pub enum DiagnosticStatus {
     #[serde(rename = "fine")]
     Ok,
-    /// It will fail soon.
+    /// Nothing fails yet, but somebody should act.
     #[serde(rename = "warning")]
     Warning,
     /// The problem must be fixed.
@@ -41,7 +41,7 @@ impl Diagnostic {
         }
     }
 
-    /// Creates a diagnostic for something that will fail soon. `message` says how to fix it.
+    /// Creates a diagnostic for something that works and needs attention. `message` says how to fix it.
     pub fn warning(subject: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             status: DiagnosticStatus::Warning,

@@ -273,7 +273,10 @@ fn check(config: Option<PathBuf>, json: bool, session: bool, owner: Option<u64>)
         Err(invalid) => return usage_error(&invalid),
     };
     let looked = app::run(|shutdown| async move {
-        let mut diagnostics = app::check::diagnose(&settings).await;
+        let looked = app::check::diagnose(&settings);
+        let Some(mut diagnostics) = shutdown.run_until_cancelled(looked).await else {
+            return Ok(Vec::new());
+        };
         if session {
             let owner = owner.map(OwnerId::from);
             let tried = app::check::diagnose_session(settings, owner, &shutdown);

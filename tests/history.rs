@@ -180,13 +180,17 @@ async fn a_past_query_is_chosen_and_all_are_deleted() {
 
 #[tokio::test]
 async fn forgetting_deletes_past_queries_too() {
-    let env = start().await;
+    let env = TestEnv::start_with(&[NO_RUNNERS]).await;
     let secrets = env.cluster.secrets();
     let is_kept = async || {
         let found = secrets.get_opt(&secret_name(&env.ana)).await;
         found.unwrap().is_some()
     };
-    ask(&env, &env.ana, "SELECT 42").await;
+    // Her query is kept while the form for her credentials is open.
+    let command = "/duck sql query:SELECT 42";
+    let asked = env.ana.run_command("#data", command).await.unwrap();
+    asked.modal().await;
+    wait_until(is_kept, |is_kept| *is_kept).await;
     let question = env.reply_to(&env.ana, "/duck forget").await;
     assert_says(
         &question,

@@ -32,8 +32,9 @@ async fn check(env: &LocalEnv) -> String {
 /// Reads the lake in a session and with `/duck sql`, and ends the session.
 async fn assert_lake_is_readable(env: &LocalEnv) {
     ready_session(&env.ana).await;
-    let asked = reply_to(&env.ana, &format!("/duck sql query:{DUCKS}")).await;
-    assert_says(&asked, "mallard");
+    let query = format!("/duck sql query:{DUCKS}");
+    let asked = env.ana.run_command("#data", &query).await.unwrap();
+    asked.until(|it| it.content.contains("mallard")).await;
     let link = link_of(&reply_to(&env.ana, "/duck open").await, "Open DuckDB");
     let port = link.split(':').nth(2).unwrap().split('/').next().unwrap();
     let ui = UiClient::enter(&link, &format!("http://127.0.0.1:{port}")).await;

@@ -46,11 +46,12 @@ pub async fn diagnose_session(
     session::diagnose(&Arc::new(settings), owner, shutdown).await
 }
 
-/// Returns true if no check failed.
+/// Returns true if no check failed. Without any diagnostic, the checks were interrupted.
 pub fn is_fine(diagnostics: &[Diagnostic]) -> bool {
-    diagnostics
-        .iter()
-        .all(|diagnostic| diagnostic.status != DiagnosticStatus::Failed)
+    !diagnostics.is_empty()
+        && diagnostics
+            .iter()
+            .all(|diagnostic| diagnostic.status != DiagnosticStatus::Failed)
 }
 
 /// Checks the CA certificates and proxies of connections to other servers.
@@ -71,7 +72,8 @@ fn check_outbound(outbound: &Outbound) -> Vec<Diagnostic> {
     let proxies = proxies.map(|name| {
         let says = format!(
             "{name} has a password, so sessions don't get it: everybody could read it there. If \
-             they need a proxy, set pod.environment.{name} to one without a password"
+             they need a proxy, set pod.environment.{name} to one without a password, \
+             pod.environment.NO_PROXY, and duckdb.http_proxy"
         );
         Diagnostic::warning("proxy", says)
     });

@@ -114,7 +114,7 @@ async fn serve_with(
     let settings = Arc::new(settings);
     let metrics = Metrics::start().context("can't start metrics")?;
     let started = async {
-        let backend = Backend::find(&settings).await?;
+        let backend = Backend::find(&settings, true).await?;
         anyhow::Ok((backend, discord::connect(&settings).await?))
     };
     let (backend, discord) = tokio::select! {
@@ -203,7 +203,7 @@ struct Backend {
 }
 
 impl Backend {
-    async fn find(settings: &Arc<Settings>) -> anyhow::Result<Self> {
+    async fn find(settings: &Arc<Settings>, serves: bool) -> anyhow::Result<Self> {
         if let Some(local_settings) = &settings.local {
             let local = Arc::new(Local::start(settings.clone(), local_settings.clone()).await?);
             return Ok(Self {
@@ -218,7 +218,7 @@ impl Backend {
         let clients = kubernetes::connect(settings).await?;
         let namespace = &settings.kubernetes.namespace;
         Ok(Self {
-            runtime: Arc::new(Kubernetes::start(&clients, settings.clone()).await?),
+            runtime: Arc::new(Kubernetes::start(&clients, settings.clone(), serves).await?),
             credentials: Arc::new(Secrets::new(&clients.server, settings.clone())),
             replies: Arc::new(kubernetes::ReplySecrets::new(
                 &clients.server,

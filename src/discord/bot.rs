@@ -25,6 +25,8 @@ use crate::{
 /// The parts that handlers need.
 pub(super) struct Bot {
     pub http: Arc<Http>,
+    /// Client for files that are attached to messages.
+    pub files: reqwest::Client,
     pub settings: settings::Discord,
     pub service: Arc<Service>,
     pub direct: Arc<DirectMessages>,

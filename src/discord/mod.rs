@@ -57,6 +57,7 @@ use errors::status;
 use followed::FollowedStarts;
 pub use notifier::DiscordNotifier;
 use pulse::Pulse;
+use query_file::FILE_TIMEOUT;
 use relay::Relay;
 use responder::PendingAcks;
 
@@ -151,6 +152,7 @@ impl Discord {
         let own = http(&self.settings, &self.outbound)?;
         let bot = Arc::new(Bot {
             http: self.http,
+            files: self.outbound.client().timeout(FILE_TIMEOUT).build()?,
             settings: self.settings,
             service: service.clone(),
             direct: self.direct,

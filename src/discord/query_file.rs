@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use reqwest::Client;
 use serenity::all::Attachment;
-use tokio::time::timeout;
 
 /// Maximum size of a file with a query, in bytes.
 pub(crate) const MAX_FILE_BYTES: u32 = 64 << 10;
 /// Maximum time to download a file.
-const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const FILE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Reasons why a file can't be read as a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,14 +22,23 @@ pub(crate) enum UnreadableFile {
 }
 
 /// Downloads the query in an attached file.
-pub(super) async fn read(file: &Attachment) -> Result<String, UnreadableFile> {
+pub(super) async fn read(client: &Client, file: &Attachment) -> Result<String, UnreadableFile> {
     if file.size > MAX_FILE_BYTES {
         return Err(UnreadableFile::TooLarge(file.size));
     }
-    match timeout(DOWNLOAD_TIMEOUT, file.download()).await {
-        Ok(Ok(content)) => decode(content).ok_or(UnreadableFile::NotText),
-        _ => Err(UnreadableFile::Unavailable),
+    match download(client, file).await {
+        Ok(content) => decode(content).ok_or(UnreadableFile::NotText),
+        Err(_) => Err(UnreadableFile::Unavailable),
     }
+}
+
+/// Downloads a file that is attached to a message.
+///
+/// # Errors
+/// If Discord does not send it.
+pub(super) async fn download(client: &Client, file: &Attachment) -> reqwest::Result<Vec<u8>> {
+    let answer = client.get(&file.url).send().await?.error_for_status()?;
+    Ok(answer.bytes().await?.into())
 }
 
 /// Decodes UTF-8, with or without a byte order mark. Editors on Windows write one.

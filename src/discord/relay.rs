@@ -8,7 +8,7 @@ use axum::http::Uri;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
@@ -19,6 +19,8 @@ use crate::outbound::Outbound;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum size of the request that opens a WebSocket.
 const MAX_HEAD_BYTES: usize = 8 * 1024;
+/// Pause after a connection that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Running relay. Stops on drop.
 pub(super) struct Relay {
@@ -46,7 +48,12 @@ impl Relay {
         let url = format!("ws://{}{}", listener.local_addr()?, server.path());
         let outbound = outbound.clone();
         let task = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
+            loop {
+                let Ok((client, _)) = listener.accept().await else {
+                    // For example, too many files are open.
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                };
                 let (server, outbound) = (server.clone(), outbound.clone());
                 tokio::spawn(async move {
                     if let Err(error) = relay(client, server, &outbound).await {

@@ -69,7 +69,11 @@ impl CertificateAuthorities {
     /// file.
     pub fn bundle(&self) -> String {
         let system = rustls_native_certs::load_native_certs().certs;
-        system.iter().chain(self.0.iter()).map(pem).collect()
+        // A program may refuse the whole file because of one certificate.
+        let is_usable =
+            |der: &&CertificateDer<'static>| RootCertStore::empty().add((*der).clone()).is_ok();
+        let system = system.iter().filter(is_usable);
+        system.chain(self.0.iter()).map(pem).collect()
     }
 
     /// Returns the configuration of TLS that trusts the system's certificates and these.

@@ -101,7 +101,7 @@ impl Proxies {
     /// Names the variables that sessions don't get, because everybody could read the password in
     /// them.
     pub fn with_login(&self) -> Vec<&'static str> {
-        let all = [(HTTPS[0], &self.https), (HTTP[1], &self.http)];
+        let all = [(HTTPS[0], &self.https), (HTTP[0], &self.http)];
         let has_login = |proxy: &Option<ProxyUrl>| proxy.as_ref().is_some_and(|it| it.has_login);
         all.into_iter()
             .filter(|(_, proxy)| has_login(proxy))

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{QUERY_TIMEOUT_MARGIN, answer_room::AnswerRoom};
 use crate::{
-    duckdb::query::{QueryRequest, QueryResponse},
+    duckdb::query::{Parquet, QueryRequest, QueryResponse},
     error::Error,
 };
 
@@ -78,12 +78,13 @@ impl QueryProcess {
     ) -> Result<Option<QueryResponse>, Error> {
         let mut line = serde_json::to_vec(question).expect("a query request serializes to JSON");
         line.push(b'\n');
-        let file = if question.parquet {
-            // In base64.
-            question.max_file_bytes().div_ceil(3) * 4
+        let max_file_bytes = if question.parquet {
+            question.max_file_bytes()
         } else {
             0
         };
+        // In base64.
+        let file = max_file_bytes.div_ceil(3) * 4;
         let most = u64::from(question.max_bytes) * 2 + file + MAX_OVERHEAD_BYTES;
         let (input, output) = (&mut self.input, &mut self.output);
         let mut answer = Vec::new();
@@ -114,6 +115,12 @@ impl QueryProcess {
         // Don't report the response, because it may quote the query.
         let answer = serde_json::from_slice(&answer);
         let answer = answer.map_err(|_| failed("the response is not valid JSON"))?;
+        if let QueryResponse::Rows(rows) = &answer
+            && let Some(Parquet::File(file)) = &rows.parquet
+            && file.content.len() as u64 > max_file_bytes
+        {
+            return Err(failed("the file is larger than the query allows"));
+        }
         Ok(Some(answer))
     }
 }

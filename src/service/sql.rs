@@ -238,15 +238,15 @@ impl Service {
     fn stopped_meanwhile(&self, asked: &Observed) -> Option<ServiceError> {
         let id = &asked.record.id;
         let cause = match self.session(id).map(|seen| seen.record.stage.clone()) {
-            Some(Stage::Stopping { ending, .. }) => ending.cause,
+            // It had started, so a failed start is no cause.
+            Some(Stage::Stopping { ending, .. }) => match ending.cause {
+                cause @ Cause::Stopped { .. } => cause,
+                _ => Cause::Lost,
+            },
             Some(_) => return None,
             None => Cause::Lost,
         };
-        Some(if asked.record.is_runner() {
-            ended(&cause)
-        } else {
-            LookupRejection::NotReady(id.clone()).into()
-        })
+        Some(ended(&cause))
     }
 }
 

@@ -317,7 +317,7 @@ async fn what_is_wrong_with_an_address_is_said() {
         (closed.url(), "does not answer; check the URL"),
         (
             untrusted,
-            "does not trust; if a private CA issued it, give that CA to the bot with the setting tls.ca_file",
+            "if it is your own CA, give its certificate to the bot with the setting tls.ca_file",
         ),
         (
             "http://catalog.lake.svc:8181".into(),

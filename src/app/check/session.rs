@@ -52,7 +52,11 @@ pub(super) async fn diagnose(
     shutdown: &CancellationToken,
 ) -> Vec<Diagnostic> {
     let what = "session";
-    let backend = match Backend::find(settings).await {
+    let found = shutdown.run_until_cancelled(Backend::find(settings, false));
+    let Some(found) = found.await else {
+        return vec![Diagnostic::failed(what, "interrupted")];
+    };
+    let backend = match found {
         Ok(backend) => backend,
         Err(error) => return vec![Diagnostic::failed(what, format!("{error:#}"))],
     };
@@ -189,16 +193,16 @@ async fn wait_until_ready(
     loop {
         match observed(runtime, id)?.pod.map(|pod| pod.state) {
             Some(PodState::Ready) => return Ok(()),
-            Some(PodState::Failed(why) | PodState::Crashing { incident: why, .. }) => {
-                return Err(format!("it can't run: {}", why.why));
-            }
+            // A running bot removes such a session at once.
             Some(
-                PodState::Stuck(why)
-                | PodState::Pending {
-                    incident: Some(why),
-                    ..
-                },
-            ) => *state = why.why,
+                PodState::Failed(why)
+                | PodState::Stuck(why)
+                | PodState::Crashing { incident: why, .. },
+            ) => return Err(format!("it can't run: {}", why.why)),
+            Some(PodState::Pending {
+                incident: Some(why),
+                ..
+            }) => *state = why.why,
             _ => {}
         }
         if changes.changed().await.is_err() {

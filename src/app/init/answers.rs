@@ -130,7 +130,10 @@ impl Question {
     /// Returns a sentence that does not repeat the answer: it may be a secret.
     pub(super) fn parse(self, text: &str) -> Result<String, String> {
         let text = text.trim();
-        if looks_secret(text) {
+        // The ID of a commit is a usual tag.
+        let is_commit =
+            self == Tag && text.len() == 40 && text.chars().all(|c| c.is_ascii_hexdigit());
+        if !is_commit && looks_secret(text) {
             return Err(
                 "This looks like a token or a key. `duckbot init` needs no secret and writes none: \
                  the bot's token goes into a Secret of the cluster, and people enter their S3 keys \

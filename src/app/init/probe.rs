@@ -1,6 +1,6 @@
 //! Live checks of the answers, from the machine that `duckbot init` runs on. Does I/O.
 
-use std::{collections::BTreeSet, error::Error, net::IpAddr, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use reqwest::{Client, StatusCode, Url, redirect::Policy};
 use serde_json::Value;
@@ -10,17 +10,14 @@ use super::answers::{
     Answers,
     Question::{self, *},
 };
-use crate::{app::check, diagnostics::Diagnostic, outbound::Outbound};
+use crate::{
+    app::check,
+    diagnostics::Diagnostic,
+    outbound::{CertificateProblem, Outbound},
+};
 
 /// Maximum time for one answer of a server.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Reasons why a request has no answer.
-enum NoAnswer {
-    /// The certificate is not trusted, or not for this host.
-    Certificate,
-    Other,
-}
 
 /// Client for the checks.
 pub(super) struct Probe(Client);
@@ -68,7 +65,7 @@ impl Probe {
         }
         let response = match request.send().await {
             Ok(response) => response,
-            Err(error) => return failed(&says_no_answer(&error)),
+            Err(error) => return failed(&describe_no_answer(&error)),
         };
         let status = response.status();
         let body = response.bytes().await.unwrap_or_default();
@@ -118,7 +115,7 @@ impl Probe {
             let answer = self.0.get(&endpoint).send().await;
             answer
                 .map(|_| "answers")
-                .map_err(|error| says_no_answer(&error))
+                .map_err(|error| describe_no_answer(&error))
         };
         match says {
             Ok(says) => Diagnostic::ok("storage", format!("{endpoint} {says}")),
@@ -128,34 +125,18 @@ impl Probe {
 }
 
 /// Rest of a sentence about an endpoint that does not answer.
-fn says_no_answer(error: &reqwest::Error) -> String {
-    match no_answer(error) {
-        NoAnswer::Certificate => "has a certificate that this machine does not trust; if a private \
-                                  CA issued it, give that CA to the bot with the setting tls.ca_file"
-            .to_owned(),
-        NoAnswer::Other if error.is_timeout() => {
-            "does not answer in time; check the URL, and whether this machine can reach it".to_owned()
+fn describe_no_answer(error: &reqwest::Error) -> String {
+    match CertificateProblem::find(error) {
+        Some(problem) => format!(
+            "can't be trusted: {problem}; if it is your own CA, give its certificate to the bot with the \
+             setting tls.ca_file"
+        ),
+        None if error.is_timeout() => {
+            "does not answer in time; check the URL, and whether this machine can reach it"
+                .to_owned()
         }
-        NoAnswer::Other => {
-            "does not answer; check the URL, and whether this machine can reach it".to_owned()
-        }
+        None => "does not answer; check the URL, and whether this machine can reach it".to_owned(),
     }
-}
-
-fn no_answer(error: &reqwest::Error) -> NoAnswer {
-    let mut cause: Option<&dyn Error> = Some(error);
-    while let Some(error) = cause {
-        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
-            return NoAnswer::Certificate;
-        }
-        // An I/O error holds the error of TLS, but does not name it as its source.
-        let inner = error.downcast_ref::<std::io::Error>();
-        cause = match inner.and_then(std::io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    NoAnswer::Other
 }
 
 /// Host of a URL.

@@ -78,7 +78,10 @@ pub(super) fn ask_for_credentials(
     };
     let asking = |goal| replies::with_query(sql, replies::needs_credentials(why, goal));
     let reply = asking(goal(None));
-    if replies::quoted_query(&reply.text) == Some(sql) {
+    if how.file.is_some_and(|file| file.is_rerun) {
+        // The button of the result asks for the file again.
+        replies::with_query(sql, replies::refused(&why.clone().into()))
+    } else if replies::quoted_query(&reply.text) == Some(sql) {
         reply
     } else if call.bot.service.keeps_history() {
         asking(goal(Some(QueryId::of(sql))))

@@ -1,7 +1,7 @@
 //! Sharing a result in the channel, with the option of `/duck sql` or the button of its reply.
 
 use serenity::{
-    all::{Attachment, ChannelId, CreateAllowedMentions, Message},
+    all::{ChannelId, CreateAllowedMentions, Message},
     builder::Builder,
 };
 
@@ -10,6 +10,7 @@ use crate::discord::{
     call::{Answer, Answered, Call, CallOutcome, log_error},
     errors::{code, count, discord_error, is_final},
     message::message,
+    query_file,
     replies::{self, File, Reply},
 };
 
@@ -24,7 +25,7 @@ pub(crate) async fn share(call: &Call<'_>, shown: &Message) -> Answered {
     };
     let text = replies::strip_private_lines(&shown.content);
     let request = format!("share-{}", shown.id);
-    let (reply, outcome) = match file_of(shown).await {
+    let (reply, outcome) = match file_of(call, shown).await {
         Ok(file) => post_shared(call, text, file, &request).await,
         Err(FileGone) => (replies::share_without_file(text), CallOutcome::Done),
     };
@@ -69,11 +70,11 @@ pub(super) async fn post_shared(
 }
 
 /// Downloads the file that is attached to a message.
-async fn file_of(message: &Message) -> Result<Option<File>, FileGone> {
+async fn file_of(call: &Call<'_>, message: &Message) -> Result<Option<File>, FileGone> {
     let Some(attached) = message.attachments.first() else {
         return Ok(None);
     };
-    match Attachment::download(attached).await {
+    match query_file::download(&call.bot.files, attached).await {
         Ok(content) => Ok(Some(File {
             name: attached.filename.clone(),
             content,

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use async_trait::async_trait;
+use reqwest::Client;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -145,24 +146,25 @@ impl Command for Sql {
             let reply = replies::unknown_format(typed);
             return Ok(Answer::Reply(reply, CallOutcome::Refused));
         }
-        match typed(options).await {
+        match typed(&call.bot.files, options).await {
             Ok(sql) => query(call, &sql, &sql_options(options)).await,
             Err(reply) => Ok(Answer::Reply(reply, CallOutcome::Refused)),
         }
     }
 }
 
-/// Returns the query in the options, unless they have a file, too.
+/// Returns the query in the options, unless it may be a part only, or they have a file, too.
 fn query_to_keep(options: Options<'_>) -> Option<&str> {
     let sql = options.text(QUERY.name)?.trim();
-    (!sql.is_empty() && options.file(FILE.name).is_none()).then_some(sql)
+    let is_whole = !sql.is_empty() && !ends_in_comment(sql);
+    (is_whole && options.file(FILE.name).is_none()).then_some(sql)
 }
 
 /// Returns the query in the options or in their file, or a reply that refuses it.
-async fn typed(options: Options<'_>) -> Result<Cow<'_, str>, Reply> {
+async fn typed<'a>(client: &Client, options: Options<'a>) -> Result<Cow<'a, str>, Reply> {
     match (options.text(QUERY.name), options.file(FILE.name)) {
         (Some(_), Some(_)) => Err(replies::query_and_file()),
-        (None, Some(file)) => match query_file::read(file).await {
+        (None, Some(file)) => match query_file::read(client, file).await {
             Ok(sql) => Ok(sql.into()),
             Err(why) => Err(replies::unreadable_file(&file.filename, why)),
         },

@@ -47,7 +47,7 @@ pub(crate) async fn go_on(
     };
     // Sessions that keep the previous credentials come first.
     if !saved.buttons.is_empty() {
-        return Ok(saved.into());
+        return Ok(with_query(saved).into());
     }
     let answered = match goal {
         Goal::Start { size, catalog } => {

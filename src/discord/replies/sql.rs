@@ -33,8 +33,8 @@ pub(crate) fn cancelled(sql: &str) -> Reply {
 /// Tells a person that the bot was restarted while their query ran.
 pub(crate) fn interrupted(sql: &str) -> Reply {
     Reply::new(format!(
-        "{}\nThe bot was restarted while this query ran, so there is no result. Run it again in a few \
-         seconds.",
+        "{}\nThe bot was restarted while this query ran, so its result is lost. Run it again in a few \
+         seconds. If it changes something, first check whether it already did.",
         quote_query(sql)
     ))
 }
@@ -43,7 +43,7 @@ pub(crate) fn interrupted(sql: &str) -> Reply {
 pub(crate) fn query_over() -> Reply {
     Reply::new(
         "This query is no longer running: it has just finished, or the bot was restarted. Run it again \
-         for a result.",
+         for a result. If it changes something, first check whether it already did.",
     )
 }
 

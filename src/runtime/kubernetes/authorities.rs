@@ -39,13 +39,16 @@ pub(super) async fn publish(
         ..ConfigMap::default()
     };
     let params = PostParams::default();
-    if found.is_some() {
+    let written = if found.is_some() {
         let replaced = maps.replace(CA_MAP, &params, &map);
-        server.call(action("update"), replaced).await?;
+        server.call(action("update"), replaced).await
     } else {
-        server
-            .call(action("create"), maps.create(&params, &map))
-            .await?;
+        let created = maps.create(&params, &map);
+        server.call(action("create"), created).await
+    };
+    match written {
+        // Another bot wrote it first.
+        Ok(_) | Err(Error::Exists { .. } | Error::Conflict { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
-    Ok(())
 }

@@ -102,9 +102,15 @@ pub struct Kubernetes {
 impl Kubernetes {
     /// Starts the watches and waits until each has listed its objects once.
     ///
+    /// If it `serves`, sessions get the CA certificates that the bot trusts.
+    ///
     /// # Errors
     /// If the signing keys can't be read or created, or the HTTP client for doors can't be built.
-    pub async fn start(clients: &Clients, settings: Arc<Settings>) -> anyhow::Result<Self> {
+    pub async fn start(
+        clients: &Clients,
+        settings: Arc<Settings>,
+        serves: bool,
+    ) -> anyhow::Result<Self> {
         let server = &clients.server;
         let namespace = &settings.kubernetes.namespace;
         let resource = build::route_resource(settings.routing.kind);
@@ -115,7 +121,7 @@ impl Kubernetes {
             // Idle connections to all doors would take more memory than new ones take time.
             .pool_max_idle_per_host(0)
             .build()?;
-        if settings.has_own_authorities() {
+        if serves && settings.has_own_authorities() {
             let written = authorities::publish(server, namespace, &settings.outbound.authorities);
             written.await.context("sessions can't get tls.ca_file")?;
         }

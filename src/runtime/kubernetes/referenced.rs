@@ -67,7 +67,7 @@ pub(super) async fn diagnose(server: &ApiServer, settings: &Settings) -> Vec<Dia
     found
 }
 
-/// What is wrong with an object, and how to fix it.
+/// Result of checking an object. An error says what is wrong and how to fix it.
 type Verdict = Result<Diagnosis, String>;
 
 /// Description of an object that can be used.

@@ -66,8 +66,8 @@ use crate::{
     error::Error,
     outbound::CA_FILE_VARIABLE,
     session::{
-        Details, Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod, Record, RecordKind,
-        SessionId, Stage,
+        CredentialSource, Details, Failure, Incident, Observed, Orphan, OwnerId, Parts, Pod,
+        Record, RecordKind, SessionId, Stage,
     },
     settings::{self, Settings},
 };
@@ -744,7 +744,12 @@ fn find(view: &View, host: &str) -> Option<Arc<Door>> {
 
 /// Returns the record of a session whose process ended with the bot that wrote the record.
 fn interrupted(record: Record) -> Record {
-    if record.stage == Stage::Running && !record.is_runner() {
+    let is_interrupted = match record.stage {
+        Stage::Running => true,
+        Stage::Starting => record.credentials != CredentialSource::Awaited,
+        _ => false,
+    };
+    if is_interrupted && !record.is_runner() {
         record.with_reschedule(Incident::new(Failure::BotEnded, ""))
     } else {
         record

@@ -40,9 +40,9 @@ const INIT_SQL: &str = "init-sql";
 /// ConfigMap in the sessions namespace with all CA certificates that sessions trust, and the volume
 /// with it.
 pub const CA_MAP: &str = "duckbot-ca";
-/// Its entry.
+/// Entry of the ConfigMap with the certificates.
 pub const CA_ENTRY: &str = "ca.crt";
-/// Its folder in a session. A session can't write there.
+/// Folder of the certificates in a session, which can't write there.
 const CA_FOLDER: &str = "/etc/duckbot-ca";
 
 /// Builds the Pod of `session`. `uid` is the UID of its record. The door accepts tickets that are
