@@ -62,9 +62,10 @@ impl Repository {
             .output()
             .unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap().trim_end().to_owned();
-        match status.success() {
-            true => Ok(text(stdout)),
-            false => Err(text(stderr)),
+        if status.success() {
+            Ok(text(stdout))
+        } else {
+            Err(text(stderr))
         }
     }
 }

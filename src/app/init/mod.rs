@@ -1,7 +1,7 @@
 //! `duckbot init`: asks for what an installation can't know, checks the answers, and writes a file for
 //! Helm or Kustomize.
 //!
-//! [`answers`], [`render`] and [`merge`] are pure. Needs no secret, and writes none. Writes at the end
+//! `answers`, `render` and `merge` are pure. Needs no secret, and writes none. Writes at the end
 //! only, so an interrupted run leaves nothing.
 
 mod answers;
