@@ -49,6 +49,17 @@ async fn assert_lake_is_readable(env: &LocalEnv) {
         .await;
 }
 
+/// Enters the same credentials again, so that they are checked.
+async fn replace_key_pair(env: &LocalEnv) {
+    let stored = reply_to(&env.ana, "/duck setup").await;
+    let pressed = env.ana.press(&stored, "Replace").await.unwrap();
+    let form = pressed.modal().await;
+    let typed = [("Access key ID", KEY[0]), ("Secret access key", KEY[1])];
+    let sent = env.ana.submit(&form, &typed).await.unwrap();
+    sent.until(|it| it.content.contains("were checked and saved"))
+        .await;
+}
+
 #[tokio::test]
 async fn a_private_ca_is_named_and_trusted_and_a_proxy_is_used() {
     lake().s3.add_key(KEY[0], KEY[1]);
@@ -90,7 +101,7 @@ async fn a_private_ca_is_named_and_trusted_and_a_proxy_is_used() {
     let url = format!("wss://gateway.test:{}/gateway", gateway.port);
     env.discord.set_gateway_front(&url);
     env.restart_bot().await;
-    env.enter_key_pair(&env.ana, KEY[0], KEY[1]).await;
+    replace_key_pair(&env).await;
     let by_bot = proxy.take_requests();
     assert_lake_is_readable(&env).await;
     let by_session = proxy.take_requests();
@@ -119,7 +130,7 @@ async fn a_private_ca_is_named_and_trusted_and_a_proxy_is_used() {
     let with_password = format!("http://duck:hidden-in-the-reeds@{}", proxy.address);
     set(&mut env, "HTTPS_PROXY", &with_password);
     env.restart_bot().await;
-    env.enter_key_pair(&env.ana, KEY[0], KEY[1]).await;
+    replace_key_pair(&env).await;
     let login = "proxy-authorization: basic zhvjazpoawrkzw4taw4tdghllxjlzwrz";
     let sent = proxy.take_requests().join("").to_lowercase();
     assert!(sent.contains(login), "{sent}");

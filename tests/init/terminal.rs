@@ -22,8 +22,17 @@ pub struct Terminal {
 impl Terminal {
     /// Starts a command line in a folder, with these environment variables only.
     pub fn start(line: &str, folder: &Path, variables: &HashMap<String, String>) -> Self {
-        let mut child = Command::new("script")
-            .args(["--quiet", "--return", "--command", line, "/dev/null"])
+        // A shell in the background lets its children ignore Ctrl-C.
+        let mut child = Command::new("env")
+            .args([
+                "--default-signal=INT",
+                "script",
+                "--quiet",
+                "--return",
+                "--command",
+                line,
+                "/dev/null",
+            ])
             .current_dir(folder)
             .env_clear()
             .envs(variables)
