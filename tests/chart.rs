@@ -13,7 +13,7 @@ use tokio::process::Command;
 
 use crate::deploy::{copy, kubectl, uncommented};
 
-/// All values that a first session needs.
+/// Values that a first session needs.
 const SIX_VALUES: [&str; 6] = [
     "image.registry=registry.example.com",
     "settings.discord.guild=1029384756102938475",
