@@ -2,13 +2,13 @@
 
 mod releases;
 
-use std::{collections::BTreeMap, fs, path::Path, process::Output};
+use std::{collections::BTreeMap, fs, path::Path, process::Output, sync::LazyLock};
 
 use config::{Config, File, FileFormat};
 use duckbot::settings::Settings;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use test_support::{Cluster, helm as helm_folder};
+use test_support::{Certificates, Cluster, helm as helm_folder};
 use tokio::process::Command;
 
 use crate::deploy::{copy, kubectl, uncommented};
@@ -22,6 +22,12 @@ const SIX_VALUES: [&str; 6] = [
     "settings.catalogs.lake.warehouse=analytics",
     "settings.catalogs.lake.s3_region=eu-central-1",
 ];
+
+/// Certificate of a private CA.
+static PRIVATE_CA: LazyLock<String> = LazyLock::new(|| {
+    let certificates = Certificates::of("lake.example.com");
+    fs::read_to_string(certificates.file("ca.pem")).unwrap()
+});
 
 /// Runs helm as an admin, in the project's folder. Returns the result, even if it failed.
 async fn helm(arguments: &[&str]) -> Output {
@@ -130,6 +136,7 @@ fn settings(all: &[Value]) -> String {
     for (variable, content) in [
         ("DUCKBOT_DISCORD__TOKEN_FILE", "token"),
         ("DUCKBOT_API__TOKENS_FILE", ""),
+        ("DUCKBOT_TLS__CA_FILE", &PRIVATE_CA),
     ] {
         if let Some(path) = variables.get_mut(variable) {
             let file = folder.path().join(variable);
@@ -173,6 +180,7 @@ async fn the_chart_makes_the_objects_of_the_overlays() {
         "api.enabled=true",
         "prepull.enabled=true",
         "limits.enabled=true",
+        "tls.caConfigMap=private-ca",
         "networkPolicy.privateLake.cidrs={10.20.30.0/24}",
         "networkPolicy.privateLake.ports={9000,8181}",
     ];
