@@ -10,7 +10,8 @@ use kube::{
     api::{DeleteParams, PostParams},
 };
 use serde_json::{Value, json};
-use test_support::{Certificates, LocalEnv, TestEnv, command, wait_until};
+use test_support::{Certificates, LocalEnv, TestEnv, WAIT_TIMEOUT, command, signal, wait_until};
+use tokio::{process::Child, time::timeout};
 
 /// Runs a subcommand with the settings of an environment. Returns the exit code and the output.
 async fn run_bot(env: &TestEnv, arguments: &[&str]) -> (i32, String) {
@@ -411,6 +412,50 @@ async fn sessions_on_this_machine_are_looked_at_too() {
         "{text}"
     );
     home.assert_clean().await;
+}
+
+/// Starts `duckbot check --session`. Returns it and the ID of its session, whose Pod exists.
+async fn start_trial(env: &TestEnv) -> (Child, String) {
+    let trial = command(&["check", "--session"], &env.variables)
+        .spawn()
+        .unwrap();
+    let look = async || {
+        let all = env.cluster.objects().await;
+        let pod = all.iter().find_map(|it| it.strip_prefix("pods/duckui-"));
+        pod.map(str::to_owned)
+    };
+    let id = wait_until(look, Option::is_some).await;
+    (trial, id.unwrap())
+}
+
+/// Waits until the check ends. Returns its output.
+async fn output_of(trial: Child) -> String {
+    let output = timeout(WAIT_TIMEOUT, trial.wait_with_output());
+    let output = output.await.unwrap().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_trial_session_that_can_not_run_is_named_and_removed() {
+    let env = TestEnv::start().await;
+    let (trial, id) = start_trial(&env).await;
+    env.kubelet.mark_failed(&id, "The node is broken.").await;
+    let text = output_of(trial).await;
+    assert!(text.contains("WRONG session: it can't run: "), "{text}");
+    env.assert_nothing_left().await;
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn ctrl_c_removes_the_trial_session() {
+    let env = TestEnv::start().await;
+    let (trial, _) = start_trial(&env).await;
+    signal("INT", trial.id().unwrap()).await;
+    let text = output_of(trial).await;
+    assert!(text.contains("WRONG session: interrupted"), "{text}");
+    env.assert_nothing_left().await;
+    env.assert_clean().await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -32,11 +33,21 @@ impl Traefik {
     /// Starts Traefik with routes to the sessions of an installation.
     pub fn start(cluster: &Namespaces) -> Self {
         let certificates = Certificates::of(&format!("*.{DOMAIN}"));
+        Self::run(&cluster.sessions, certificates, None)
+    }
+
+    /// Starts Traefik with routes to the sessions in a namespace, on port 443 of an address of this machine.
+    pub fn start_on(address: IpAddr, sessions: &str, certificates: Certificates) -> Self {
+        Self::run(sessions, certificates, Some(SocketAddr::new(address, 443)))
+    }
+
+    fn run(sessions: &str, certificates: Certificates, address: Option<SocketAddr>) -> Self {
         let mut running = Command::new(tools::script("traefik/run"))
             .arg(tools::traefik())
             .arg(Cluster::shared().kubeconfig())
-            .arg(&cluster.sessions)
+            .arg(sessions)
             .args(["leaf.pem", "leaf.key"].map(|name| certificates.file(name)))
+            .args(address.map(|it| it.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

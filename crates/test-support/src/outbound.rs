@@ -1,6 +1,9 @@
 //! TLS in front of a server, and a forward proxy that records its use.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex},
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
@@ -13,15 +16,19 @@ use crate::{browser::Certificates, ui_assets::tls_server};
 
 /// TLS server that passes everything on to another server. Stops on drop.
 pub struct TlsFront {
-    /// Port on 127.0.0.1.
     pub port: u16,
     task: JoinHandle<()>,
 }
 
 impl TlsFront {
-    /// Starts it in front of the server at the URL `target`.
+    /// Starts it on 127.0.0.1, in front of the server at the URL `target`.
     pub async fn start(target: &str, certificates: &Certificates) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(Ipv4Addr::LOCALHOST.into(), target, certificates).await
+    }
+
+    /// Starts it on another address of this machine.
+    pub async fn start_on(address: IpAddr, target: &str, certificates: &Certificates) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(tls_server(certificates)));
         let (_, target) = target.split_once("://").unwrap();
         let target = target.split('/').next().unwrap().to_owned();
