@@ -2,7 +2,9 @@
 
 use discord_loopback::Person;
 use serde_json::json;
-use test_support::{Cluster, Node, ReservedPort, TestEnv, UiClient, lake};
+use test_support::{
+    Certificates, Cluster, ForwardProxy, Node, ReservedPort, TestEnv, TlsFront, UiClient, lake,
+};
 
 use super::{IMAGE, restart_count};
 
@@ -130,5 +132,59 @@ async fn a_query_that_needs_too_much_memory_fails_and_the_pod_goes_on() {
     assert!(error.contains("Out of Memory Error"), "{error}");
     assert_eq!(ui.rows("SELECT 1 AS one").await, Ok(json!([{"one": 1}])));
     assert_eq!(restart_count(&lake_env.env, &id).await, 0);
+    lake_env.env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_lake_with_a_private_ca_is_read_through_a_forced_proxy() {
+    if Node::shared().is_none() {
+        return;
+    }
+    // Only the proxy knows this name.
+    let certificates = Certificates::of("lake.test");
+    let fronts = [
+        TlsFront::start(&lake().catalog, &certificates).await,
+        TlsFront::start(&lake().s3.url(), &certificates).await,
+    ];
+    let proxy = ForwardProxy::start_on(Cluster::shared().host()).await;
+    let proxy_url = format!("http://{}", proxy.address);
+    let [catalog, s3] =
+        [0, 1].map(|front: usize| format!("https://lake.test:{}", fronts[front].port));
+    let lake_env = LakeEnv::start_with(&[
+        ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", &catalog),
+        ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", &s3),
+        (
+            "DUCKBOT_TLS__CA_FILE",
+            certificates.file("ca.pem").to_str().unwrap(),
+        ),
+        ("HTTPS_PROXY", &proxy_url),
+    ])
+    .await;
+    let lake_env = lake_env.unwrap();
+    let env = &lake_env.env;
+    lake()
+        .s3
+        .add_key("AKIAANABEHINDAPROXY", "anas-secret-behind-a-proxy");
+    env.cluster
+        .store_key_pair(
+            env.ana.id(),
+            "AKIAANABEHINDAPROXY",
+            "anas-secret-behind-a-proxy",
+        )
+        .await;
+    let id = env.ready_session(&env.ana).await;
+    let ui = lake_env.ui(&env.ana, &id).await;
+    let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
+    assert_eq!(ui.rows(DUCKS).await, Ok(ducks));
+    let line = format!("/duck sql query:{DUCKS}");
+    let asked = env.ana.run_command("#data", &line).await.unwrap();
+    asked.until(|it| it.content.contains("2 rows in ")).await;
+
+    let requests = proxy.take_requests();
+    for url in [catalog, s3] {
+        let target = format!("CONNECT {} ", url.strip_prefix("https://").unwrap());
+        let reached = requests.iter().any(|head| head.starts_with(&target));
+        assert!(reached, "{target} in {requests:?}");
+    }
     lake_env.env.assert_clean().await;
 }

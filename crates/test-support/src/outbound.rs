@@ -67,8 +67,14 @@ pub struct ForwardProxy {
 }
 
 impl ForwardProxy {
+    /// Starts it on 127.0.0.1.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    /// Starts it on another address of this machine.
+    pub async fn start_on(address: IpAddr) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let all = requests.clone();
