@@ -57,11 +57,13 @@ impl Release {
                     "api_proxy": this.discord.url(),
                 },
                 "routing": { "domain": format!("{}.example.com", this.name) },
+                "pod": { "node_selector": { "duckbot.dev/node": node.name } },
                 "sizes": { "small": { "cpu": "50m", "memory": "512Mi" } },
                 "catalogs": { "lake": {
                     "endpoint": catalog, "s3_endpoint": s3, "s3_path_style": true,
                 } },
             },
+            "prepull": { "enabled": true, "pauseImage": "duckbot.test/pause:1" },
             // Nodes of the tests have no kube-proxy.
             "extraEnv": [
                 { "name": "KUBERNETES_SERVICE_HOST", "value": cluster.host().to_string() },
@@ -83,7 +85,7 @@ impl Release {
             format!(
                 "create secret tls duckui-wildcard-tls --namespace {name}-duckbot-sessions --cert=tls.crt"
             ),
-            format!("exec deployment/{name}-duckbot --namespace {name} -- duckbot check"),
+            format!("exec deployment/{name}-duckbot --namespace {name} -- duckbot check --session"),
         ] {
             assert!(notes.contains(&step), "{step:?} in\n{notes}");
         }
@@ -129,10 +131,11 @@ impl Release {
 
     async fn wait_until_rolled_out(&self) {
         let name = &self.name;
-        kubectl(&format!(
-            "rollout status deployment/{name}-duckbot --namespace {name} --timeout=120s"
-        ))
-        .await;
+        for object in ["deployment/{}-duckbot", "daemonset/{}-duckbot-images"] {
+            let object = object.replace("{}", name);
+            let status = "rollout status --timeout=120s";
+            kubectl(&format!("{status} {object} --namespace {name}")).await;
+        }
     }
 
     /// Image of the bot that runs.

@@ -148,8 +148,9 @@ async fn a_lake_with_a_private_ca_is_read_through_a_forced_proxy() {
     ];
     let proxy = ForwardProxy::start_on(Cluster::shared().host()).await;
     let proxy_url = format!("http://{}", proxy.address);
-    let [catalog, s3] =
-        [0, 1].map(|front: usize| format!("https://lake.test:{}", fronts[front].port));
+    let [catalog, s3] = fronts
+        .each_ref()
+        .map(|front| format!("https://lake.test:{}", front.port));
     let lake_env = LakeEnv::start_with(&[
         ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", &catalog),
         ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", &s3),
