@@ -28,11 +28,11 @@ pub(super) async fn diagnose(server: &ApiServer, namespace: &str) -> Diagnostic 
     });
     let unreadable: Vec<_> = unreadable.collect();
     let Some((_, why)) = unreadable.first() else {
-        let says = format!(
-            "{} sessions and query runners, all of version {RECORD_VERSION}",
-            all.len()
-        );
-        return Diagnostic::ok(WHAT, says);
+        let count = match all.len() {
+            1 => "1 session or query runner,".to_owned(),
+            count => format!("{count} sessions and query runners, all"),
+        };
+        return Diagnostic::ok(WHAT, format!("{count} of version {RECORD_VERSION}"));
     };
     let names = unreadable.iter().map(|(name, _)| name.as_str());
     let names = names.take(MAX_NAMED).collect::<Vec<_>>().join(" ");
