@@ -87,7 +87,7 @@ async fn a_session_that_fills_the_disk_of_its_node_is_evicted() {
     assert_says(&back, "is ready again. It filled the disk of size `small`.");
     exec(&env, &id, &["touch", "/tmp/go"]).await;
     let told = env.ana.read("#data").await;
-    assert_says(&told, "exceeds the limit");
+    assert_says(&told, "exceeds the total limit of containers 64Mi");
     assert!(told.button("Try again with a larger size").is_some());
     env.wait_until_nothing_left(&env.ana).await;
     env.assert_clean().await;

@@ -1,6 +1,8 @@
 //! The Pod of a session: DuckDB with its UI, and the door in front of it. The Pod of a query runner has
 //! only the container of DuckDB.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
@@ -11,14 +13,14 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
 
-use super::{HTTP, add, origin, own_secret_name, owned_by, secret_name, stamp};
+use super::{HTTP, add, map, origin, own_secret_name, owned_by, secret_name, stamp};
 use crate::{
     credentials::{CredentialField, CredentialPart},
     door,
     duckdb::environment::{CONTROL_KEY, INIT_FOLDER, secret as variable},
     outbound::{CA_FILE_VARIABLE, SESSION_PROXY_VARIABLES},
     runtime::environment,
-    session::{CredentialSource, Record, Size},
+    session::{CredentialSource, Mebibytes, Record, Requests, Size},
     settings::{Catalog, OAuth2, Settings},
 };
 
@@ -32,6 +34,15 @@ const USER: i64 = 1000;
 const GRACE_SECONDS: i64 = 5;
 /// Volumes that DuckDB writes to, by name and path. Everything else is read-only.
 const WRITABLE: [(&str, &str); 2] = [("work", "/home/duck"), ("tmp", "/tmp")];
+
+/// Annotations that keep a Pod on its node, for the Cluster Autoscaler
+/// (<https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md>) and for Karpenter
+/// (<https://karpenter.sh/docs/concepts/disruption/>). A query runner has none: it ends soon, and holds
+/// nobody's work.
+const BLOCK_SCALE_DOWN: [(&str, &str); 2] = [
+    ("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"),
+    ("karpenter.sh/do-not-disrupt", "true"),
+];
 
 /// Annotation with the ID of the signing key whose tickets the door accepts.
 pub const DOOR_KEY: &str = "duckbot.dev/door-key";
@@ -61,10 +72,16 @@ pub fn pod(
     let name = session.id.object_name();
     let mut metadata = stamp(settings, session, name, Some(owned_by(session, uid)));
     add(&mut metadata.labels, &extra.labels);
+    if extra.block_scale_down && !session.is_runner() {
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.extend(map(
+            BLOCK_SCALE_DOWN.map(|(name, value)| (name, value.to_owned()))
+        ));
+    }
     add(&mut metadata.annotations, &extra.annotations);
     let mut containers = vec![duckdb(settings, session, size, catalog, key)];
     if !session.is_runner() {
-        containers.push(door(settings, session, key));
+        containers.push(door(settings, session, size, key));
         let id = key.split(':').next().unwrap_or_default();
         let annotations = metadata.annotations.get_or_insert_default();
         annotations.insert(DOOR_KEY.into(), id.to_owned());
@@ -79,6 +96,7 @@ pub fn pod(
     if settings.has_own_authorities() {
         volumes.push(config_map(CA_MAP, CA_MAP));
     }
+    volumes.extend(extra.volumes.iter().cloned());
     let init = extra.init_containers.iter().cloned().map(restricted);
     let secrets = extra.image_pull_secrets.iter();
     let secrets = secrets.map(|name| LocalObjectReference { name: name.clone() });
@@ -90,11 +108,17 @@ pub fn pod(
             volumes: Some(volumes),
             image_pull_secrets: some(secrets.collect()),
             node_selector: (!extra.node_selector.is_empty()).then(|| extra.node_selector.clone()),
+            affinity: extra.affinity.clone(),
             tolerations: some(extra.tolerations.clone()),
             priority_class_name: extra.priority_class.clone(),
+            runtime_class_name: extra.runtime_class.clone(),
+            host_users: extra.user_namespace.then_some(false),
+            service_account_name: extra.service_account.clone(),
             // After running out of memory, DuckDB is back within seconds, with the same URL.
             restart_policy: Some("Always".into()),
             termination_grace_period_seconds: Some(GRACE_SECONDS),
+            // Also with an account of the settings: DuckDB needs no API server. The webhooks of clouds
+            // mount their tokens by themselves.
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
             security_context: Some(pod_security()),
@@ -140,19 +164,20 @@ fn duckdb(
     if settings.has_own_authorities() {
         mounts.push(read_only(CA_MAP, CA_FOLDER));
     }
+    mounts.extend(settings.pod.volume_mounts.iter().cloned());
     Container {
         name: DUCKDB.into(),
         image: Some(settings.sessions.image.clone()),
         image_pull_policy: settings.pod.image_pull_policy.clone(),
         env: Some(env),
-        resources: Some(exactly(&size.cpu.to_string(), &size.memory.to_string())),
+        resources: Some(resources(session, size)),
         volume_mounts: Some(mounts),
         security_context: Some(container_security()),
         ..Container::default()
     }
 }
 
-fn door(settings: &Settings, session: &Record, key: &str) -> Container {
+fn door(settings: &Settings, session: &Record, size: &Size, key: &str) -> Container {
     Container {
         name: DOOR.into(),
         image: Some(settings.sessions.door_image.clone()),
@@ -183,7 +208,11 @@ fn door(settings: &Settings, session: &Record, key: &str) -> Container {
             failure_threshold: Some(6),
             ..Probe::default()
         }),
-        resources: Some(exactly("100m", "64Mi")),
+        resources: Some(ResourceRequirements {
+            requests: Some(amounts("100m", "64Mi", door_disk(size.requests.disk))),
+            limits: Some(amounts("100m", "64Mi", door_disk(size.disk))),
+            claims: None,
+        }),
         security_context: Some(container_security()),
         ..Container::default()
     }
@@ -276,15 +305,35 @@ fn secret_value(name: &str, secret: String, key: &str, optional: bool) -> EnvVar
     }
 }
 
-/// Equal requests and limits, so that a session gets exactly the resources of its size.
-fn exactly(cpu: &str, memory: &str) -> ResourceRequirements {
-    let amounts = [("cpu", cpu), ("memory", memory)]
-        .map(|(what, amount)| (what.to_owned(), Quantity(amount.to_owned())));
+/// Resources of DuckDB's container. The disk of its size is shared with the door.
+fn resources(session: &Record, size: &Size) -> ResourceRequirements {
+    let own = |disk: Mebibytes| match session.is_runner() {
+        true => disk,
+        false => disk.minus(door_disk(disk)),
+    };
+    let Requests { cpu, memory, disk } = size.requests;
     ResourceRequirements {
-        requests: Some(amounts.clone().into()),
-        limits: Some(amounts.into()),
+        requests: Some(amounts(&cpu.to_string(), &memory.to_string(), own(disk))),
+        limits: Some(amounts(
+            &size.cpu.to_string(),
+            &size.memory.to_string(),
+            own(size.disk),
+        )),
         claims: None,
     }
+}
+
+/// Part of a session's disk for the door's log. The kubelet's default keeps at most 50 MiB of it.
+fn door_disk(disk: Mebibytes) -> Mebibytes {
+    Mebibytes::new((disk.mebibytes() / 100).clamp(1, 64))
+}
+
+fn amounts(cpu: &str, memory: &str, disk: Mebibytes) -> BTreeMap<String, Quantity> {
+    // The sum over a Pod's containers also limits its volumes.
+    let disk = ("ephemeral-storage", disk.to_string());
+    let all = [("cpu", cpu.to_owned()), ("memory", memory.to_owned()), disk];
+    all.map(|(what, amount)| (what.to_owned(), Quantity(amount)))
+        .into()
 }
 
 fn pod_security() -> PodSecurityContext {
@@ -330,7 +379,8 @@ fn config_map(volume: &str, config_map: &str) -> Volume {
     }
 }
 
-/// Volume on the node's disk. The kubelet evicts a Pod that exceeds its size.
+/// Volume on the node's disk. The kubelet evicts a Pod whose volume exceeds this size, or whose volumes
+/// and logs together do.
 fn scratch(name: &str, size: &Size) -> Volume {
     Volume {
         name: name.into(),
