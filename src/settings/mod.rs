@@ -15,6 +15,7 @@ mod read;
 mod reader;
 mod reaper;
 mod reference;
+mod restricted;
 mod schedule;
 mod sections;
 mod tables;

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::{Affinity, Container, Toleration, Volume, Volume
 
 use super::{
     reader::{Invalid, SettingsReader},
+    restricted::{container_error, volume_error},
     values::{TEXTS, domain_name, label, parse},
 };
 
@@ -96,18 +97,6 @@ const FOLDERS: [&str; 12] = [
     "/sys",
     "/dev",
 ];
-/// Types of volumes that the Pod security standard *restricted* allows
-/// (<https://kubernetes.io/docs/concepts/security/pod-security-standards/>).
-const VOLUME_TYPES: [&str; 8] = [
-    "configMap",
-    "csi",
-    "downwardAPI",
-    "emptyDir",
-    "ephemeral",
-    "persistentVolumeClaim",
-    "projected",
-    "secret",
-];
 
 /// Reads `[pod]`.
 pub(super) fn read_pod(reader: &mut SettingsReader) -> Result<Pod, Invalid> {
@@ -129,14 +118,15 @@ pub(super) fn read_pod(reader: &mut SettingsReader) -> Result<Pod, Invalid> {
     let node_selector = checked(reader, "pod.node_selector", node_selector, label_error);
     let affinity = reader.manifest("pod.affinity", "an affinity, as in a Pod spec");
     let tolerations = reader.manifest("pod.tolerations", "a list of tolerations, as in a Pod spec");
-    let name = |what: &str| format!("a {what}'s name");
-    let class = name("PriorityClass");
-    let priority_class = reader.optional("pod.priority_class", &class, domain_name);
-    let class = name("RuntimeClass");
-    let runtime_class = reader.optional("pod.runtime_class", &class, domain_name);
+    let priority_class =
+        reader.optional("pod.priority_class", "a PriorityClass's name", domain_name);
+    let runtime_class = reader.optional("pod.runtime_class", "a RuntimeClass's name", domain_name);
     let host_users = reader.required("pod.host_users", BOOLEAN, parse::<bool>);
-    let account = name("ServiceAccount");
-    let service_account = reader.optional("pod.service_account", &account, domain_name);
+    let service_account = reader.optional(
+        "pod.service_account",
+        "a ServiceAccount's name",
+        domain_name,
+    );
     let block_scale_down = reader.required("pod.block_scale_down", BOOLEAN, parse);
     let volumes = read_volumes(reader);
     let known = volumes.as_deref().unwrap_or_default();
@@ -249,7 +239,7 @@ fn read_volumes(reader: &mut SettingsReader) -> Result<Vec<Volume>, Invalid> {
     let mut names = BTreeSet::new();
     let errors = volumes.iter().filter_map(|volume| {
         let error = name_error(&volume.name, &VOLUMES, &mut names);
-        let error = error.or_else(|| volume_error(volume))?;
+        let error = error.or_else(|| volume_error(volume).or_else(|| token_error(volume)))?;
         Some(format!("the volume {:?} {error}", volume.name))
     });
     none(reader, KEY, errors.collect())?;
@@ -268,21 +258,6 @@ fn name_error<'a>(name: &'a str, own: &[&str], others: &mut BTreeSet<&'a str>) -
         return None;
     };
     Some(error.to_owned())
-}
-
-fn volume_error(volume: &Volume) -> Option<String> {
-    let fields = serde_json::to_value(volume).expect("a volume serializes to JSON");
-    let fields = fields.as_object().into_iter().flat_map(|all| all.keys());
-    let types: Vec<_> = fields.filter(|field| *field != "name").collect();
-    let allowed = VOLUME_TYPES.join(", ");
-    match types[..] {
-        [one] if VOLUME_TYPES.contains(&one.as_str()) => token_error(volume),
-        [one] => Some(format!(
-            "has the type {one}, which the Pod security standard \"restricted\" forbids; use \
-             {allowed}"
-        )),
-        _ => Some(format!("must have exactly one type; use {allowed}")),
-    }
 }
 
 /// Refuses tokens for the API server: no session needs it, and everybody could use them.
@@ -354,7 +329,8 @@ fn read_init_containers(
         reader.manifest(KEY, "a list of containers, as in a Pod spec")?;
     let mut names = BTreeSet::new();
     let errors = containers.iter().filter_map(|container| {
-        let error = name_error(&container.name, &CONTAINERS, &mut names).or_else(|| {
+        let error = name_error(&container.name, &CONTAINERS, &mut names);
+        let error = error.or_else(|| container_error(container)).or_else(|| {
             let mut mounts = container.volume_mounts.iter().flatten();
             let is_known = |name: &str| {
                 VOLUMES.contains(&name) || volumes.iter().any(|volume| volume.name == name)

@@ -89,6 +89,12 @@ fn no_mount_or_container_takes_the_place_of_duckbots_own() {
         ]
         init_containers = [
           { name = "duckdb", image = "i" },
+          { name = "root", securityContext = { runAsUser = 0 } },
+          { name = "mighty", securityContext = { privileged = true } },
+          { name = "climber", securityContext = { allowPrivilegeEscalation = true } },
+          { name = "free", securityContext = { seccompProfile = { type = "Unconfined" } } },
+          { name = "able", securityContext = { capabilities = { add = ["SYS_ADMIN"] } } },
+          { name = "open", ports = [{ containerPort = 80, hostPort = 80 }] },
           { name = "one", image = "i", volumeMounts = [{ name = "lost", mountPath = "/l" }] },
         ]
     "#;

@@ -68,6 +68,7 @@ async fn what_an_installer_adds_is_there_when_a_session_runs() {
         image = "duckbot.test/pause:1"
         command = ["/bin/true"]
         volumeMounts = [{{ name = "team", mountPath = "/mnt/team" }}]
+        securityContext = {{ runAsUser = 2000 }}
         [sizes.small.requests]
         memory = "128Mi"
         disk = "512Mi"

@@ -1,26 +1,23 @@
 //! The Pod of a session: DuckDB with its UI, and the door in front of it. The Pod of a query runner has
 //! only the container of DuckDB.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
         EnvVar, EnvVarSource, HTTPGetAction, LocalObjectReference, Pod, PodSecurityContext,
-        PodSpec, Probe, ResourceRequirements, SeccompProfile, SecretKeySelector, SecurityContext,
-        Volume, VolumeMount,
+        PodSpec, Probe, SeccompProfile, SecretKeySelector, SecurityContext, Volume, VolumeMount,
     },
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
 
-use super::{HTTP, add, map, origin, own_secret_name, owned_by, secret_name, stamp};
+use super::{HTTP, add, map, origin, own_secret_name, owned_by, resources, secret_name, stamp};
 use crate::{
     credentials::{CredentialField, CredentialPart},
     door,
     duckdb::environment::{CONTROL_KEY, INIT_FOLDER, secret as variable},
     outbound::{CA_FILE_VARIABLE, SESSION_PROXY_VARIABLES},
     runtime::environment,
-    session::{CredentialSource, Mebibytes, Record, Requests, Size},
+    session::{CredentialSource, Record, Size},
     settings::{Catalog, OAuth2, Settings},
 };
 
@@ -133,11 +130,25 @@ fn some<T>(items: Vec<T>) -> Option<Vec<T>> {
     (!items.is_empty()).then_some(items)
 }
 
-/// Gives an admin's container the security context of duckbot's own, unless it has one.
+/// Gives an admin's container the security context of duckbot's own. Of one with a context of its own,
+/// only what the Pod security standard *restricted* requires is added.
 fn restricted(container: Container) -> Container {
-    let own = container.security_context.clone();
+    let ours = container_security();
+    let context = match container.security_context {
+        None => ours,
+        Some(own) => {
+            let added = own.capabilities.and_then(|it| it.add);
+            SecurityContext {
+                allow_privilege_escalation: ours.allow_privilege_escalation,
+                capabilities: ours
+                    .capabilities
+                    .map(|it| Capabilities { add: added, ..it }),
+                ..own
+            }
+        }
+    };
     Container {
-        security_context: own.or_else(|| Some(container_security())),
+        security_context: Some(context),
         ..container
     }
 }
@@ -170,7 +181,7 @@ fn duckdb(
         image: Some(settings.sessions.image.clone()),
         image_pull_policy: settings.pod.image_pull_policy.clone(),
         env: Some(env),
-        resources: Some(resources(session, size)),
+        resources: Some(resources::duckdb(session, size)),
         volume_mounts: Some(mounts),
         security_context: Some(container_security()),
         ..Container::default()
@@ -208,11 +219,7 @@ fn door(settings: &Settings, session: &Record, size: &Size, key: &str) -> Contai
             failure_threshold: Some(6),
             ..Probe::default()
         }),
-        resources: Some(ResourceRequirements {
-            requests: Some(amounts("100m", "64Mi", door_disk(size.requests.disk))),
-            limits: Some(amounts("100m", "64Mi", door_disk(size.disk))),
-            claims: None,
-        }),
+        resources: Some(resources::door(size)),
         security_context: Some(container_security()),
         ..Container::default()
     }
@@ -303,37 +310,6 @@ fn secret_value(name: &str, secret: String, key: &str, optional: bool) -> EnvVar
             ..EnvVarSource::default()
         }),
     }
-}
-
-/// Resources of DuckDB's container. The disk of its size is shared with the door.
-fn resources(session: &Record, size: &Size) -> ResourceRequirements {
-    let own = |disk: Mebibytes| match session.is_runner() {
-        true => disk,
-        false => disk.minus(door_disk(disk)),
-    };
-    let Requests { cpu, memory, disk } = size.requests;
-    ResourceRequirements {
-        requests: Some(amounts(&cpu.to_string(), &memory.to_string(), own(disk))),
-        limits: Some(amounts(
-            &size.cpu.to_string(),
-            &size.memory.to_string(),
-            own(size.disk),
-        )),
-        claims: None,
-    }
-}
-
-/// Part of a session's disk for the door's log. The kubelet's default keeps at most 50 MiB of it.
-fn door_disk(disk: Mebibytes) -> Mebibytes {
-    Mebibytes::new((disk.mebibytes() / 100).clamp(1, 64))
-}
-
-fn amounts(cpu: &str, memory: &str, disk: Mebibytes) -> BTreeMap<String, Quantity> {
-    // The sum over a Pod's containers also limits its volumes.
-    let disk = ("ephemeral-storage", disk.to_string());
-    let all = [("cpu", cpu.to_owned()), ("memory", memory.to_owned()), disk];
-    all.map(|(what, amount)| (what.to_owned(), Quantity(amount)))
-        .into()
 }
 
 fn pod_security() -> PodSecurityContext {

@@ -124,6 +124,7 @@ const ADDITIONS: &str = r#"
     image = "certificates:1"
     ports = [{ name = "http", containerPort = 8080 }]
     volumeMounts = [{ name = "tmp", mountPath = "/tmp" }]
+    securityContext = { runAsUser = 2000 }
 "#;
 
 /// Returns true if `now` has all of `ours`. Objects and lists may have more.
