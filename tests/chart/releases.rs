@@ -57,7 +57,7 @@ impl Release {
                     "api_proxy": this.discord.url(),
                 },
                 "routing": { "domain": format!("{}.example.com", this.name) },
-                "sizes": { "small": { "cpu": "50m", "memory": "512Mi", "disk": "1Gi" } },
+                "sizes": { "small": { "cpu": "50m", "memory": "512Mi", "requests": { "disk": "1Gi" } } },
                 "catalogs": { "lake": {
                     "endpoint": catalog, "s3_endpoint": s3, "s3_path_style": true,
                 } },

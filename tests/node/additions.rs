@@ -71,7 +71,6 @@ async fn what_an_installer_adds_is_there_when_a_session_runs() {
         securityContext = {{ runAsUser = 2000 }}
         [sizes.small.requests]
         memory = "128Mi"
-        disk = "512Mi"
         "#
     ))
     .await;

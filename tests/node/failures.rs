@@ -286,7 +286,8 @@ async fn a_volume_can_not_be_mounted() {
 
 #[tokio::test]
 async fn the_namespace_has_used_up_its_quota() {
-    let Some(env) = TestEnv::start_on_node(&[]).await else {
+    let disk = [("DUCKBOT_SIZES__SMALL__DISK", "1Gi")];
+    let Some(env) = TestEnv::start_on_node(&disk).await else {
         return;
     };
     let limit_disk = async |requests: &str| {

@@ -77,7 +77,11 @@ async fn a_session_that_is_drained_from_its_node_starts_again_under_its_record()
 async fn a_session_that_fills_the_disk_of_its_node_is_evicted() {
     // It writes 40 MiB to each of its two volumes.
     let image = (IMAGE, "duckbot.test/duckui:writes");
-    let settings = [image, ("DUCKBOT_SIZES__SMALL__DISK", "64Mi")];
+    let settings = [
+        image,
+        ("DUCKBOT_SIZES__SMALL__DISK", "64Mi"),
+        ("DUCKBOT_SIZES__SMALL__REQUESTS__DISK", "64Mi"),
+    ];
     let Some(env) = TestEnv::start_on_node(&settings).await else {
         return;
     };
