@@ -644,6 +644,7 @@ async fn on_a_node_a_program_gets_a_duckdb_that_reads_its_credentials_and_opens_
         ("DUCKBOT_SESSIONS__DOOR_IMAGE", "duckbot.test/duckbot:test"),
         ("DUCKBOT_SIZES__SMALL__CPU", "50m"),
         ("DUCKBOT_SIZES__SMALL__MEMORY", "256Mi"),
+        ("DUCKBOT_SIZES__SMALL__REQUESTS__DISK", "1Gi"),
     ];
     let api_env =
         ApiEnv::start_with_env(TestEnv::without_bot_on(&node.name, &settings).await).await;

@@ -102,20 +102,6 @@ async fn a_session_is_not_moved_because_its_pod_was_not_heard_of() {
     env.assert_clean().await;
 }
 
-#[tokio::test]
-async fn a_session_that_was_moved_is_not_ended_because_its_pod_was_not_heard_of() {
-    let mut env = TestEnv::start().await;
-    let id = env.ready_session(&env.ana).await;
-    env.kill_bot().await;
-    let moved = json!({ "at": "2026-11-23T12:00:00Z", "failure": "evicted", "why": "drained" });
-    let record = env.record_name(&env.ana, 0);
-    env.cluster
-        .edit_record(&record, |document| document["rescheduled"] = moved)
-        .await;
-    assert_stale_list_is_shown(&mut env, &id).await;
-    env.assert_clean().await;
-}
-
 async fn assert_stale_list_is_shown(env: &mut TestEnv, id: &str) {
     // Answer like an API server whose data is stale.
     env.api.set_faults(|call| match (call.method.as_str(), call.route.as_str()) {

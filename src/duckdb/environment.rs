@@ -64,7 +64,7 @@ pub struct SessionConfig {
     pub query_memory: Option<NonZeroU32>,
     /// Number of threads for a query.
     pub threads: NonZeroU32,
-    /// Size of the work folder, in MiB.
+    /// Space for everything that the session writes, in MiB.
     pub disk: NonZeroU32,
     /// Path of the work folder.
     pub home: PathBuf,

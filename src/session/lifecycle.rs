@@ -178,13 +178,20 @@ fn obstacle(state: &PodState) -> Option<&Incident> {
     }
 }
 
-/// Reschedules a session once. If the cluster takes its Pod a second time, the session ends. A query
-/// runner that was ready ends at once: it holds nobody's work, and the next query starts another one.
+/// Decides about a session whose Pod the cluster took. It starts again, unless its last start after
+/// such a loss was not completed, or it filled its disk both times. A query runner that was ready ends:
+/// it holds nobody's work, and the next query starts another one.
 fn reschedule_or_end(seen: &Observed, incident: &Incident) -> Step {
-    let is_expendable = seen.record.is_runner() && seen.record.was_ready();
-    match seen.record.rescheduled {
-        None if !is_expendable => Step::Reschedule(incident.clone()),
-        _ => Step::End(Cause::Failed(incident.clone())),
+    let record = &seen.record;
+    let is_expendable = record.is_runner() && record.was_ready();
+    let is_in_vain = record.rescheduled.as_ref().is_some_and(|last| {
+        let reasons = [last.incident.failure, incident.failure];
+        record.stage != Stage::Running || reasons == [Failure::DiskFull; 2]
+    });
+    if is_expendable || is_in_vain {
+        Step::End(Cause::Failed(incident.clone()))
+    } else {
+        Step::Reschedule(incident.clone())
     }
 }
 
@@ -467,8 +474,24 @@ mod tests {
         assert_eq!(next_step(&queued, after(5), &POLICY), end);
     }
 
+    /// A session that was taken from its node for this reason, and is starting again.
+    fn rescheduled(failure: Failure) -> Observed {
+        let mut session = seen(Stage::Starting, None, true);
+        let record = session.record.with_reschedule(incident(failure));
+        session.record = record.with_restart(None, after(20)).into();
+        session
+    }
+
+    /// The same session, ready again.
+    fn ready_again(failure: Failure) -> Observed {
+        let mut session = rescheduled(failure);
+        let record = session.record.with_announcement(None, after(21), 0);
+        session.record = record.into();
+        session
+    }
+
     #[test]
-    fn a_session_that_is_taken_from_its_node_is_rescheduled_once() {
+    fn a_session_that_is_taken_from_its_node_starts_again() {
         let evicted = || incident(Failure::Evicted);
         let taken = || Some(PodState::Disrupted(evicted()));
         for stage in [Stage::Starting, Stage::Running] {
@@ -482,32 +505,51 @@ mod tests {
         assert_eq!(step(&session), Step::Delete(Parts::POD));
         session.pod = None;
         assert_eq!(step(&session), Step::Resume(evicted()));
-        session.record = session.record.with_restart(None, after(20)).into();
         assert_eq!(
-            step(&session),
+            step(&rescheduled(Failure::Evicted)),
             Step::Create(Parts::POD),
             "the time limit for the start begins again"
         );
-        for stage in [Stage::Starting, Stage::Running] {
-            Arc::make_mut(&mut session.record).stage = stage;
-            session.pod = taken().map(Pod::new);
-            assert_eq!(step(&session), Step::End(Cause::Failed(evicted())));
+    }
+
+    #[test]
+    fn a_session_may_be_taken_from_each_node_on_which_it_was_ready() {
+        for failure in [Failure::Evicted, Failure::NodeGone] {
+            let taken = PodState::Disrupted(incident(failure));
+            let mut session = ready_again(Failure::Evicted);
+            session.pod = Some(Pod::new(taken));
+            let step = |session: &Observed| next_step(session, after(22), &POLICY);
+            assert_eq!(step(&session), Step::Reschedule(incident(failure)));
+
+            let pod = session.pod;
+            session = rescheduled(Failure::Evicted);
+            session.pod = pod;
+            let end = Step::End(Cause::Failed(incident(failure)));
+            assert_eq!(step(&session), end, "it was not ready in between");
         }
     }
 
     #[test]
-    fn a_vanished_pod_is_rescheduled_once() {
-        let vanished = || Incident::new(Failure::Vanished, "");
-        let mut session = seen(Stage::Running, None, true);
-        let step = |session: &Observed| next_step(session, after(1), &POLICY);
-        assert_eq!(step(&session), Step::Reschedule(vanished()));
-        session.record = session
-            .record
-            .with_reschedule(vanished())
-            .with_restart(None, after(1))
-            .into();
-        Arc::make_mut(&mut session.record).stage = Stage::Running;
-        assert_eq!(step(&session), Step::End(Cause::Failed(vanished())));
+    fn a_session_that_fills_its_disk_again_ends() {
+        let full = || incident(Failure::DiskFull);
+        let step = |mut session: Observed| {
+            session.pod = Some(Pod::new(PodState::Disrupted(full())));
+            next_step(&session, after(22), &POLICY)
+        };
+        let again = Step::Reschedule(full());
+        assert_eq!(step(seen(Stage::Running, None, true)), again);
+        assert_eq!(step(ready_again(Failure::Evicted)), again);
+        let end = Step::End(Cause::Failed(full()));
+        assert_eq!(step(ready_again(Failure::DiskFull)), end);
+    }
+
+    #[test]
+    fn a_session_whose_pod_vanished_starts_again() {
+        let vanished = Step::Reschedule(Incident::new(Failure::Vanished, ""));
+        let running = seen(Stage::Running, None, true);
+        assert_eq!(next_step(&running, after(1), &POLICY), vanished);
+        let again = ready_again(Failure::Vanished);
+        assert_eq!(next_step(&again, after(22), &POLICY), vanished);
     }
 
     #[test]

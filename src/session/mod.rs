@@ -36,7 +36,7 @@ pub use record::{
 };
 pub use renewal::Renewal;
 pub use rule::Rule;
-pub use size::{Cpu, Mebibytes, Size};
+pub use size::{Cpu, Mebibytes, Requests, Size};
 
 #[cfg(test)]
 pub(crate) use record::tests::{starting, starting_runner};

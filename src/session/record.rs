@@ -56,8 +56,8 @@ pub struct Record {
     pub credentials_replaced: bool,
     /// Time at which the session was ready for the first time.
     pub ready: Option<DateTime<Utc>>,
-    /// Time and reason of the last rescheduling. A session is rescheduled once if the cluster takes its
-    /// Pod, and each time if its process ended with the bot (local runtime).
+    /// Time and reason of the last rescheduling. A session is rescheduled each time that the cluster
+    /// takes its Pod after it was ready, or that its process ended with the bot (local runtime).
     pub rescheduled: Option<Rescheduled>,
     /// Number of restarts of DuckDB in the present Pod that were announced.
     pub restarts_told: u32,
@@ -100,7 +100,7 @@ pub enum CredentialSource {
     Session,
 }
 
-/// The stored stage of a session's life. It only moves forward, except for one rescheduling.
+/// The stored stage of a session's life. It only moves forward, except for a rescheduling.
 /// [`Phase`](super::Phase) is what people see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
@@ -124,7 +124,7 @@ pub enum Stage {
 pub struct Rescheduled {
     /// Time at which the session started again.
     pub at: DateTime<Utc>,
-    /// Reason why the cluster took the first Pod.
+    /// Reason why the cluster took the previous Pod.
     #[serde(flatten)]
     pub incident: Incident,
 }

@@ -9,7 +9,17 @@ pub struct Size {
     pub cpu: Cpu,
     /// Memory limit. The kernel kills a DuckDB that exceeds it.
     pub memory: Mebibytes,
-    /// Limit of space on the node's disk. The node evicts a session that exceeds it.
+    /// Limit of space on the node's disk, for everything that a session writes. The node evicts a
+    /// session that exceeds it.
+    pub disk: Mebibytes,
+    pub requests: Requests,
+}
+
+/// Amounts that the cluster reserves for a session, each at most its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requests {
+    pub cpu: Cpu,
+    pub memory: Mebibytes,
     pub disk: Mebibytes,
 }
 
@@ -79,6 +89,13 @@ impl Mebibytes {
     pub fn eighth(self) -> Self {
         Self {
             mebibytes: (self.mebibytes / 8).max(1),
+        }
+    }
+
+    /// Returns the rest of the amount without `part`.
+    pub fn minus(self, part: Self) -> Self {
+        Self {
+            mebibytes: self.mebibytes.saturating_sub(part.mebibytes),
         }
     }
 

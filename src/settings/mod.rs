@@ -8,10 +8,14 @@ mod api;
 #[cfg(test)]
 mod chart_tests;
 mod outbound;
+mod pod;
+#[cfg(test)]
+mod pod_tests;
 mod read;
 mod reader;
 mod reaper;
 mod reference;
+mod restricted;
 mod schedule;
 mod sections;
 mod tables;
@@ -30,6 +34,7 @@ use crate::outbound::Proxies;
 
 pub use crate::catalog::values::MAX_NAME_BYTES;
 pub use api::token;
+pub use pod::Pod;
 pub use reference::reference;
 pub use schedule::Schedule;
 pub use sections::*;

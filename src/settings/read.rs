@@ -8,15 +8,17 @@ use tracing::level_filters::LevelFilter;
 use super::{
     api,
     outbound::read_outbound,
+    pod::read_pod,
     reader::{Invalid, SettingsReader},
     reaper::{read_reaper, read_report},
     sections::{
-        CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, Pod, RouteKind, Routing,
-        Sessions, Settings, Sql,
+        CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, RouteKind, Routing, Sessions,
+        Settings, Sql,
     },
     tables::{read_catalogs, read_default_catalog, read_size, read_sizes},
     values::{
-        DURATION, ID, any, domain_name, duration, host_and_port, id, image, label, parse, path, url,
+        DURATION, ID, TEXTS, any, domain_name, duration, host_and_port, id, image, label, parse,
+        path, url,
     },
 };
 use crate::{
@@ -173,8 +175,6 @@ fn read_local(reader: &mut SettingsReader) -> Result<Option<Local>, Invalid> {
     Ok(is_local?.then_some(local))
 }
 
-const TEXTS: &str = "a table of strings";
-
 fn read_routing(reader: &mut SettingsReader, is_local: bool) -> Result<Routing, Invalid> {
     let kind = reader.required("routing.kind", "traefik or ingress", |text| match text {
         "traefik" => Some(RouteKind::Traefik),
@@ -296,36 +296,6 @@ fn read_sql(reader: &mut SettingsReader) -> Result<Option<Sql>, Invalid> {
         runner_size: runner_size?,
     };
     Ok(enabled?.then_some(sql))
-}
-
-fn read_pod(reader: &mut SettingsReader) -> Result<Pod, Invalid> {
-    const CONTAINERS: &str = "a list of containers, as in a Pod spec";
-    const POLICY: &str = "Always, IfNotPresent or Never";
-    let policies = ["Always", "IfNotPresent", "Never"];
-    let policy = |text: &str| policies.contains(&text).then(|| text.to_owned());
-    let image_pull_policy = reader.optional("pod.image_pull_policy", POLICY, policy);
-    let image_pull_secrets = reader.list("pod.image_pull_secrets", "a Secret's name", domain_name);
-    let labels = reader.manifest("pod.labels", TEXTS);
-    let annotations = reader.manifest("pod.annotations", TEXTS);
-    let environment = reader.manifest("pod.environment", TEXTS);
-    let node_selector = reader.manifest("pod.node_selector", TEXTS);
-    let tolerations = reader.manifest("pod.tolerations", "a list of tolerations, as in a Pod spec");
-    let priority_class =
-        reader.optional("pod.priority_class", "a PriorityClass's name", domain_name);
-    let init_containers = reader.manifest("pod.init_containers", CONTAINERS);
-    let init_sql = reader.optional("pod.init_sql", "a ConfigMap's name", domain_name);
-    Ok(Pod {
-        image_pull_policy: image_pull_policy?,
-        image_pull_secrets: image_pull_secrets?,
-        labels: labels?,
-        annotations: annotations?,
-        environment: environment?,
-        node_selector: node_selector?,
-        tolerations: tolerations?,
-        priority_class: priority_class?,
-        init_containers: init_containers?,
-        init_sql: init_sql?,
-    })
 }
 
 fn read_credentials(reader: &mut SettingsReader) -> Result<CredentialSettings, Invalid> {

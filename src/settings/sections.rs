@@ -3,10 +3,9 @@
 use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
 use chrono::TimeDelta;
-use k8s_openapi::api::core::v1::{Container, Toleration};
 use secrecy::SecretString;
 
-use super::{schedule::Schedule, values::url};
+use super::{pod::Pod, schedule::Schedule, values::url};
 use crate::{
     catalog::values::S3Endpoint,
     outbound::Outbound,
@@ -236,27 +235,6 @@ pub struct Sql {
     pub runners: u8,
     /// Resources of a query runner.
     pub runner_size: Size,
-}
-
-/// Additions to every session's Pod, with the fields of a Pod spec.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Pod {
-    /// `Always`, `IfNotPresent` or `Never`. `None`: Kubernetes' default for the image's tag.
-    pub image_pull_policy: Option<String>,
-    /// Names of Secrets for the registry.
-    pub image_pull_secrets: Vec<String>,
-    pub labels: BTreeMap<String, String>,
-    pub annotations: BTreeMap<String, String>,
-    /// Environment variables for DuckDB, besides those that the bot sets.
-    pub environment: BTreeMap<String, String>,
-    pub node_selector: BTreeMap<String, String>,
-    pub tolerations: Vec<Toleration>,
-    /// Name of a PriorityClass.
-    pub priority_class: Option<String>,
-    /// Containers that run before DuckDB.
-    pub init_containers: Vec<Container>,
-    /// Name of a ConfigMap. DuckDB runs its entry `init.sql` at startup.
-    pub init_sql: Option<String>,
 }
 
 /// The team's OAuth 2 client at a catalog's authorization server.

@@ -1,5 +1,7 @@
 //! Reads the sections whose names people choose: `[sizes.<name>]` and `[catalogs.<name>]`.
 
+use std::{fmt::Display, str::FromStr};
+
 use super::{
     reader::{Invalid, SettingsReader},
     sections::{Catalog, OAuth2},
@@ -7,13 +9,17 @@ use super::{
 };
 use crate::{
     catalog::values::{S3Endpoint, catalog_name, http_url, plain_text, short_name},
-    session::{Cpu, Mebibytes, Size},
+    session::{Cpu, Mebibytes, Requests, Size},
 };
 
 /// Maximum number of cores. DuckDB starts a thread for each, and no UI without them.
 const MAX_CORES: u32 = 512;
 /// Minimum memory. With a few MiB, DuckDB can't even read the first row of a table.
 const MIN_MEMORY: Mebibytes = Mebibytes::new(128);
+/// Minimum disk. DuckDB's UI keeps its notebooks there.
+const MIN_DISK: Mebibytes = Mebibytes::new(64);
+/// Description of a number of cores.
+const CORES: &str = "a number of cores up to 512, like 2 or 500m";
 /// Description of a bucket's name.
 const BUCKET: &str = "a bucket's name: 3 to 63 letters, digits, dots, hyphens and underscores";
 /// Default disk of a size.
@@ -41,24 +47,53 @@ pub(super) fn read_size(
     name: String,
     prefix: &str,
 ) -> Result<Size, Invalid> {
-    let cpu = reader.required(
-        &format!("{prefix}cpu"),
-        "a number of cores up to 512, like 2 or 500m",
-        |text| parse::<Cpu>(text).filter(|cpu| cpu.cores() <= MAX_CORES),
-    );
+    let cores = |text: &str| parse::<Cpu>(text).filter(|cpu| cpu.cores() <= MAX_CORES);
+    let cpu = reader.required(&format!("{prefix}cpu"), CORES, cores);
     let memory = reader.required(
         &format!("{prefix}memory"),
         "an amount of at least 128Mi, like 512Mi or 4Gi",
         |text| parse(text).filter(|memory| *memory >= MIN_MEMORY),
     );
+    let disk = reader.optional(
+        &format!("{prefix}disk"),
+        "an amount of at least 64Mi, like 512Mi or 4Gi",
+        |text| parse(text).filter(|disk| *disk >= MIN_DISK),
+    );
+    let disk = disk.map(|disk| disk.unwrap_or(DISK));
     let amount = "an amount, like 512Mi or 4Gi";
-    let disk = reader.optional(&format!("{prefix}disk"), amount, parse::<Mebibytes>);
+    let key = |name: &str| format!("{prefix}requests.{name}");
+    let requested_cpu = read_request(reader, &key("cpu"), CORES, cpu);
+    let requested_memory = read_request(reader, &key("memory"), amount, memory);
+    let requested_disk = read_request(reader, &key("disk"), amount, disk);
     Ok(Size {
         name,
         cpu: cpu?,
         memory: memory?,
-        disk: disk?.unwrap_or(DISK),
+        disk: disk?,
+        requests: Requests {
+            cpu: requested_cpu?,
+            memory: requested_memory?,
+            disk: requested_disk?,
+        },
     })
+}
+
+/// Reads the amount to reserve of a resource, which is `limit` if it is not set.
+fn read_request<T: Copy + Display + FromStr + PartialOrd>(
+    reader: &mut SettingsReader,
+    key: &str,
+    expected: &str,
+    limit: Result<T, Invalid>,
+) -> Result<T, Invalid> {
+    let given = reader.optional(key, expected, parse::<T>)?;
+    let limit = limit?;
+    match given {
+        Some(amount) if amount > limit => reader.reject(
+            key,
+            format!("{amount} is more than the limit of {limit}; set it to at most {limit}"),
+        ),
+        given => Ok(given.unwrap_or(limit)),
+    }
 }
 
 pub(super) fn read_catalogs(

@@ -127,26 +127,6 @@ fn all_errors_are_reported_at_once() {
 }
 
 #[test]
-fn what_is_added_to_pods_is_written_as_kubernetes_does() {
-    let file = Temporary::new(
-        "[pod]\nlabels = { team = \"data\" }\nimage_pull_secrets = [\"registry\"]\n\
-         tolerations = [{ key = \"team\", operator = \"Exists\" }]\n\
-         init_containers = [{ name = \"first\", image = \"first:1\", args = [\"go\"] }]\n",
-    );
-    let pod = Settings::load(Some(&file.0), minimal()).expect("valid").pod;
-    assert_eq!(pod.labels["team"], "data");
-    assert_eq!(pod.tolerations[0].operator.as_deref(), Some("Exists"));
-    assert_eq!(pod.init_containers[0].name, "first");
-
-    let file = Temporary::new(
-        "[pod]\nlabels = [\"team\"]\ntolerations = [{ kye = \"team\" }]\n\
-         image_pull_policy = \"Sometimes\"\n",
-    );
-    let invalid = Settings::load(Some(&file.0), minimal()).expect_err("invalid");
-    insta::assert_snapshot!(invalid);
-}
-
-#[test]
 fn defaults_must_exist() {
     let invalid = with(&[
         ("DUCKBOT_SESSIONS__DEFAULT_SIZE", "huge"),

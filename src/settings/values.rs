@@ -8,6 +8,8 @@ use crate::catalog::values;
 
 /// Description of a valid ID, for errors.
 pub(super) const ID: &str = "a Discord ID, like 1029384756102938475";
+/// Description of a table of texts, for errors.
+pub(super) const TEXTS: &str = "a table of strings";
 /// Description of a valid duration, for errors.
 pub(super) const DURATION: &str = "a duration, like 5m or 1h 30m";
 

@@ -58,7 +58,7 @@ impl Release {
                 },
                 "routing": { "domain": format!("{}.example.com", this.name) },
                 "pod": { "node_selector": { "duckbot.dev/node": node.name } },
-                "sizes": { "small": { "cpu": "50m", "memory": "512Mi" } },
+                "sizes": { "small": { "cpu": "50m", "memory": "512Mi", "requests": { "disk": "1Gi" } } },
                 "catalogs": { "lake": {
                     "endpoint": catalog, "s3_endpoint": s3, "s3_path_style": true,
                 } },

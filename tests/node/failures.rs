@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{Pod, ResourceQuota};
 use kube::{
     Api,
-    api::{DynamicObject, PostParams},
+    api::{DynamicObject, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
 use test_support::{CREDENTIALS, Node, TestEnv, assert_says, session_id_in, wait_until};
@@ -30,7 +30,7 @@ async fn no_machine_has_room() {
     assert!(
         waits
             .content
-            .contains("waiting (`requested 50m CPU and 8000Gi memory: ")
+            .contains("waiting (`requested 50m CPU, 8000Gi memory, 1014Mi disk: ")
     );
     wait_for_status(&env, &id, ": queued, ", "Pending").await;
 
@@ -286,27 +286,40 @@ async fn a_volume_can_not_be_mounted() {
 
 #[tokio::test]
 async fn the_namespace_has_used_up_its_quota() {
-    let Some(env) = TestEnv::start_on_node(&[]).await else {
+    let disk = [("DUCKBOT_SIZES__SMALL__DISK", "1Gi")];
+    let Some(env) = TestEnv::start_on_node(&disk).await else {
         return;
     };
-    create_object(
-        &env,
-        json!({ "apiVersion": "v1", "kind": "ResourceQuota",
-        "metadata": { "name": "small" }, "spec": { "hard": { "requests.memory": "100Mi" } } }),
-    )
-    .await;
-    // The quota applies only after the cluster has computed its usage.
-    let quotas: Api<ResourceQuota> =
-        Api::namespaced(env.cluster.admin.clone(), &env.cluster.sessions);
-    let counted = async || {
-        let quota = quotas.get("small").await.unwrap();
-        quota.status.and_then(|status| status.hard)
+    let limit_disk = async |requests: &str| {
+        let hard =
+            json!({ "limits.ephemeral-storage": "1Gi", "requests.ephemeral-storage": requests });
+        let quota = json!({ "apiVersion": "v1", "kind": "ResourceQuota",
+            "metadata": { "name": "small" }, "spec": { "hard": hard } });
+        let quotas: Api<ResourceQuota> =
+            Api::namespaced(env.cluster.admin.clone(), &env.cluster.sessions);
+        let apply = PatchParams::apply("test").force();
+        let patch = Patch::Apply(quota);
+        quotas.patch("small", &apply, &patch).await.unwrap();
+        // The quota applies only after the cluster has computed its usage.
+        let counted = async || {
+            let status = quotas.get("small").await.unwrap().status;
+            let hard = status.and_then(|status| status.hard).unwrap_or_default();
+            hard.get("requests.ephemeral-storage").cloned()
+        };
+        wait_until(counted, |hard| {
+            hard.as_ref().is_some_and(|it| it.0 == requests)
+        })
+        .await;
     };
-    wait_until(counted, Option::is_some).await;
+    limit_disk("100Mi").await;
     let (told, ending) = start_and_fail(&env, None).await;
     assert_eq!(ending["cause"], "refused");
     assert_says(&told, "The team's share of the cluster is used up");
-    assert_says(&told, "limited: requests.memory=100Mi");
+    assert_says(&told, "limited: requests.ephemeral-storage=100Mi");
+
+    // The disk of size `small` is exactly what a session takes of the quota.
+    limit_disk("1Gi").await;
+    env.ready_session(&env.ana).await;
     env.assert_clean().await;
 }
 

@@ -37,50 +37,51 @@ async fn a_session_that_is_drained_from_its_node_starts_again_under_its_record()
         return;
     };
     let id = env.ready_session(&env.ana).await;
-    let before = pod(&env, &id).await.metadata.uid;
     let name = format!("duckui-{id}");
-    env.cluster
-        .pods()
-        .evict(&name, &EvictParams::default())
-        .await
-        .unwrap();
-
-    let back = env.ana.read("#data").await;
-    assert_eq!(back.mentions, [env.ana.id()]);
-    assert_says(&back, "Your DuckDB is ready again.");
-    assert!(
-        back.content
-            .contains("Tables and notebooks that were not saved elsewhere are lost")
-    );
-    assert!(
-        back.content.contains(&format!("https://duckui-{id}.")),
-        "the link must stay the same"
-    );
-    assert_ne!(pod(&env, &id).await.metadata.uid, before);
-    wait_for_status(&env, &id, ": running, ", "Running").await;
+    // A rolling upgrade of nodes drains one after the other.
+    for _ in 0..2 {
+        let before = pod(&env, &id).await.metadata.uid;
+        env.cluster
+            .pods()
+            .evict(&name, &EvictParams::default())
+            .await
+            .unwrap();
+        let back = env.ana.read("#data").await;
+        assert_eq!(back.mentions, [env.ana.id()]);
+        assert_says(&back, "Your DuckDB is ready again.");
+        assert!(
+            back.content
+                .contains("Tables and notebooks that were not saved elsewhere are lost")
+        );
+        assert!(
+            back.content.contains(&format!("https://duckui-{id}.")),
+            "the link must stay the same"
+        );
+        assert_ne!(pod(&env, &id).await.metadata.uid, before);
+        wait_for_status(&env, &id, ": running, ", "Running").await;
+    }
     let [document] = &env.cluster.documents().await[..] else {
         panic!("there must be exactly one record")
     };
     assert_eq!(document["rescheduled"]["failure"], "evicted");
-    let first = &env.discord.history("#data")[0];
+    let messages = env.discord.history("#data");
+    let [first, second, _] = &messages[..] else {
+        panic!("each move must have one message: {messages:?}")
+    };
     assert_says(first, "is restarting");
-
-    // A session is rescheduled only once.
-    env.cluster
-        .pods()
-        .evict(&name, &EvictParams::default())
-        .await
-        .unwrap();
-    let told = env.ana.read("#data").await;
-    assert_says(&told, "it had already been restarted once");
-    env.wait_until_nothing_left(&env.ana).await;
+    assert_says(second, "is restarting");
     env.assert_clean().await;
 }
 
 #[tokio::test]
 async fn a_session_that_fills_the_disk_of_its_node_is_evicted() {
+    // It writes 40 MiB to each of its two volumes.
     let image = (IMAGE, "duckbot.test/duckui:writes");
-    let settings = [image, ("DUCKBOT_SIZES__SMALL__DISK", "64Mi")];
+    let settings = [
+        image,
+        ("DUCKBOT_SIZES__SMALL__DISK", "64Mi"),
+        ("DUCKBOT_SIZES__SMALL__REQUESTS__DISK", "64Mi"),
+    ];
     let Some(env) = TestEnv::start_on_node(&settings).await else {
         return;
     };
@@ -90,7 +91,7 @@ async fn a_session_that_fills_the_disk_of_its_node_is_evicted() {
     assert_says(&back, "is ready again. It filled the disk of size `small`.");
     exec(&env, &id, &["touch", "/tmp/go"]).await;
     let told = env.ana.read("#data").await;
-    assert_says(&told, "exceeds the limit");
+    assert_says(&told, "exceeds the total limit of containers 64Mi");
     assert!(told.button("Try again with a larger size").is_some());
     env.wait_until_nothing_left(&env.ana).await;
     env.assert_clean().await;

@@ -126,6 +126,7 @@ impl Walk {
             ("DUCKBOT_DISCORD__API_PROXY", &url),
             ("DUCKBOT_SIZES__SMALL__CPU", "50m"),
             ("DUCKBOT_SIZES__SMALL__MEMORY", "256Mi"),
+            ("DUCKBOT_SIZES__SMALL__REQUESTS__DISK", "1Gi"),
         ] {
             reach += &format!("\n            - {{ name: {name}, value: \"{value}\" }}");
         }

@@ -35,14 +35,17 @@ use crate::{
 pub const RECORD_VERSION: u32 = 7;
 
 /// Settings for real sessions on a node, small enough that many fit at a time.
-const ON_A_NODE: [(&str, &str); 7] = [
+const ON_A_NODE: [(&str, &str); 10] = [
     ("DUCKBOT_SESSIONS__IMAGE", "duckbot.test/duckui:works"),
     ("DUCKBOT_SESSIONS__DOOR_IMAGE", "duckbot.test/duckbot:test"),
     ("DUCKBOT_SIZES__SMALL__CPU", "50m"),
     ("DUCKBOT_SIZES__SMALL__MEMORY", "256Mi"),
+    ("DUCKBOT_SIZES__SMALL__REQUESTS__DISK", "1Gi"),
     ("DUCKBOT_SIZES__LARGE__CPU", "100m"),
     ("DUCKBOT_SIZES__LARGE__MEMORY", "512Mi"),
+    ("DUCKBOT_SIZES__LARGE__REQUESTS__DISK", "1Gi"),
     ("DUCKBOT_SQL__RUNNER_CPU", "50m"),
+    ("DUCKBOT_SQL__RUNNER_REQUESTS__DISK", "1Gi"),
 ];
 
 /// Guild with the channels `#data` (the bot may be used) and `#random` (it may not). Members: Ana

@@ -287,21 +287,20 @@ fn failed(record: &Record, failure: Failure) -> String {
                 "was stopped: its door (the proxy in front of DuckDB) crashed repeatedly. {ADMIN}"
             )
         }
-        Failure::DiskFull => format!(
-            "was stopped: it filled the disk of size `{size}`, and it had already been restarted \
-             once."
-        ),
+        Failure::DiskFull => {
+            format!("was stopped: it filled the disk of size `{size}`, and a restart did not help.")
+        }
         Failure::Evicted => {
-            "was stopped: the cluster needed its node or the resources on it, and it had already \
-             been restarted once."
+            "was stopped: while it was restarting, the cluster needed its new node \
+             or the resources on it."
                 .into()
         }
-        Failure::NodeGone => "was stopped: its cluster node failed, and it had already been \
-             restarted once."
-            .into(),
-        Failure::Vanished => "was stopped: its Pod disappeared from the cluster for an unknown \
-             reason, and it had already been restarted once."
-            .into(),
+        Failure::NodeGone => {
+            "was stopped: while it was restarting, its new cluster node failed.".into()
+        }
+        Failure::Vanished => {
+            "was stopped: its Pod disappeared from the cluster for an unknown reason.".into()
+        }
         Failure::BotEnded => "has ended, because the bot was restarted.".into(),
         Failure::Other => "has failed. Try again. If this happens again, tell an admin.".into(),
     }

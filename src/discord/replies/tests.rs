@@ -25,10 +25,10 @@ use crate::{
         TableDetails, TableList, TablesError, UnknownCatalog,
     },
     session::{
-        Action, Cause, Details, Ending, ErrorSummary, ExtensionLimit, Failure, Incident, Observed,
-        Orphan, Outcome, Plan, Pod, PodEvent, PodState, ReapPause, Record, Renewal, Report, Rule,
-        RunningSession, ScheduledStop, SessionId, Stage, StartupStep, TrackedSession, Usage,
-        UsageTotal, Warning, starting as starting_record,
+        Action, Cause, Details, Ending, ErrorSummary, ExtensionLimit, Failure, Incident, Mebibytes,
+        Observed, Orphan, Outcome, Plan, Pod, PodEvent, PodState, ReapPause, Record, Renewal,
+        Report, Requests, Rule, RunningSession, ScheduledStop, SessionId, Size, Stage, StartupStep,
+        TrackedSession, Usage, UsageTotal, Warning, starting as starting_record,
     },
 };
 
@@ -403,11 +403,14 @@ fn looking_closely() {
             details,
             due,
         };
-        let size = crate::session::Size {
+        let (memory, disk) = (Mebibytes::gibibytes(4), Mebibytes::gibibytes(10));
+        let cpu = "1".parse().expect("cores");
+        let size = Size {
             name: "small".into(),
-            cpu: "1".parse().expect("cores"),
-            memory: "4Gi".parse().expect("an amount"),
-            disk: "10Gi".parse().expect("an amount"),
+            cpu,
+            memory,
+            disk,
+            requests: Requests { cpu, memory, disk },
         };
         status(&looked, Some(&size), false)
     };

@@ -26,8 +26,14 @@ pub fn set_limits(config: &SessionConfig, spill: &Path) -> ScriptStep {
     let room = (slice / 4).max(128).min(slice / 2);
     let memory = slice - room;
     let threads = config.threads.get().min(memory / THREAD_MEMORY_MIB).max(1);
-    // Two queries at a time share a tenth of the disk.
-    let disk = (config.disk.get() / 20).max(1);
+    // Two queries at a time share a tenth of a session's disk, or three quarters of a runner's.
+    let disk = config.disk.get();
+    let share = if config.is_runner {
+        disk / 8 * 3
+    } else {
+        disk / 20
+    };
+    let disk = share.max(1);
     let spill = literal(&spill.to_string_lossy());
     let limits = [
         format!("SET memory_limit = '{memory}MiB';"),

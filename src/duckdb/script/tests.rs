@@ -130,3 +130,20 @@ fn a_problem_is_quoted() {
          ('Doing it''s', 'no ''such'' thing', 'SELECT ''a'';');"
     );
 }
+
+#[test]
+fn queries_from_the_chat_share_a_tenth_of_a_sessions_disk_and_most_of_a_runners() {
+    let spill = |is_runner: &str| {
+        let runner = [(environment::RUNNER, is_runner)];
+        let variables = PLAIN.iter().chain(&runner);
+        let variables = variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let config = environment::read(&variables.collect()).expect("a valid environment");
+        let limits = query::set_limits(&config, "spill".as_ref()).statements;
+        let size = "SET max_temp_directory_size = ";
+        limits
+            .iter()
+            .find_map(|it| it.strip_prefix(size).map(str::to_owned))
+    };
+    assert_eq!(spill("false").as_deref(), Some("'512MiB';"));
+    assert_eq!(spill("true").as_deref(), Some("'3840MiB';"));
+}

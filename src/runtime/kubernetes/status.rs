@@ -342,8 +342,17 @@ fn resource_requests(stored: &KubePod) -> Option<String> {
     let containers = &stored.spec.as_ref()?.containers;
     let duckdb = containers.iter().find(|it| it.name == DUCKDB)?;
     let requests = duckdb.resources.as_ref()?.requests.as_ref()?;
-    let (cpu, memory) = (requests.get("cpu")?, requests.get("memory")?);
-    Some(format!("requested {} CPU and {} memory: ", cpu.0, memory.0))
+    let amounts = [
+        ("cpu", "CPU"),
+        ("memory", "memory"),
+        ("ephemeral-storage", "disk"),
+    ];
+    let amounts = amounts.iter().filter_map(|(key, name)| {
+        let amount = requests.get(*key)?;
+        Some(format!("{} {name}", amount.0))
+    });
+    let amounts: Vec<_> = amounts.collect();
+    Some(format!("requested {}: ", amounts.join(", ")))
 }
 
 fn has_condition(status: &PodStatus, condition: &str) -> bool {
@@ -405,7 +414,8 @@ mod tests {
     }
 
     fn pod_with(metadata: Value, status: Value, events: &[Value]) -> Pod {
-        let resources = json!({ "requests": { "cpu": "2", "memory": "8Gi" } });
+        let resources =
+            json!({ "requests": { "cpu": "2", "memory": "8Gi", "ephemeral-storage": "40Gi" } });
         let spec = json!({ "containers": [{ "name": "duckdb", "resources": resources }] });
         let stored = json!({ "metadata": metadata, "spec": spec, "status": status });
         let event = |it: &Value| serde_json::from_value(it.clone()).expect("an Event");
@@ -485,13 +495,13 @@ mod tests {
                 unschedulable(full),
                 StartupStep::Queued,
                 Failure::NoRoom,
-                "requested 2 CPU and 8Gi memory: 0/1 nodes are available: 1 Insufficient memory",
+                "requested 2 CPU, 8Gi memory, 40Gi disk: 0/1 nodes are available: 1 Insufficient memory",
             ),
             (
                 unschedulable(tainted),
                 StartupStep::Queued,
                 Failure::NoNode,
-                "requested 2 CPU and 8Gi memory: 0/1 nodes are available: 1 node(s) had untolerated taint(s).",
+                "requested 2 CPU, 8Gi memory, 40Gi disk: 0/1 nodes are available: 1 node(s) had untolerated taint(s).",
             ),
             (
                 placed(waiting("ImagePullBackOff", "dial tcp: no such host")),

@@ -3,6 +3,7 @@
 
 mod pod;
 mod record;
+mod resources;
 mod route;
 mod secrets;
 mod service;

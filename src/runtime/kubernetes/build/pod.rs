@@ -5,13 +5,12 @@ use k8s_openapi::{
     api::core::v1::{
         Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
         EnvVar, EnvVarSource, HTTPGetAction, LocalObjectReference, Pod, PodSecurityContext,
-        PodSpec, Probe, ResourceRequirements, SeccompProfile, SecretKeySelector, SecurityContext,
-        Volume, VolumeMount,
+        PodSpec, Probe, SeccompProfile, SecretKeySelector, SecurityContext, Volume, VolumeMount,
     },
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
 
-use super::{HTTP, add, origin, own_secret_name, owned_by, secret_name, stamp};
+use super::{HTTP, add, map, origin, own_secret_name, owned_by, resources, secret_name, stamp};
 use crate::{
     credentials::{CredentialField, CredentialPart},
     door,
@@ -32,6 +31,15 @@ const USER: i64 = 1000;
 const GRACE_SECONDS: i64 = 5;
 /// Volumes that DuckDB writes to, by name and path. Everything else is read-only.
 const WRITABLE: [(&str, &str); 2] = [("work", "/home/duck"), ("tmp", "/tmp")];
+
+/// Annotations that keep a Pod on its node, for the Cluster Autoscaler
+/// (<https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md>) and for Karpenter
+/// (<https://karpenter.sh/docs/concepts/disruption/>). A query runner has none: it ends soon, and holds
+/// nobody's work.
+const BLOCK_SCALE_DOWN: [(&str, &str); 2] = [
+    ("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"),
+    ("karpenter.sh/do-not-disrupt", "true"),
+];
 
 /// Annotation with the ID of the signing key whose tickets the door accepts.
 pub const DOOR_KEY: &str = "duckbot.dev/door-key";
@@ -61,10 +69,16 @@ pub fn pod(
     let name = session.id.object_name();
     let mut metadata = stamp(settings, session, name, Some(owned_by(session, uid)));
     add(&mut metadata.labels, &extra.labels);
+    if extra.block_scale_down && !session.is_runner() {
+        let annotations = metadata.annotations.get_or_insert_default();
+        annotations.extend(map(
+            BLOCK_SCALE_DOWN.map(|(name, value)| (name, value.to_owned()))
+        ));
+    }
     add(&mut metadata.annotations, &extra.annotations);
     let mut containers = vec![duckdb(settings, session, size, catalog, key)];
     if !session.is_runner() {
-        containers.push(door(settings, session, key));
+        containers.push(door(settings, session, size, key));
         let id = key.split(':').next().unwrap_or_default();
         let annotations = metadata.annotations.get_or_insert_default();
         annotations.insert(DOOR_KEY.into(), id.to_owned());
@@ -79,6 +93,7 @@ pub fn pod(
     if settings.has_own_authorities() {
         volumes.push(config_map(CA_MAP, CA_MAP));
     }
+    volumes.extend(extra.volumes.iter().cloned());
     let init = extra.init_containers.iter().cloned().map(restricted);
     let secrets = extra.image_pull_secrets.iter();
     let secrets = secrets.map(|name| LocalObjectReference { name: name.clone() });
@@ -90,11 +105,17 @@ pub fn pod(
             volumes: Some(volumes),
             image_pull_secrets: some(secrets.collect()),
             node_selector: (!extra.node_selector.is_empty()).then(|| extra.node_selector.clone()),
+            affinity: extra.affinity.clone(),
             tolerations: some(extra.tolerations.clone()),
             priority_class_name: extra.priority_class.clone(),
+            runtime_class_name: extra.runtime_class.clone(),
+            host_users: extra.user_namespace.then_some(false),
+            service_account_name: extra.service_account.clone(),
             // After running out of memory, DuckDB is back within seconds, with the same URL.
             restart_policy: Some("Always".into()),
             termination_grace_period_seconds: Some(GRACE_SECONDS),
+            // Also with an account of the settings: DuckDB needs no API server. The webhooks of clouds
+            // mount their tokens by themselves.
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
             security_context: Some(pod_security()),
@@ -109,11 +130,25 @@ fn some<T>(items: Vec<T>) -> Option<Vec<T>> {
     (!items.is_empty()).then_some(items)
 }
 
-/// Gives an admin's container the security context of duckbot's own, unless it has one.
+/// Gives an admin's container the security context of duckbot's own. Of one with a context of its own,
+/// only what the Pod security standard *restricted* requires is added.
 fn restricted(container: Container) -> Container {
-    let own = container.security_context.clone();
+    let ours = container_security();
+    let context = match container.security_context {
+        None => ours,
+        Some(own) => {
+            let added = own.capabilities.and_then(|it| it.add);
+            SecurityContext {
+                allow_privilege_escalation: ours.allow_privilege_escalation,
+                capabilities: ours
+                    .capabilities
+                    .map(|it| Capabilities { add: added, ..it }),
+                ..own
+            }
+        }
+    };
     Container {
-        security_context: own.or_else(|| Some(container_security())),
+        security_context: Some(context),
         ..container
     }
 }
@@ -140,19 +175,20 @@ fn duckdb(
     if settings.has_own_authorities() {
         mounts.push(read_only(CA_MAP, CA_FOLDER));
     }
+    mounts.extend(settings.pod.volume_mounts.iter().cloned());
     Container {
         name: DUCKDB.into(),
         image: Some(settings.sessions.image.clone()),
         image_pull_policy: settings.pod.image_pull_policy.clone(),
         env: Some(env),
-        resources: Some(exactly(&size.cpu.to_string(), &size.memory.to_string())),
+        resources: Some(resources::duckdb(session, size)),
         volume_mounts: Some(mounts),
         security_context: Some(container_security()),
         ..Container::default()
     }
 }
 
-fn door(settings: &Settings, session: &Record, key: &str) -> Container {
+fn door(settings: &Settings, session: &Record, size: &Size, key: &str) -> Container {
     Container {
         name: DOOR.into(),
         image: Some(settings.sessions.door_image.clone()),
@@ -183,7 +219,7 @@ fn door(settings: &Settings, session: &Record, key: &str) -> Container {
             failure_threshold: Some(6),
             ..Probe::default()
         }),
-        resources: Some(exactly("100m", "64Mi")),
+        resources: Some(resources::door(size)),
         security_context: Some(container_security()),
         ..Container::default()
     }
@@ -276,17 +312,6 @@ fn secret_value(name: &str, secret: String, key: &str, optional: bool) -> EnvVar
     }
 }
 
-/// Equal requests and limits, so that a session gets exactly the resources of its size.
-fn exactly(cpu: &str, memory: &str) -> ResourceRequirements {
-    let amounts = [("cpu", cpu), ("memory", memory)]
-        .map(|(what, amount)| (what.to_owned(), Quantity(amount.to_owned())));
-    ResourceRequirements {
-        requests: Some(amounts.clone().into()),
-        limits: Some(amounts.into()),
-        claims: None,
-    }
-}
-
 fn pod_security() -> PodSecurityContext {
     PodSecurityContext {
         run_as_non_root: Some(true),
@@ -330,7 +355,8 @@ fn config_map(volume: &str, config_map: &str) -> Volume {
     }
 }
 
-/// Volume on the node's disk. The kubelet evicts a Pod that exceeds its size.
+/// Volume on the node's disk. The kubelet evicts a Pod whose volume exceeds this size, or whose volumes
+/// and logs together do.
 fn scratch(name: &str, size: &Size) -> Volume {
     Volume {
         name: name.into(),

@@ -1,17 +1,22 @@
 //! Snapshots of whole objects, so that no change of them goes unnoticed.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
+
+use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     session::{RECORD_VERSION, starting, starting_runner},
     settings,
 };
-use k8s_openapi::api::core::v1::{Container, Toleration};
 
 const KEY: &str = "2026-11-23-1a2b3c4d:AAAA";
 
-fn settings(changes: &[(&str, &str)]) -> Settings {
+/// Reads settings with this text as their file, and these variables.
+fn read(text: &str, changes: &[(&str, &str)]) -> Result<Settings, settings::InvalidSettings> {
     let pairs = [
         ("DUCKBOT_DISCORD__GUILD", "1"),
         ("DUCKBOT_DISCORD_TOKEN", "t"),
@@ -27,7 +32,12 @@ fn settings(changes: &[(&str, &str)]) -> Settings {
     ];
     let all = pairs.iter().chain(changes);
     let all: HashMap<_, _> = all.map(|(k, v)| (k.to_string(), v.to_string())).collect();
-    Settings::load(None, all).expect("valid")
+    let file = Some((Path::new("duckbot.toml"), text));
+    Settings::read(file, all)
+}
+
+fn settings(changes: &[(&str, &str)]) -> Settings {
+    read("", changes).expect("valid")
 }
 
 fn session() -> Record {
@@ -37,14 +47,14 @@ fn session() -> Record {
     }
 }
 
-fn json(object: &impl serde::Serialize) -> String {
+fn pretty(object: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(object).expect("objects are JSON")
 }
 
 #[test]
 fn the_record_names_owner_and_slot() {
     let stored = record(&settings(&[]), &session(), None);
-    insta::assert_snapshot!(json(&stored));
+    insta::assert_snapshot!(pretty(&stored));
     assert_eq!(read_record(&stored), Ok(session()));
 }
 
@@ -65,7 +75,7 @@ fn the_pod_is_restricted_and_holds_no_secret_value() {
     let settings = settings(&[]);
     let size = settings.size("small").expect("a default");
     let catalog = settings.named_catalog("lake").expect("set above");
-    insta::assert_snapshot!(json(&pod(
+    insta::assert_snapshot!(pretty(&pod(
         &settings,
         &session(),
         "uid-1",
@@ -82,36 +92,198 @@ fn a_query_runner_is_a_pod_with_one_container() {
     let size = settings.size_of(&record).expect("a default");
     let catalog = settings.named_catalog("lake").expect("set above");
     let pod = pod(&settings, &record, "uid-1", size, catalog, KEY);
-    insta::assert_snapshot!(json(&pod));
+    insta::assert_snapshot!(pretty(&pod));
+}
+
+/// Each kind of addition, with names of duckbot's own where they are accepted.
+const ADDITIONS: &str = r#"
+    [pod]
+    image_pull_policy = "Always"
+    image_pull_secrets = ["registry"]
+    labels = { team = "data", "duckbot.dev/owner" = "8", "app.kubernetes.io/managed-by" = "me" }
+    environment = { TZ = "Europe/Vienna" }
+    node_selector = { disk = "ssd" }
+    priority_class = "low"
+    runtime_class = "gvisor"
+    host_users = false
+    service_account = "analyst"
+    tolerations = [{ key = "team", operator = "Exists" }]
+    volume_mounts = [{ name = "data", mountPath = "/mnt/data" }]
+    init_sql = "init"
+    [pod.annotations]
+    note = "hello"
+    "duckbot.dev/door-key" = "mine"
+    "karpenter.sh/do-not-disrupt" = "false"
+    [[pod.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution]]
+    topologyKey = "kubernetes.io/hostname"
+    [[pod.volumes]]
+    name = "data"
+    secret = { secretName = "reference" }
+    [[pod.init_containers]]
+    name = "certificates"
+    image = "certificates:1"
+    ports = [{ name = "http", containerPort = 8080 }]
+    volumeMounts = [{ name = "tmp", mountPath = "/tmp" }]
+    securityContext = { runAsUser = 2000 }
+"#;
+
+/// Returns true if `now` has all of `ours`. Objects and lists may have more.
+fn has_all(now: &Value, ours: &Value) -> bool {
+    match (now, ours) {
+        (Value::Object(now), Value::Object(ours)) => {
+            let mut fields = ours.iter();
+            fields.all(|(name, ours)| now.get(name).is_some_and(|now| has_all(now, ours)))
+        }
+        (Value::Array(now), Value::Array(ours)) => {
+            let mut items = ours.iter();
+            items.all(|ours| now.iter().any(|now| has_all(now, ours)))
+        }
+        _ => now == ours,
+    }
+}
+
+/// Checks that no two items of a list have the same value of `field`.
+fn assert_distinct(list: &Value, field: &str) {
+    let items = list.as_array().into_iter().flatten();
+    let values: Vec<_> = items.map(|item| item[field].to_string()).collect();
+    let distinct: BTreeSet<_> = values.iter().collect();
+    assert_eq!(distinct.len(), values.len(), "{field}: {values:?}");
+}
+
+#[test]
+fn with_any_additions_all_of_ours_stays_and_the_pod_stays_restricted() {
+    let (plain, added) = (settings(&[]), read(ADDITIONS, &[]).expect("valid"));
+    for record in [session(), starting_runner()] {
+        let build = |settings: &Settings| {
+            let size = settings.size_of(&record).expect("a default");
+            let catalog = settings.named_catalog("lake").expect("set above");
+            json!(pod(settings, &record, "uid-1", size, catalog, KEY))
+        };
+        let (ours, now) = (build(&plain), build(&added));
+        assert!(has_all(&now, &ours), "{now:#}");
+        let spec = &now["spec"];
+        for (list, field) in [
+            ("volumes", "name"),
+            ("containers", "name"),
+            ("initContainers", "name"),
+        ] {
+            assert_distinct(&spec[list], field);
+        }
+        assert_eq!(spec["securityContext"], ours["spec"]["securityContext"]);
+        assert_eq!(spec["automountServiceAccountToken"], false);
+        for field in ["hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace"] {
+            assert!(spec[field].is_null(), "{field}");
+        }
+        let containers = |pod: &Value| {
+            pod["spec"]["containers"]
+                .as_array()
+                .cloned()
+                .expect("a list")
+        };
+        let pairs = containers(&now).into_iter().zip(containers(&ours));
+        assert_eq!(containers(&now).len(), containers(&ours).len());
+        for (mut now, mut ours) in pairs {
+            assert_distinct(&now["env"], "name");
+            assert_distinct(&now["volumeMounts"], "mountPath");
+            for list in ["env", "volumeMounts", "imagePullPolicy"] {
+                (now[list], ours[list]) = (Value::Null, Value::Null);
+            }
+            assert_eq!(now, ours);
+        }
+    }
+}
+
+#[test]
+fn the_settings_refuse_each_name_and_path_of_a_pod() {
+    let settings = read(
+        r#"
+        pod.init_sql = "init"
+        duckdb.folders = ["s3://lake/"]
+        duckdb.extensions = ["spatial"]
+        duckdb.http_proxy = "proxy:3128"
+        [catalogs.lake]
+        vended_credentials = true
+        [catalogs.glue]
+        endpoint = "https://glue.example"
+        sigv4_service = "glue"
+        [catalogs.team]
+        endpoint = "https://team.example"
+        oauth2_secret = "client"
+        "#,
+        &[],
+    )
+    .expect("valid");
+    for record in [session(), starting_runner()] {
+        for catalog in &settings.catalogs {
+            let size = settings.size_of(&record).expect("a default");
+            let spec = json!(pod(&settings, &record, "uid-1", size, catalog, KEY))["spec"].take();
+            let text = |value: &Value| value.as_str().expect("a text").to_owned();
+            let is_refused = |addition: String| {
+                let error = read(&addition, &[]).expect_err(&addition).to_string();
+                assert!(error.contains("  pod."), "{addition}: {error}");
+            };
+            let container = &spec["containers"][0];
+            for variable in container["env"].as_array().expect("a list") {
+                let name = text(&variable["name"]);
+                is_refused(format!("pod.environment.{name} = 'x'"));
+            }
+            for volume in spec["volumes"].as_array().expect("a list") {
+                let name = text(&volume["name"]);
+                is_refused(format!(
+                    "pod.volumes = [{{ name = '{name}', emptyDir = {{}} }}]"
+                ));
+            }
+            for mount in container["volumeMounts"].as_array().expect("a list") {
+                let path = text(&mount["mountPath"]);
+                is_refused(format!(
+                    "pod.volumes = [{{ name = 'x', emptyDir = {{}} }}]\n\
+                     pod.volume_mounts = [{{ name = 'x', mountPath = '{path}' }}]"
+                ));
+            }
+            for container in spec["containers"].as_array().expect("a list") {
+                let name = text(&container["name"]);
+                is_refused(format!("pod.init_containers = [{{ name = '{name}' }}]"));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_disk_of_a_size_is_shared_by_all_that_a_session_writes() {
+    let settings = read(
+        "sizes.small.requests = { cpu = '250m', memory = '1Gi', disk = '2Gi' }",
+        &[],
+    );
+    let settings = settings.expect("valid");
+    let size = settings.size("small").expect("a default");
+    let catalog = settings.named_catalog("lake").expect("set above");
+    let pod = json!(pod(&settings, &session(), "uid-1", size, catalog, KEY));
+    let resources = |index: usize| pod["spec"]["containers"][index]["resources"].clone();
+    let amounts = |cpu: &str, memory: &str, disk: &str| json!({ "cpu": cpu, "memory": memory, "ephemeral-storage": disk });
+    // Together 10 GiB, of which 2 are reserved.
+    let duckdb = json!({ "limits": amounts("1", "4Gi", "10176Mi"), "requests": amounts("250m", "1Gi", "2028Mi") });
+    let door = json!({ "limits": amounts("100m", "64Mi", "64Mi"), "requests": amounts("100m", "64Mi", "20Mi") });
+    assert_eq!((resources(0), resources(1)), (duckdb, door));
+    for volume in pod["spec"]["volumes"].as_array().expect("a list") {
+        assert_eq!(volume["emptyDir"]["sizeLimit"], "10Gi");
+    }
+}
+
+#[test]
+fn an_autoscaler_may_take_a_sessions_node_if_the_settings_say_so() {
+    let settings = settings(&[("DUCKBOT_POD__BLOCK_SCALE_DOWN", "false")]);
+    let size = settings.size("small").expect("a default");
+    let catalog = settings.named_catalog("lake").expect("set above");
+    let annotations = pod(&settings, &session(), "uid-1", size, catalog, KEY)
+        .metadata
+        .annotations;
+    let names: Vec<_> = annotations.expect("some").into_keys().collect();
+    assert_eq!(names, [DISPLAY_NAME, DOOR_KEY]);
 }
 
 #[test]
 fn what_an_admin_adds_to_the_pod_is_there_and_nothing_of_ours_gives_way() {
-    let mut settings = settings(&[]);
-    let text = |pairs: &[(&str, &str)]| {
-        let owned = pairs.iter().map(|(a, b)| (a.to_string(), b.to_string()));
-        owned.collect::<BTreeMap<_, _>>()
-    };
-    settings.pod = settings::Pod {
-        image_pull_policy: Some("Always".into()),
-        image_pull_secrets: vec!["registry".into()],
-        labels: text(&[("team", "data"), ("duckbot.dev/owner", "8")]),
-        annotations: text(&[("note", "hello")]),
-        environment: text(&[("TZ", "Europe/Vienna"), ("SESSION_ID", "000000")]),
-        node_selector: text(&[("disk", "ssd")]),
-        tolerations: vec![Toleration {
-            key: Some("team".into()),
-            operator: Some("Exists".into()),
-            ..Toleration::default()
-        }],
-        priority_class: Some("low".into()),
-        init_containers: vec![Container {
-            name: "certificates".into(),
-            image: Some("certificates:1".into()),
-            ..Container::default()
-        }],
-        init_sql: Some("init".into()),
-    };
+    let mut settings = read(ADDITIONS, &[]).expect("valid");
     settings.duckdb.folders = vec!["s3://lake/".into(), "s3://pond/".into()];
     let size = settings.size("small").expect("a default").clone();
     let mut catalog = settings.named_catalog("lake").expect("set above").clone();
@@ -120,7 +292,7 @@ fn what_an_admin_adds_to_the_pod_is_there_and_nothing_of_ours_gives_way() {
         server: None,
         scope: Some("catalog".into()),
     });
-    insta::assert_snapshot!(json(&pod(
+    insta::assert_snapshot!(pretty(&pod(
         &settings,
         &session(),
         "uid-1",
@@ -132,12 +304,12 @@ fn what_an_admin_adds_to_the_pod_is_there_and_nothing_of_ours_gives_way() {
 
 #[test]
 fn the_service_leads_to_the_door() {
-    insta::assert_snapshot!(json(&service(&settings(&[]), &session(), "uid-1")));
+    insta::assert_snapshot!(pretty(&service(&settings(&[]), &session(), "uid-1")));
 }
 
 #[test]
 fn the_route_is_traefiks_by_default() {
-    insta::assert_snapshot!(json(&route(&settings(&[]), &session(), "uid-1")));
+    insta::assert_snapshot!(pretty(&route(&settings(&[]), &session(), "uid-1")));
 }
 
 #[test]
@@ -149,5 +321,5 @@ fn or_an_ingress() {
     ]);
     let timeout = "nginx.ingress.kubernetes.io/proxy-read-timeout".to_owned();
     settings.routing.annotations = [(timeout, "86400".to_owned())].into();
-    insta::assert_snapshot!(json(&route(&settings, &session(), "uid-1")));
+    insta::assert_snapshot!(pretty(&route(&settings, &session(), "uid-1")));
 }
