@@ -11,6 +11,9 @@ pub(super) const ID: &str = "a Discord ID, like 1029384756102938475";
 /// Description of a valid duration, for errors.
 pub(super) const DURATION: &str = "a duration, like 5m or 1h 30m";
 
+/// Description of a valid table of strings, for errors.
+pub(super) const TEXTS: &str = "a table of strings";
+
 /// Parses a duration such as `1h 30m`: more than 0, and at most 365 days.
 pub fn duration(text: &str) -> Option<TimeDelta> {
     any_duration(text).filter(|it| *it <= TimeDelta::days(365))

@@ -118,7 +118,7 @@ async fn questions_are_asked_checked_and_offered_again() {
     terminal.wait_for_any(&["ok    storage: "]).await;
     terminal.answer("Ingress controller", "nginx").await;
     terminal
-        .answer("Namespace of the ingress controller [ingress-nginx]", "")
+        .answer("or of the Gateway's proxies [ingress-nginx]", "")
         .await;
     terminal.answer("Private networks", "10.1.2.3/32").await;
     terminal

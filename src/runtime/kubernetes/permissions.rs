@@ -7,6 +7,7 @@ use k8s_openapi::api::authorization::v1::{
 use kube::{Api, api::PostParams};
 
 use super::{
+    build::{GATEWAY_GROUP, route_resource},
     request::{ApiAction, ApiServer},
     signing_keys::DOOR_KEYS,
 };
@@ -29,9 +30,9 @@ pub struct PermissionRule {
 pub(super) const EXEC: &str = "pods/exec";
 
 /// Exactly the permissions that the bot uses in the sessions namespace. `deploy/` grants the same,
-/// which a test checks. Of the last two, only the one for `routing.kind` is needed. `pods/exec` is
+/// which a test checks. Of the last three, only the one for `routing.kind` is needed. `pods/exec` is
 /// needed only with SQL from the chat. Without it, sessions keep their credentials until a restart.
-pub const REQUIRED: [PermissionRule; 10] = [
+pub const REQUIRED: [PermissionRule; 11] = [
     rule(
         "",
         "configmaps",
@@ -48,6 +49,11 @@ pub const REQUIRED: [PermissionRule; 10] = [
     rule(
         "traefik.io",
         "ingressroutes",
+        &["create", "delete", "list", "watch"],
+    ),
+    rule(
+        GATEWAY_GROUP,
+        "httproutes",
         &["create", "delete", "list", "watch"],
     ),
     rule(
@@ -91,13 +97,12 @@ pub(super) async fn missing_permissions(
     server: &ApiServer,
     settings: &Settings,
 ) -> Result<Vec<String>, Error> {
-    let unused = match settings.routing.kind {
-        RouteKind::Traefik => "ingresses",
-        RouteKind::Ingress => "ingressroutes",
-    };
+    let kind = settings.routing.kind;
+    let others = RouteKind::ALL.into_iter().filter(|other| *other != kind);
+    let unused: Vec<_> = others.map(|other| route_resource(other).plural).collect();
     let is_needed = |rule: &PermissionRule| match rule.resource {
         EXEC => settings.sql.is_some(),
-        resource => resource != unused,
+        resource => !unused.iter().any(|other| other == resource),
     };
     let needed = REQUIRED.into_iter().filter(is_needed);
     let each = needed.flat_map(|rule| rule.verbs.iter().map(move |verb| (rule, *verb)));
