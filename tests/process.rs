@@ -169,6 +169,7 @@ async fn a_cluster_without_the_kind_of_route_is_said() {
         let (code, said) = run_until_exit(&mut env).await;
         assert_eq!(code, Some(1));
         assert!(said.contains(says), "{said}");
+        env.kill_bot().await;
     }
     env.assert_clean().await;
 }

@@ -209,6 +209,17 @@ async fn without_a_terminal_flags_answer_and_missing_ones_are_named() {
         "{text}"
     );
     assert_eq!(desk.files(), [""; 0]);
+    for (flag, says) in [
+        ("--ingress=gateway", "\n  --gateway: Gateway: its namespace"),
+        (
+            "--gateway=infra/web",
+            "duckbot: --gateway needs --ingress=gateway",
+        ),
+    ] {
+        let (code, text) = desk.run(&[flag.to_owned()]).await;
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains(says), "{text}");
+    }
 
     let (code, text) = desk.run(&flags).await;
     assert_eq!(code, 0, "{text}");
