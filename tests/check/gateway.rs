@@ -1,11 +1,13 @@
 //! The Gateway of sessions.
 
 use kube::{
-    Api,
-    api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams},
+    Api, ResourceExt,
+    api::{
+        ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
+    },
 };
 use serde_json::json;
-use test_support::Cluster;
+use test_support::{Cluster, TestEnv, wait_until};
 
 use super::{env, run_bot};
 
@@ -31,6 +33,7 @@ async fn the_gateway_is_read_by_an_account_that_may() {
         assert!(text.contains(line), "{line:?} in\n{text}");
     }
     assert!(!text.contains("certificate"), "{text}");
+    assert_refusal_is_shown(&env).await;
 
     let admin = Cluster::shared().kubeconfig();
     env.variables
@@ -73,4 +76,26 @@ async fn the_gateway_is_read_by_an_account_that_may() {
     let line = format!("ok    gateway: {bot}/duckui, listener https");
     assert!(text.contains(&line), "{text}");
     env.assert_clean().await;
+}
+
+/// Checks that `--session` shows why the Gateway refused the session's route. A controller would write it.
+async fn assert_refusal_is_shown(env: &TestEnv) {
+    let refuse = async {
+        let routes = env.cluster.http_routes();
+        let listed = async || routes.list(&ListParams::default()).await.unwrap().items;
+        let found = wait_until(listed, |it| !it.is_empty()).await;
+        let name = found[0].name_any();
+        env.kubelet.mark_ready(&name["duckui-".len()..]).await;
+        let condition = json!({ "type": "Accepted", "status": "False", "reason": "NotAllowedByListeners",
+            "message": "", "lastTransitionTime": "2026-11-26T12:00:00Z" });
+        let parents = json!([{ "controllerName": "test.dev/controller", "conditions": [condition],
+            "parentRef": { "name": "duckui" } }]);
+        let status = json!({ "status": { "parents": parents } });
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&status));
+        routes.patch_status(&name, &params, &patch).await.unwrap();
+    };
+    let ((_, text), ()) = tokio::join!(run_bot(env, &["check", "--session"]), refuse);
+    let line = ".duck.example.com: the Gateway refused its HTTPRoute: NotAllowedByListeners";
+    assert!(text.contains(line), "{text}");
+    env.assert_nothing_left().await;
 }

@@ -31,6 +31,8 @@ use crate::{
 
 /// Time in which the session's URL must answer. Ingress controllers need some seconds for a new route.
 const ROUTE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time after which a route that its controller refuses stays refused.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time in which the catalog must be attached.
 const CATALOG_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time to remove the parts of a session after an interrupt. The process then has a second more.
@@ -240,7 +242,7 @@ impl Browser {
             _ => client,
         };
         let client = client.build().map_err(|error| error.to_string())?;
-        let until = Instant::now() + ROUTE_TIMEOUT;
+        let begin = Instant::now();
         let (controller, certificate) = match settings.routing.kind {
             RouteKind::Traefik => ("Traefik and routing.entry_points", "routing.tls_secret"),
             RouteKind::Gateway => (
@@ -283,9 +285,13 @@ impl Browser {
                     None => format!("does not answer from here; check DNS and {controller}"),
                 },
             };
-            if Instant::now() > until {
-                let refusal = runtime.route_refusal(id).await;
-                return Err(format!("{url} {}", refusal.unwrap_or(why)));
+            if begin.elapsed() > REFUSAL_TIMEOUT
+                && let Some(refusal) = runtime.route_refusal(id).await
+            {
+                return Err(format!("{url}: {refusal}"));
+            }
+            if begin.elapsed() > ROUTE_TIMEOUT {
+                return Err(format!("{url} {why}"));
             }
             sleep(RETRY_INTERVAL).await;
         }

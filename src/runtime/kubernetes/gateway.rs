@@ -289,14 +289,11 @@ fn covers(hostname: &str, domain: &str) -> bool {
     above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
 }
 
-/// Reason why the Gateway does not serve this HTTPRoute, if it says so.
+/// Reason why the Gateway refused this HTTPRoute, if it did.
 pub(super) fn route_refusal(route: &DynamicObject) -> Option<String> {
     let status = route.data.get("status").cloned().unwrap_or_default();
     let status: Option<RouteStatus> = serde_json::from_value(status).ok();
     let parents = status.map(|it| it.parents).unwrap_or_default();
-    if parents.is_empty() {
-        return Some("no Gateway has taken its HTTPRoute; check routing.gateway".to_owned());
-    }
     let states = parents.iter().flat_map(|parent| &parent.conditions);
     let mut bad =
         states.filter(|it| it.status == "False" && it.is_of(&["Accepted", "ResolvedRefs"]));
