@@ -120,3 +120,34 @@ fn read_gateway(reader: &mut SettingsReader, is_needed: bool) -> Result<GatewayR
         no_timeouts: no_timeouts?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Settings, tests::minimal};
+
+    #[test]
+    fn a_gateway_needs_a_name_unless_sessions_are_on_this_machine() {
+        let with = |changes: &[(&str, &str)]| {
+            let mut all = minimal();
+            let changes = changes.iter();
+            all.extend(changes.map(|(name, it)| (format!("DUCKBOT_{name}"), it.to_string())));
+            Settings::read(None, all)
+        };
+        let kind = ("ROUTING__KIND", "gateway");
+        let error = with(&[kind]).expect_err("no name").to_string();
+        assert!(
+            error.contains("routing.gateway: is required; set it to a Gateway's name"),
+            "{error}"
+        );
+        let local = [
+            kind,
+            ("SESSIONS__RUNTIME", "local"),
+            ("LOCAL__FOLDER", "/tmp"),
+        ];
+        assert!(with(&local).is_ok());
+        let routing = with(&[kind, ("ROUTING__GATEWAY", "web")])
+            .expect("valid")
+            .routing;
+        assert!(routing.gateway.no_timeouts);
+    }
+}

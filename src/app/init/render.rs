@@ -156,7 +156,7 @@ fn is_about_annotations(line: &str) -> bool {
         || [
             "# Settings of ingress-nginx",
             "# large bodies.",
-            "# takes these annotations.",
+            "# other annotations.",
         ]
         .iter()
         .any(|it| line.contains(it))

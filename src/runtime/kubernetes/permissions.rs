@@ -92,19 +92,25 @@ pub(super) async fn missing_in_own_namespace(server: &ApiServer) -> Result<Vec<S
     Ok(try_join_all(asked).await?.into_iter().flatten().collect())
 }
 
+/// Returns the rules of [`REQUIRED`] that are needed with routes of this kind.
+fn needed(kind: RouteKind, has_sql: bool) -> impl Iterator<Item = PermissionRule> {
+    let others = RouteKind::ALL
+        .into_iter()
+        .filter(move |other| *other != kind);
+    let unused: Vec<_> = others.map(|other| route_resource(other).plural).collect();
+    let is_needed = move |rule: &PermissionRule| match rule.resource {
+        EXEC => has_sql,
+        resource => !unused.iter().any(|other| other == resource),
+    };
+    REQUIRED.into_iter().filter(is_needed)
+}
+
 /// Returns the missing permissions in the sessions namespace, such as `create pods`.
 pub(super) async fn missing_permissions(
     server: &ApiServer,
     settings: &Settings,
 ) -> Result<Vec<String>, Error> {
-    let kind = settings.routing.kind;
-    let others = RouteKind::ALL.into_iter().filter(|other| *other != kind);
-    let unused: Vec<_> = others.map(|other| route_resource(other).plural).collect();
-    let is_needed = |rule: &PermissionRule| match rule.resource {
-        EXEC => settings.sql.is_some(),
-        resource => !unused.iter().any(|other| other == resource),
-    };
-    let needed = REQUIRED.into_iter().filter(is_needed);
+    let needed = needed(settings.routing.kind, settings.sql.is_some());
     let each = needed.flat_map(|rule| rule.verbs.iter().map(move |verb| (rule, *verb)));
     let namespace = &settings.kubernetes.namespace;
     let asked = each.map(|(rule, verb)| async move {
@@ -147,4 +153,24 @@ async fn is_allowed(
         .call(action, reviews.create(&params, &review))
         .await?;
     Ok(answer.status.is_some_and(|status| status.allowed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_routes_in_use_are_needed() {
+        for (kind, route) in [
+            (RouteKind::Traefik, "traefik.io/ingressroutes"),
+            (RouteKind::Gateway, "gateway.networking.k8s.io/httproutes"),
+            (RouteKind::Ingress, "networking.k8s.io/ingresses"),
+        ] {
+            let names = needed(kind, true).map(|rule| format!("{}/{}", rule.group, rule.resource));
+            let names: Vec<_> = names.collect();
+            assert_eq!(names.len(), REQUIRED.len() - 2);
+            assert!(names.iter().any(|name| name == route), "{names:?}");
+        }
+        assert!(needed(RouteKind::Traefik, false).all(|rule| rule.resource != EXEC));
+    }
 }
