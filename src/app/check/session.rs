@@ -309,7 +309,9 @@ impl Browser {
         let answer = answer.await;
         let answer = answer.map_err(|error| match error.status() {
             Some(status) => format!("its query was answered with HTTP {}", status.as_u16()),
-            None => "its query was not answered; check the time limits of the ingress controller or Gateway".to_owned(),
+            None => "its query was not answered; check the time limits of the ingress controller \
+                     or the Gateway"
+                .to_owned(),
         })?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }

@@ -49,7 +49,7 @@ struct AllowedRoutes {
     #[serde(default)]
     namespaces: RouteNamespaces,
     #[serde(default)]
-    kinds: Vec<RouteKind>,
+    kinds: Vec<AllowedKind>,
 }
 
 #[derive(Deserialize, Default)]
@@ -59,7 +59,7 @@ struct RouteNamespaces {
 }
 
 #[derive(Deserialize)]
-struct RouteKind {
+struct AllowedKind {
     kind: String,
 }
 

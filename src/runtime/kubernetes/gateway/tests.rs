@@ -1,11 +1,11 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::settings::{GatewayRef, RouteKind as Kind};
+use crate::settings::{GatewayRef, RouteKind};
 
 fn routing(listener: Option<&str>) -> Routing {
     Routing {
-        kind: Kind::Gateway,
+        kind: RouteKind::Gateway,
         domain: "duck.example.com".to_owned(),
         tls_secret: None,
         entry_points: Vec::new(),
@@ -139,7 +139,7 @@ fn the_controllers_reasons_are_shown() {
     );
 
     let route = |status: Value| {
-        let resource = super::super::build::route_resource(Kind::Gateway);
+        let resource = super::super::build::route_resource(RouteKind::Gateway);
         route_refusal(&DynamicObject::new("a", &resource).data(json!({ "status": status })))
     };
     assert_eq!(route(Value::Null), None);
