@@ -151,6 +151,7 @@ fn settings(all: &[Value]) -> String {
 #[tokio::test]
 async fn the_chart_makes_the_objects_of_the_overlays() {
     let traefik = kubectl("kustomize deploy/overlays/traefik").await;
+    let gateway = kubectl("kustomize deploy/overlays/gateway").await;
     let ingress = kubectl("kustomize deploy/overlays/ingress").await;
     let folder = TempDir::new().unwrap();
     let deploy = folder.path().join("deploy");
@@ -166,6 +167,13 @@ async fn the_chart_makes_the_objects_of_the_overlays() {
     everything.push_str("---\n");
     everything.push_str(&fs::read_to_string("deploy/examples/limits.yaml").unwrap());
 
+    let at_gateway = [
+        "settings.routing.kind=gateway",
+        "settings.routing.gateway=duckui",
+        "settings.routing.gateway_namespace=gateways",
+        "settings.routing.gateway_listener=https",
+        "settings.routing.tls_secret=",
+    ];
     let class = [
         "settings.routing.kind=ingress",
         "settings.routing.ingress_class=nginx",
@@ -184,8 +192,9 @@ async fn the_chart_makes_the_objects_of_the_overlays() {
         "networkPolicy.privateLake.cidrs={10.20.30.0/24}",
         "networkPolicy.privateLake.ports={9000,8181}",
     ];
-    let cases: [(_, &[&str], &[&str]); 3] = [
+    let cases: [(_, &[&str], &[&str]); 4] = [
         (traefik, &[], &[]),
+        (gateway, &at_gateway, &[]),
         (ingress, &class, &[annotations]),
         (everything, &on, &[]),
     ];

@@ -1,5 +1,7 @@
 //! Tests of `duckbot check` and `duckbot invite`.
 
+mod gateway;
+
 use std::fmt::Display;
 
 use axum::{Router, extract::Path, http::StatusCode, routing::get};

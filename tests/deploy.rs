@@ -71,7 +71,7 @@ pub async fn assert_nothing_left(admin: &Client) {
 async fn an_installation_is_one_command_and_so_is_its_end() {
     let _names = NAMES.lock().await;
     let admin = Client::try_from(Cluster::shared().config().await).unwrap();
-    for overlay in ["traefik", "ingress"] {
+    for overlay in ["traefik", "gateway", "ingress"] {
         let folder = format!("deploy/overlays/{overlay}");
         let applied = kubectl(&format!(
             "apply --server-side --validate=strict -k {folder}"
@@ -207,7 +207,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
     let mounts = spec.containers[0].volume_mounts.as_ref().unwrap();
     assert!(mounts.iter().any(|it| it.name == "api"));
 
-    // An example that needs no other software.
+    // An example that needs no other software. tests/node/door.rs uses the Gateway.
     kubectl(
         "apply --server-side --validate=strict --dry-run=server -f deploy/examples/limits.yaml",
     )

@@ -23,7 +23,7 @@ const VERBS: [&str; 8] = [
 ];
 
 /// Resources that a compromised bot might try to access.
-const RESOURCES: [(&str, &str); 16] = [
+const RESOURCES: [(&str, &str); 18] = [
     ("", "configmaps"),
     ("", "events"),
     ("", "namespaces"),
@@ -37,6 +37,8 @@ const RESOURCES: [(&str, &str); 16] = [
     ("", "serviceaccounts/token"),
     ("", "services"),
     ("apps", "deployments"),
+    ("gateway.networking.k8s.io", "gateways"),
+    ("gateway.networking.k8s.io", "httproutes"),
     ("networking.k8s.io", "ingresses"),
     ("rbac.authorization.k8s.io", "roles"),
     ("traefik.io", "ingressroutes"),

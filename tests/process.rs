@@ -145,16 +145,31 @@ async fn a_missing_permission_is_named_at_the_start() {
 }
 
 #[tokio::test]
-async fn a_cluster_without_traefik_is_said() {
-    // One control plane serves all tests, so the CRD can't be removed. The response is the one of a
-    // real server without it.
-    let mut env = TestEnv::without_bot(&[]).await;
+async fn a_cluster_without_the_kind_of_route_is_said() {
+    // One control plane serves all tests, so the CRDs can't be removed. The response is the one of a
+    // real server without them.
+    let mut env = TestEnv::without_bot(&[("DUCKBOT_ROUTING__GATEWAY", "web")]).await;
     env.api.set_faults(|call| {
-        let is_route = call.route == "ingressroutes";
+        let is_route = ["ingressroutes", "httproutes"].contains(&&*call.route);
         is_route.then(|| ApiFault::Answer(404, "404 page not found".into()))
     });
-    let (code, said) = run_until_exit(&mut env).await;
-    assert_eq!(code, Some(1));
-    assert!(said.contains("no Traefik IngressRoute"), "{said}");
+    for (kind, says) in [
+        (
+            "traefik",
+            "no IngressRoute (traefik.io/v1alpha1). Install the custom resource definitions of Traefik",
+        ),
+        (
+            "gateway",
+            "no HTTPRoute (gateway.networking.k8s.io/v1). Install the custom resource definitions of \
+             the Gateway API",
+        ),
+    ] {
+        env.variables
+            .insert("DUCKBOT_ROUTING__KIND".into(), kind.into());
+        let (code, said) = run_until_exit(&mut env).await;
+        assert_eq!(code, Some(1));
+        assert!(said.contains(says), "{said}");
+        env.kill_bot().await;
+    }
     env.assert_clean().await;
 }

@@ -105,7 +105,7 @@ pub(super) async fn check_domain(domain: &str) -> Diagnostic {
             "DNS",
             format!(
                 "{host} does not resolve; create a wildcard DNS record *.{domain} that points to the \
-                 ingress controller"
+                 ingress controller or the Gateway"
             ),
         ),
     }

@@ -112,6 +112,11 @@ pub trait Runtime: Send + Sync {
     /// URL of the session, for browsers.
     fn url(&self, id: &SessionId) -> String;
 
+    /// Returns the reason why the session's route was refused, if its controller reports one.
+    async fn route_refusal(&self, _id: &SessionId) -> Option<String> {
+        None
+    }
+
     /// Signs a ticket that opens the session's door once, within the next minute. Returns None if
     /// the bot does not have the signing key that the door accepts.
     async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Error>;

@@ -11,15 +11,12 @@ use super::{
     pod::read_pod,
     reader::{Invalid, SettingsReader},
     reaper::{read_reaper, read_report},
+    routing::read_routing,
     sections::{
-        CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, RouteKind, Routing, Sessions,
-        Settings, Sql,
+        CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, Sessions, Settings, Sql,
     },
     tables::{read_catalogs, read_default_catalog, read_size, read_sizes},
-    values::{
-        DURATION, ID, TEXTS, any, domain_name, duration, host_and_port, id, image, label, parse,
-        path, url,
-    },
+    values::{DURATION, ID, any, duration, host_and_port, id, image, label, parse, path, url},
 };
 use crate::{
     outbound::{InvalidProxy, Proxies},
@@ -173,39 +170,6 @@ fn read_local(reader: &mut SettingsReader) -> Result<Option<Local>, Invalid> {
         extensions: extensions?,
     };
     Ok(is_local?.then_some(local))
-}
-
-fn read_routing(reader: &mut SettingsReader, is_local: bool) -> Result<Routing, Invalid> {
-    let kind = reader.required("routing.kind", "traefik or ingress", |text| match text {
-        "traefik" => Some(RouteKind::Traefik),
-        "ingress" => Some(RouteKind::Ingress),
-        _ => None,
-    });
-    let domain = reader.required_if(
-        !is_local,
-        "routing.domain",
-        "a DNS name of up to 239 characters, like duck.example.com",
-        |text| {
-            // A session's host name adds `duckui-977a26.`; a DNS name has at most 253 characters.
-            domain_name(text).filter(|name| name.len() <= 239)
-        },
-    );
-    let tls_secret = reader.optional("routing.tls_secret", "a Secret's name", domain_name);
-    let entry_points = reader.list("routing.entry_points", "an entry point's name", label);
-    let ingress_class = reader.optional(
-        "routing.ingress_class",
-        "an IngressClass's name",
-        domain_name,
-    );
-    let annotations = reader.manifest("routing.annotations", TEXTS);
-    Ok(Routing {
-        kind: kind?,
-        domain: domain?,
-        tls_secret: tls_secret?,
-        entry_points: entry_points?,
-        ingress_class: ingress_class?,
-        annotations: annotations?,
-    })
 }
 
 fn read_sessions(reader: &mut SettingsReader, is_local: bool) -> Result<Sessions, Invalid> {

@@ -1,11 +1,11 @@
 //! The settings, section by section, and lookups in them. Pure.
 
-use std::{borrow::Cow, collections::BTreeMap, net::SocketAddr, num::NonZeroU32, path::PathBuf};
+use std::{borrow::Cow, net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
 
-use super::{pod::Pod, schedule::Schedule, values::url};
+use super::{pod::Pod, routing::Routing, schedule::Schedule, values::url};
 use crate::{
     catalog::values::S3Endpoint,
     outbound::Outbound,
@@ -156,31 +156,6 @@ pub struct Local {
     pub duckdb: PathBuf,
     /// Folder of its extensions. `None`: the folder of the user who runs the bot.
     pub extensions: Option<String>,
-}
-
-/// Routes from outside the cluster to sessions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Routing {
-    pub kind: RouteKind,
-    /// Domain of sessions, at `duckui-<id>.<domain>`.
-    pub domain: String,
-    /// Secret with the wildcard certificate. `None`: the controller's default certificate.
-    pub tls_secret: Option<String>,
-    /// Traefik's entry points.
-    pub entry_points: Vec<String>,
-    /// IngressClass. `None`: the cluster's default class.
-    pub ingress_class: Option<String>,
-    /// Annotations of each route, for the ingress controller.
-    pub annotations: BTreeMap<String, String>,
-}
-
-/// Kind of object that routes to a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RouteKind {
-    /// `traefik.io/v1alpha1` IngressRoute
-    Traefik,
-    /// `networking.k8s.io/v1` Ingress
-    Ingress,
 }
 
 /// Properties that all sessions share.

@@ -111,7 +111,7 @@ fn all_errors_are_reported_at_once() {
       discord.guild: is required; set it to a Discord ID, like 1029384756102938475
       discord.allowed_roles: "x" is not a Discord ID, like 1029384756102938475
       discord.allowed_roles: "y" is not a Discord ID, like 1029384756102938475
-      routing.kind: "nginx" is not traefik or ingress
+      routing.kind: "nginx" is not traefik, gateway or ingress
       routing.domain: "https://duck" is not a DNS name of up to 239 characters, like duck.example.com
       sizes.Huge: is not a valid name; use up to 28 lower-case letters, digits and hyphens, and no hyphen at either end
       sizes.Huge.cpu: "many" is not a number of cores up to 512, like 2 or 500m

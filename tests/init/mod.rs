@@ -118,7 +118,7 @@ async fn questions_are_asked_checked_and_offered_again() {
     terminal.wait_for_any(&["ok    storage: "]).await;
     terminal.answer("Ingress controller", "nginx").await;
     terminal
-        .answer("Namespace of the ingress controller [ingress-nginx]", "")
+        .answer("or of the Gateway's proxies [ingress-nginx]", "")
         .await;
     terminal.answer("Private networks", "10.1.2.3/32").await;
     terminal
@@ -209,6 +209,17 @@ async fn without_a_terminal_flags_answer_and_missing_ones_are_named() {
         "{text}"
     );
     assert_eq!(desk.files(), [""; 0]);
+    for (flag, says) in [
+        ("--ingress=gateway", "\n  --gateway: Gateway: its namespace"),
+        (
+            "--gateway=infra/web",
+            "duckbot: --gateway needs --ingress=gateway",
+        ),
+    ] {
+        let (code, text) = desk.run(&[flag.to_owned()]).await;
+        assert_eq!(code, 2, "{text}");
+        assert!(text.contains(says), "{text}");
+    }
 
     let (code, text) = desk.run(&flags).await;
     assert_eq!(code, 0, "{text}");

@@ -1,9 +1,16 @@
 //! The whole path of a person: button, link, browser, TLS, Traefik, door, DuckDB, and back with the
 //! team's tables.
 
-use test_support::{Browser, Traefik, assert_says, lake, link_of};
+use std::collections::BTreeMap;
+
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+use test_support::{
+    Browser, TestEnv, Traefik, UiClient, WAIT_TIMEOUT, assert_says, lake, link_of, wait_until,
+};
 
 use super::tables::{DUCKS, LakeEnv};
+use crate::deploy::kubectl;
 
 /// Returns a script that sends SQL to DuckDB as its own pages do, and returns status and body.
 fn fetch_script(sql: &str) -> String {
@@ -105,23 +112,139 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     lake_env.env.assert_clean().await;
 }
 
+/// Classes that Traefik serves.
+const CLASSES: &str = r#"
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: { name: traefik }
+spec: { controllerName: traefik.io/gateway-controller }
+---
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: { name: traefik }
+spec: { controller: traefik.io/ingress-controller }
+---
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: { name: nginx }
+spec: { controller: k8s.io/ingress-nginx }
+"#;
+
+/// Applies a manifest.
+async fn apply(manifest: &str) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, manifest).unwrap();
+    let path = file.path().display();
+    kubectl(&format!(
+        "apply --server-side --validate=strict --filename {path}"
+    ))
+    .await;
+}
+
+/// Queries the session until Traefik forwards the query by a route of this provider.
+async fn query_by(traefik: &Traefik, ui: &UiClient, provider: &str) {
+    let router = async || {
+        let answer = ui.raw_answer("SELECT 'duck' || 42").await;
+        let is_ok = answer.status() == 200;
+        let text = answer.text().await.unwrap();
+        let router = traefik.access_log();
+        let router = router.lines().rev().find(|line| line.contains("/ddb/run"));
+        (is_ok && text.contains("duck42")).then(|| router.unwrap_or_default().to_owned())
+    };
+    let is_by_it = |router: &Option<String>| {
+        let router = router.as_ref();
+        router.is_some_and(|router| router.contains(&format!("@{provider}\"")))
+    };
+    wait_until(router, is_by_it).await;
+}
+
 #[tokio::test]
-async fn a_session_is_opened_by_command_too() {
-    let Some(lake_env) = LakeEnv::start().await else {
+async fn a_session_is_opened_by_command_through_an_ingress_or_a_gateway_too() {
+    let ingress = [
+        ("DUCKBOT_ROUTING__KIND", "ingress"),
+        ("DUCKBOT_ROUTING__INGRESS_CLASS", "traefik"),
+    ];
+    let Some(mut env) = TestEnv::start_on_node(&ingress).await else {
         return;
     };
-    let env = &lake_env.env;
     let none = env.reply_to(&env.ana, "/duck open").await;
     assert_says(&none, "You have no session to open.");
+    apply(CLASSES).await;
+    let traefik = Traefik::start(&env.cluster);
     let id = env.ready_session(&env.ana).await;
+    env.wait_until_prepared(&id).await;
+    let refused = env
+        .reply_to(&env.ben, &format!("/duck open session:{id}"))
+        .await;
+    assert_says(&refused, "can open session");
+    let client = traefik.client(&id);
+    let url = format!("https://duckui-{id}.duck.example.com");
+    let status = async || client.get(&url).send().await.unwrap().status();
+    wait_until(status, |it| *it != 404).await;
     let reply = env.reply_to(&env.ana, "/duck open").await;
     assert!(reply.ephemeral);
     let link = link_of(&reply, "Open DuckDB");
-    assert!(link.starts_with(&format!(
-        "https://duckui-{id}.duck.example.com/.duckbot/enter#"
-    )));
-    let line = format!("/duck open session:{id}");
-    let refused = env.reply_to(&env.ben, &line).await;
-    assert_says(&refused, "can open session");
-    lake_env.env.assert_clean().await;
+    assert!(link.starts_with(&format!("{url}/.duckbot/enter#")));
+    let ui = UiClient::enter_through(client, &link).await;
+    query_by(&traefik, &ui, "kubernetes").await;
+
+    // The annotations for ingress-nginx, at Traefik's provider for them.
+    let overlay = include_str!("../../deploy/overlays/ingress/kustomization.yaml");
+    let annotations = overlay
+        .lines()
+        .filter_map(|line| line.trim().split_once(" = "));
+    let annotations = annotations.filter(|(name, _)| name.starts_with("\"nginx."));
+    let text = |quoted: &str| quoted.trim_matches('"').to_owned();
+    let annotations: BTreeMap<_, _> = annotations
+        .map(|(name, value)| (text(name), text(value)))
+        .collect();
+    assert_eq!(annotations.len(), 5);
+    let nginx = json!({
+        "metadata": { "annotations": annotations }, "spec": { "ingressClassName": "nginx" },
+    });
+    let (ingresses, name) = (env.cluster.ingresses(), format!("duckui-{id}"));
+    let params = PatchParams::default();
+    ingresses
+        .patch(&name, &params, &Patch::Merge(nginx))
+        .await
+        .unwrap();
+    query_by(&traefik, &ui, "kubernetesingressnginx").await;
+
+    // The team moves to a Gateway. A running session gets a route there.
+    let (bot, sessions) = (&env.cluster.bot, &env.cluster.sessions);
+    let file = |name| traefik.certificates.file(name);
+    kubectl(&format!(
+        "create secret tls duckui-wildcard-tls --namespace {bot} --cert={} --key={}",
+        file("leaf.pem").display(),
+        file("leaf.key").display()
+    ))
+    .await;
+    let (_, port) = traefik.address.split_once(':').unwrap();
+    let gateway = include_str!("../../deploy/examples/gateway.yaml")
+        .replace("duckbot-sessions", sessions)
+        .replace(" gateways\n", &format!(" {bot}\n"))
+        .replace("port: 443", &format!("port: {port}"));
+    apply(&gateway).await;
+    let namespace = bot.clone();
+    env.kill_bot().await;
+    for (setting, value) in [
+        ("KIND", "gateway"),
+        ("GATEWAY", "duckui"),
+        ("GATEWAY_LISTENER", "https"),
+        ("GATEWAY_NAMESPACE", &namespace),
+    ] {
+        let name = format!("DUCKBOT_ROUTING__{setting}");
+        env.variables.insert(name, value.into());
+    }
+    env.start_bot().await;
+    ingresses.delete(&name, &Default::default()).await.unwrap();
+    query_by(&traefik, &ui, "kubernetesgateway").await;
+    // Events arrive while the stream stays open.
+    let mut tab = ui.open_tab().await;
+    ui.run_sql("CREATE TABLE pond (duck TEXT)").await.unwrap();
+    let event = tokio::time::timeout(WAIT_TIMEOUT, tab.chunk()).await;
+    let event = event.expect("an event in time").unwrap().unwrap();
+    assert!(event.starts_with(b"event: "), "{event:?}");
+    env.clean_up().await;
+    env.assert_clean().await;
 }

@@ -23,17 +23,19 @@ const DOMAIN: &str = "duck.example.com";
 
 /// Traefik with a wildcard certificate, and the authority that signed it. Stops on drop.
 pub struct Traefik {
-    address: String,
+    pub address: String,
     log: PathBuf,
-    certificates: Certificates,
+    pub certificates: Certificates,
     _running: Child,
 }
 
 impl Traefik {
-    /// Starts Traefik with routes to the sessions of an installation.
+    /// Starts Traefik with routes to the sessions of an installation. A Gateway can be in either of its
+    /// namespaces.
     pub fn start(cluster: &Namespaces) -> Self {
         let certificates = Certificates::of(&format!("*.{DOMAIN}"));
-        Self::run(&cluster.sessions, certificates, None)
+        let namespaces = format!("{},{}", cluster.sessions, cluster.bot);
+        Self::run(&namespaces, certificates, None)
     }
 
     /// Starts Traefik with routes to the sessions in a namespace, on port 443 of an address of this machine.
@@ -41,11 +43,11 @@ impl Traefik {
         Self::run(sessions, certificates, Some(SocketAddr::new(address, 443)))
     }
 
-    fn run(sessions: &str, certificates: Certificates, address: Option<SocketAddr>) -> Self {
+    fn run(namespaces: &str, certificates: Certificates, address: Option<SocketAddr>) -> Self {
         let mut running = Command::new(tools::script("traefik/run"))
             .arg(tools::traefik())
             .arg(Cluster::shared().kubeconfig())
-            .arg(sessions)
+            .arg(namespaces)
             .args(["leaf.pem", "leaf.key"].map(|name| certificates.file(name)))
             .args(address.map(|it| it.to_string()))
             .stdin(Stdio::piped())
@@ -61,6 +63,19 @@ impl Traefik {
             certificates,
             _running: running,
         }
+    }
+
+    /// Client that reaches the host of a session through Traefik, and trusts its authority.
+    pub fn client(&self, session: &str) -> reqwest::Client {
+        let authority = std::fs::read(self.certificates.file("ca.pem")).unwrap();
+        let authority = reqwest::Certificate::from_pem(&authority).unwrap();
+        let host = format!("duckui-{session}.{DOMAIN}");
+        let client = reqwest::Client::builder().no_proxy();
+        let client = client.add_root_certificate(authority);
+        client
+            .resolve(&host, self.address.parse().unwrap())
+            .build()
+            .unwrap()
     }
 
     /// Access log of Traefik.

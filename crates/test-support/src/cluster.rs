@@ -306,7 +306,15 @@ impl Namespaces {
     }
 
     pub fn routes(&self) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk("traefik.io", "v1alpha1", "IngressRoute");
+        self.custom("traefik.io", "v1alpha1", "IngressRoute")
+    }
+
+    pub fn http_routes(&self) -> Api<DynamicObject> {
+        self.custom("gateway.networking.k8s.io", "v1", "HTTPRoute")
+    }
+
+    fn custom(&self, group: &str, version: &str, kind: &str) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk(group, version, kind);
         let resource = ApiResource::from_gvk(&kind);
         Api::namespaced_with(self.admin.clone(), &self.sessions, &resource)
     }
@@ -331,6 +339,9 @@ impl Namespaces {
         }
         for it in self.routes().list(&ours).await.unwrap() {
             add("ingressroutes", it.name_any());
+        }
+        for it in self.http_routes().list(&ours).await.unwrap() {
+            add("httproutes", it.name_any());
         }
         for it in self.ingresses().list(&ours).await.unwrap() {
             add("ingresses", it.name_any());

@@ -52,10 +52,20 @@ impl UiClient {
 
     /// Enters a session with a link of `/duck open`. `door` is the URL of its door.
     pub async fn enter(link: &str, door: &str) -> Self {
+        let client = Client::builder().no_proxy().build().unwrap();
+        Self::enter_with(client, link, door).await
+    }
+
+    /// Enters a session at the address of the link, with a client that reaches it.
+    pub async fn enter_through(client: Client, link: &str) -> Self {
+        let origin = &link[..link.rfind("/.duckbot").unwrap()];
+        Self::enter_with(client, link, origin).await
+    }
+
+    async fn enter_with(client: Client, link: &str, door: &str) -> Self {
         let (page, ticket) = link.split_once('#').unwrap();
         let (origin, path) = page.split_at(page.rfind("/.duckbot").unwrap());
         let (_, host) = origin.split_once("://").unwrap();
-        let client = Client::builder().no_proxy().build().unwrap();
         let shown = client.post(format!("{door}{path}"));
         let shown = shown.header("host", host).header("origin", origin);
         let answer = shown.body(ticket.to_owned()).send().await.unwrap();
@@ -63,7 +73,10 @@ impl UiClient {
         let cookie = cookie.split(';').next().unwrap();
         let headers = [("host", host), ("origin", origin), ("cookie", cookie)];
         let headers = headers.map(|(name, value)| (name, value.to_owned()));
-        Self::through(door.to_owned(), headers.into())
+        Self {
+            client,
+            ..Self::through(door.to_owned(), headers.into())
+        }
     }
 
     /// Returns true if the server answers within [`WAIT_TIMEOUT`].

@@ -26,11 +26,13 @@ use crate::{
         Cause, CredentialSource, Observed, OwnerId, Parts, PodState, RECORD_VERSION, Record,
         RecordKind, RequestId, SessionId, Stage,
     },
-    settings::Settings,
+    settings::{RouteKind, Settings},
 };
 
 /// Time in which the session's URL must answer. Ingress controllers need some seconds for a new route.
 const ROUTE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time after which a route that its controller refuses stays refused.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time in which the catalog must be attached.
 const CATALOG_TIMEOUT: Duration = Duration::from_secs(60);
 /// Time to remove the parts of a session after an interrupt. The process then has a second more.
@@ -240,7 +242,18 @@ impl Browser {
             _ => client,
         };
         let client = client.build().map_err(|error| error.to_string())?;
-        let until = Instant::now() + ROUTE_TIMEOUT;
+        let begin = Instant::now();
+        let (controller, certificate) = match settings.routing.kind {
+            RouteKind::Traefik => ("Traefik and routing.entry_points", "routing.tls_secret"),
+            RouteKind::Gateway => (
+                "the Gateway's controller and routing.gateway",
+                "the certificate of the Gateway's listener",
+            ),
+            RouteKind::Ingress => (
+                "the ingress controller and routing.ingress_class",
+                "routing.tls_secret",
+            ),
+        };
         loop {
             let ticket = runtime.ticket(&observed(runtime, id)?).await;
             let ticket = ticket.map_err(|error| error.to_string())?;
@@ -260,24 +273,24 @@ impl Browser {
                             cookie,
                         });
                     }
-                    format!(
-                        "answers HTTP {}; check the ingress controller, routing.entry_points and \
-                         routing.ingress_class",
-                        answer.status().as_u16()
-                    )
+                    let status = answer.status().as_u16();
+                    format!("answers HTTP {status}; check {controller}")
                 }
                 Err(error) => match CertificateProblem::find(&error) {
                     Some(problem) => {
                         return Err(format!(
-                            "{url}: {problem}; check routing.tls_secret, and tls.ca_file if the CA is your own"
+                            "{url}: {problem}; check {certificate}, and tls.ca_file if the CA is your own"
                         ));
                     }
-                    None => {
-                        "does not answer from here; check DNS and the ingress controller".into()
-                    }
+                    None => format!("does not answer from here; check DNS and {controller}"),
                 },
             };
-            if Instant::now() > until {
+            if begin.elapsed() > REFUSAL_TIMEOUT
+                && let Some(refusal) = runtime.route_refusal(id).await
+            {
+                return Err(format!("{url}: {refusal}"));
+            }
+            if begin.elapsed() > ROUTE_TIMEOUT {
                 return Err(format!("{url} {why}"));
             }
             sleep(RETRY_INTERVAL).await;
@@ -296,7 +309,9 @@ impl Browser {
         let answer = answer.await;
         let answer = answer.map_err(|error| match error.status() {
             Some(status) => format!("its query was answered with HTTP {}", status.as_u16()),
-            None => "its query was not answered; check the time limits of the ingress".to_owned(),
+            None => "its query was not answered; check the time limits of the ingress controller \
+                     or the Gateway"
+                .to_owned(),
         })?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }

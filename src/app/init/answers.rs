@@ -22,6 +22,7 @@ pub(super) enum Question {
     Storage,
     Region,
     Ingress,
+    Gateway,
     IngressNamespace,
     PrivateLake,
     Registry,
@@ -32,11 +33,12 @@ use Question::*;
 
 /// Answer that stands for "none" at the prompt, where Enter takes the default.
 pub(super) const NONE: &str = "-";
-/// Ingress controller whose own kind of route is used.
+/// Answers to [`Question::Ingress`] that are no IngressClass.
 const TRAEFIK: &str = "traefik";
+const GATEWAY: &str = "gateway";
 
 impl Question {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Guild,
         Domain,
         Catalog,
@@ -44,6 +46,7 @@ impl Question {
         Storage,
         Region,
         Ingress,
+        Gateway,
         IngressNamespace,
         PrivateLake,
         Registry,
@@ -60,6 +63,7 @@ impl Question {
             Storage => "storage",
             Region => "region",
             Ingress => "ingress",
+            Gateway => "gateway",
             IngressNamespace => "ingress-namespace",
             PrivateLake => "private-lake",
             Registry => "registry",
@@ -73,6 +77,7 @@ impl Question {
             Guild => "ID",
             Domain => "DOMAIN",
             Catalog | Storage => "URL",
+            Gateway => "NAMESPACE/NAME[/LISTENER]",
             PrivateLake => "CIDR|NAMESPACE,…",
             Tag => "TAG",
             _ => "NAME",
@@ -92,8 +97,14 @@ impl Question {
             Warehouse => "Warehouse, if the catalog has several",
             Storage => "URL of the S3 storage, unless it is AWS",
             Region => "Region of the S3 storage",
-            Ingress => "Ingress controller: traefik, or the name of an IngressClass, such as nginx",
-            IngressNamespace => "Namespace of the ingress controller",
+            Ingress => {
+                "Ingress controller: traefik, gateway (Gateway API), or the name of an IngressClass"
+            }
+            Gateway => {
+                "Gateway: its namespace, its name, and its HTTPS listener if it has several listeners, \
+                 like gateways/duckui/https"
+            }
+            IngressNamespace => "Namespace of the ingress controller, or of the Gateway's proxies",
             PrivateLake => {
                 "Private networks (CIDR), or namespaces of this cluster, with the catalog and the \
                  storage"
@@ -101,6 +112,11 @@ impl Question {
             Registry => "Registry and path of the images duckbot and duckui, like ghcr.io/example",
             Tag => "Tag of both images",
         }
+    }
+
+    /// Returns true if the question makes sense after the answers so far.
+    pub(super) fn applies(self, answers: &Answers) -> bool {
+        self != Gateway || answers.has_gateway()
     }
 
     fn is_optional(self) -> bool {
@@ -115,6 +131,7 @@ impl Question {
             Ingress => TRAEFIK,
             IngressNamespace => match answers.get(Ingress) {
                 TRAEFIK => TRAEFIK,
+                GATEWAY => answers.gateway().0,
                 "nginx" => "ingress-nginx",
                 _ => return None,
             },
@@ -164,7 +181,9 @@ impl Question {
             Region if is_label(text) => Ok(text.to_owned()),
             Region => expected("a region, like eu-central-1"),
             Ingress if text.split('.').all(is_label) => Ok(text.to_owned()),
-            Ingress => expected("traefik, or the name of an IngressClass"),
+            Ingress => expected("traefik, gateway, or the name of an IngressClass"),
+            Gateway if is_gateway(text) => Ok(text.to_owned()),
+            Gateway => expected("a namespace and a name, like gateways/duckui"),
             IngressNamespace if is_label(text) => Ok(text.to_owned()),
             IngressNamespace => expected("the name of a namespace"),
             PrivateLake => networks(text).map_or_else(
@@ -177,6 +196,15 @@ impl Question {
             Tag => expected("a tag, like 0.1.0"),
         }
     }
+}
+
+/// Returns true for a namespace, the name of a Gateway, and perhaps that of a listener.
+fn is_gateway(text: &str) -> bool {
+    let parts: Vec<_> = text.split('/').collect();
+    let is_name = |name: &str| name.split('.').all(is_label);
+    matches!(parts[..], [namespace, _, ..] if is_label(namespace))
+        && parts.len() <= 3
+        && parts.iter().all(|part| is_name(part))
 }
 
 /// Parses networks and namespaces, separated by commas or spaces.
@@ -273,6 +301,18 @@ impl Answers {
     /// Returns true if sessions get Traefik's own kind of route.
     pub(super) fn has_traefik(&self) -> bool {
         self.get(Ingress) == TRAEFIK
+    }
+
+    /// Returns true if sessions get HTTPRoutes.
+    pub(super) fn has_gateway(&self) -> bool {
+        self.get(Ingress) == GATEWAY
+    }
+
+    /// Namespace, name and listener of the Gateway. Empty: there is none.
+    pub(super) fn gateway(&self) -> (&str, &str, &str) {
+        let mut parts = self.get(Gateway).split('/');
+        let mut next = || parts.next().unwrap_or_default();
+        (next(), next(), next())
     }
 
     /// Returns true if the catalog and the storage are those of `other`.

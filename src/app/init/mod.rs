@@ -210,6 +210,13 @@ impl Interview {
         let mut missing = Vec::new();
         for question in Question::ALL {
             let given = self.flags.find(question).cloned();
+            if !question.applies(&answers) {
+                if given.is_some() {
+                    let text = format!("--{} needs --ingress=gateway", question.flag());
+                    return Err(UsageError(text).into());
+                }
+                continue;
+            }
             let default = || self.default(question, &answers);
             match given.or_else(|| default().filter(|_| !self.is_interactive)) {
                 Some(answer) => {

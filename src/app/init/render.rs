@@ -6,8 +6,9 @@ use super::answers::{Answers, Question::*};
 
 /// The overlays of `deploy/`. The answers replace their example values.
 const TRAEFIK_OVERLAY: &str = include_str!("../../../deploy/overlays/traefik/kustomization.yaml");
+const GATEWAY_OVERLAY: &str = include_str!("../../../deploy/overlays/gateway/kustomization.yaml");
 const INGRESS_OVERLAY: &str = include_str!("../../../deploy/overlays/ingress/kustomization.yaml");
-/// IngressClass of the second overlay. Its annotations are for the controller of this class.
+/// IngressClass of the last overlay. Its annotations are for the controller of this class.
 const NGINX: &str = "nginx";
 
 /// Renders the values of the Helm chart.
@@ -25,14 +26,18 @@ pub(super) fn values(answers: &Answers) -> String {
     ];
     if answers.has_traefik() {
         lines.push("    kind: traefik".to_owned());
+    } else if answers.has_gateway() {
+        lines.push("    kind: gateway".to_owned());
+        let settings = gateway(answers).into_iter();
+        lines.extend(settings.map(|(key, value)| format!("    {key}: {value}")));
     } else {
         lines.push("    kind: ingress".to_owned());
         lines.push(format!("    ingress_class: {}", text(Ingress)));
     }
-    lines.extend([
-        format!("    domain: {}", text(Domain)),
-        "    tls_secret: duckui-wildcard-tls".to_owned(),
-    ]);
+    lines.push(format!("    domain: {}", text(Domain)));
+    if !answers.has_gateway() {
+        lines.push("    tls_secret: duckui-wildcard-tls".to_owned());
+    }
     if answers.get(Ingress) == NGINX {
         lines.push("    annotations:".to_owned());
         let annotations = INGRESS_OVERLAY.lines().filter(|line| is_annotation(line));
@@ -63,6 +68,8 @@ pub(super) fn values(answers: &Answers) -> String {
 pub(super) fn overlay(answers: &Answers) -> String {
     let example = if answers.has_traefik() {
         TRAEFIK_OVERLAY
+    } else if answers.has_gateway() {
+        GATEWAY_OVERLAY
     } else {
         INGRESS_OVERLAY
     };
@@ -83,12 +90,18 @@ fn overlay_line(line: &str, answers: &Answers) -> Vec<String> {
         Some("guild") => return set("guild", quoted(answers.get(Guild))),
         Some("domain") => return set("domain", quoted(answers.get(Domain))),
         Some("ingress_class") => return set("ingress_class", quoted(answers.get(Ingress))),
-        // The other values of the catalog follow the first one.
+        // The other values of the Gateway and the catalog follow the first ones.
+        Some("gateway") => {
+            let lines = gateway(answers).into_iter();
+            return lines.flat_map(|(key, value)| set(key, value)).collect();
+        }
         Some("endpoint") => {
             let lines = catalog(answers).into_iter();
             return lines.flat_map(|(key, value)| set(key, value)).collect();
         }
-        Some("warehouse" | "s3_region") => return Vec::new(),
+        Some("gateway_namespace" | "gateway_listener" | "warehouse" | "s3_region") => {
+            return Vec::new();
+        }
         _ => {}
     }
     let has_private_lake = !answers.get(PrivateLake).is_empty();
@@ -119,8 +132,8 @@ fn overlay_line(line: &str, answers: &Answers) -> Vec<String> {
         let ports: Vec<_> = ports.map(|port| format!("{{ port: {port} }}")).collect();
         return vec![format!("            ports: [{}]", ports.join(", "))];
     }
-    let is_namespace = ["value: traefik", "value: ingress-nginx"].contains(&trimmed);
-    if is_namespace {
+    let examples = ["traefik", "gateways", "ingress-nginx"].map(|it| format!("value: {it}"));
+    if examples.iter().any(|it| it == trimmed) {
         return vec![format!(
             "{indent}value: {}",
             quoted(answers.get(IngressNamespace))
@@ -140,8 +153,26 @@ fn is_annotation(line: &str) -> bool {
 fn is_about_annotations(line: &str) -> bool {
     is_annotation(line)
         || line.trim() == "[routing.annotations]"
-        || line.contains("# Settings of ingress-nginx")
-        || line.contains("# large bodies.")
+        || [
+            "# Settings of ingress-nginx",
+            "# large bodies.",
+            "# other annotations.",
+        ]
+        .iter()
+        .any(|it| line.contains(it))
+}
+
+/// Settings of the Gateway, with values that are the same in YAML and TOML.
+fn gateway(answers: &Answers) -> Vec<(&'static str, String)> {
+    let (namespace, name, listener) = answers.gateway();
+    let mut settings = vec![
+        ("gateway", quoted(name)),
+        ("gateway_namespace", quoted(namespace)),
+    ];
+    if !listener.is_empty() {
+        settings.push(("gateway_listener", quoted(listener)));
+    }
+    settings
 }
 
 /// Settings of the catalog, with values that are the same in YAML and TOML.
@@ -195,6 +226,20 @@ impl Output<'_> {
             ),
             Self::Overlay(path) => format!("kubectl apply --server-side -k {}", path.display()),
         };
+        let domain = answers.get(Domain);
+        let (secret, certificate) = if answers.has_gateway() {
+            let (namespace, name, _) = answers.gateway();
+            let says = format!(
+                "It must be in the Gateway {name} of the namespace {namespace}, which must allow routes from \
+                 duckbot-sessions.\ndeploy/examples/gateway.yaml is such a Gateway."
+            );
+            ("", says)
+        } else {
+            let command = "  kubectl create secret tls duckui-wildcard-tls --namespace duckbot-sessions \
+                           --cert=tls.crt --key=tls.key\n";
+            let says = "Skip its command if cert-manager creates the Secret.";
+            (command, says.to_owned())
+        };
         format!(
             "\
 Next, the bot's token from https://discord.com/developers/applications (Bot, Reset Token). The second
@@ -203,14 +248,12 @@ command reads it from the keyboard: paste it, press Enter, then Ctrl-D.
   kubectl create namespace duckbot
   kubectl create secret generic duckbot-discord --namespace duckbot --from-file=token=/dev/stdin
   {install}
-  kubectl create secret tls duckui-wildcard-tls --namespace duckbot-sessions --cert=tls.crt --key=tls.key
-  kubectl rollout status deployment/duckbot --namespace duckbot
+{secret}  kubectl rollout status deployment/duckbot --namespace duckbot
   kubectl exec deployment/duckbot --namespace duckbot -- duckbot check
 
-The certificate is for *.{domain}. Skip its command if cert-manager creates the Secret.
+The certificate is for *.{domain}. {certificate}
 Then type /duck start in Discord. docs/operations.md explains each step.
-",
-            domain = answers.get(Domain)
+"
         )
     }
 }

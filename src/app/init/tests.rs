@@ -47,6 +47,16 @@ fn private() -> Answers {
     ])
 }
 
+/// Answers of a team whose cluster has a Gateway.
+fn with_gateway(gateway: &str, proxies: &str) -> Answers {
+    let answers = [
+        (Ingress, "gateway"),
+        (Gateway, gateway),
+        (IngressNamespace, proxies),
+    ];
+    example(&answers)
+}
+
 fn overlay() -> Output<'static> {
     Output::Overlay(Path::new("deploy/overlays/mine"))
 }
@@ -56,16 +66,26 @@ fn values() -> Output<'static> {
 }
 
 #[test]
-fn the_examples_answers_make_the_shipped_overlay() {
-    let shipped = include_str!("../../../deploy/overlays/traefik/kustomization.yaml");
-    let written = overlay().render(&example(&[]));
+fn the_examples_answers_make_the_shipped_overlays() {
     let body = |text: &str| {
         let lines = text.lines().skip_while(|line| line.starts_with('#'));
         let lines = lines.map(|line| line.replace("newTag: \"0.1.0\"", "newTag: 0.1.0"));
         let lines = lines.map(|line| line.replace("value: \"traefik\"", "value: traefik"));
+        let lines = lines.map(|line| line.replace("value: \"gateways\"", "value: gateways"));
         lines.collect::<Vec<_>>()
     };
-    assert_eq!(body(&written), body(shipped));
+    for (answers, shipped) in [
+        (
+            example(&[]),
+            include_str!("../../../deploy/overlays/traefik/kustomization.yaml"),
+        ),
+        (
+            with_gateway("gateways/duckui/https", "gateways"),
+            include_str!("../../../deploy/overlays/gateway/kustomization.yaml"),
+        ),
+    ] {
+        assert_eq!(body(&overlay().render(&answers)), body(shipped));
+    }
 }
 
 #[test]
@@ -103,6 +123,22 @@ fn every_answer_stands_in_each_file() {
 }
 
 #[test]
+fn a_gateway_is_named_and_has_its_own_certificate() {
+    let answers = with_gateway("infra/web", "envoy");
+    for output in [overlay(), values()] {
+        let text = output.render(&answers);
+        assert!(
+            text.contains("\"envoy\"") && !text.contains("tls_secret"),
+            "{text}"
+        );
+        assert!(!text.contains("gateway_listener"), "{text}");
+        let commands = output.next_commands(&answers);
+        assert!(!commands.contains("create secret tls"), "{commands}");
+    }
+    insta::assert_snapshot!("gateway_values", values().render(&answers));
+}
+
+#[test]
 fn the_next_commands_are_those_of_the_manual() {
     let manual = include_str!("../../../docs/operations.md");
     for output in [overlay(), values()] {
@@ -129,7 +165,7 @@ fn annotations_are_only_for_the_controller_that_knows_them() {
 
 #[test]
 fn the_bot_accepts_the_settings_of_an_overlay() {
-    for answers in [example(&[]), private()] {
+    for answers in [example(&[]), private(), with_gateway("infra/web", "infra")] {
         let text = overlay().render(&answers);
         let begin = text.find("        [discord]").expect("the settings begin");
         let end = text.find("\npatches:").expect("the settings end");
@@ -152,7 +188,7 @@ fn the_bot_accepts_the_settings_of_an_overlay() {
 
 #[test]
 fn a_file_gives_its_answers_back() {
-    for answers in [example(&[]), private()] {
+    for answers in [example(&[]), private(), with_gateway("infra/web", "infra")] {
         for output in [overlay(), values()] {
             let text = output.render(&answers);
             assert_eq!(Answers::in_header(&text), Some(answers.clone()), "{text}");
@@ -207,6 +243,9 @@ fn answers_that_can_not_be_are_refused_with_an_example() {
         (Storage, "minio:9000"),
         (Region, "Frankfurt"),
         (Ingress, "my controller"),
+        (Gateway, "duckui"),
+        (Gateway, "gateways/"),
+        (Gateway, "gateways/duckui/https/more"),
         (IngressNamespace, ""),
         (PrivateLake, "10.0.0.1/33"),
         (PrivateLake, "10.0.0.1"),

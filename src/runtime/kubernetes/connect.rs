@@ -17,7 +17,11 @@ use super::{
     records, referenced,
     request::{ApiAction, ApiServer, error_chain},
 };
-use crate::{diagnostics::Diagnostic, error::Error, settings::Settings};
+use crate::{
+    diagnostics::Diagnostic,
+    error::Error,
+    settings::{RouteKind, Settings},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -45,10 +49,16 @@ pub enum ConnectError {
     },
     /// The cluster does not have the kind of object for routes.
     #[error(
-        "this cluster has no Traefik IngressRoute (traefik.io/v1alpha1). Install Traefik's custom \
-         resource definitions, or set routing.kind = \"ingress\""
+        "this cluster has no {kind} ({api}). Install the custom resource definitions of {of}, or set \
+         routing.kind to another kind"
     )]
-    NoTraefik,
+    NoRoutes {
+        kind: String,
+        /// API group and version.
+        api: String,
+        /// Software that brings the definitions.
+        of: &'static str,
+    },
 }
 
 /// Clients of one API server.
@@ -93,7 +103,7 @@ pub async fn connect(settings: &Settings) -> Result<Clients, ConnectError> {
     not_allowed(home, missing)?;
     match routes(&server, settings).await {
         Ok(()) => Ok(Clients { server, watches }),
-        Err(Error::Unknown { .. }) => Err(ConnectError::NoTraefik),
+        Err(Error::Unknown { .. }) => Err(no_routes(settings.routing.kind)),
         Err(error) => Err(no_answer(error)),
     }
 }
@@ -125,6 +135,20 @@ async fn routes(server: &ApiServer, settings: &Settings) -> Result<(), Error> {
     let listed = routes.list_metadata(&one);
     let action = ApiAction::new("list", &resource.plural, namespace);
     server.call(action, listed).await.map(|_| ())
+}
+
+fn no_routes(kind: RouteKind) -> ConnectError {
+    let resource = route_resource(kind);
+    ConnectError::NoRoutes {
+        kind: resource.kind,
+        api: resource.api_version,
+        of: match kind {
+            RouteKind::Traefik => "Traefik",
+            RouteKind::Gateway => "the Gateway API",
+            // Every supported version has this kind.
+            RouteKind::Ingress => "Kubernetes",
+        },
+    }
 }
 
 fn not_allowed(namespace: &str, missing: Vec<String>) -> Result<(), ConnectError> {
@@ -187,7 +211,7 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
     diagnostics.push(match routes(&server, settings).await {
         Ok(()) => Diagnostic::ok("routes", route_resource(settings.routing.kind).kind),
         Err(Error::Unknown { .. }) => {
-            Diagnostic::failed("routes", ConnectError::NoTraefik.to_string())
+            Diagnostic::failed("routes", no_routes(settings.routing.kind).to_string())
         }
         Err(error) => Diagnostic::failed("routes", error.to_string()),
     });

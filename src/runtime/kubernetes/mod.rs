@@ -5,6 +5,7 @@ mod authorities;
 pub mod build;
 mod connect;
 mod exec;
+mod gateway;
 mod history;
 mod image;
 mod ledger;
@@ -30,8 +31,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use kube::{
     Api, ResourceExt,
     api::{
-        AttachParams, AttachedProcess, DeleteParams, DynamicObject, LogParams, PartialObjectMeta,
-        PostParams, Preconditions,
+        AttachParams, AttachedProcess, DeleteParams, DynamicObject, ListParams, LogParams,
+        PartialObjectMeta, PostParams, Preconditions,
     },
 };
 use secrecy::SecretString;
@@ -61,7 +62,7 @@ use crate::{
     door::{self, activity::Activity},
     error::Error,
     session::{self, Details, Observed, Orphan, OwnerId, Parts, PodState, Record, SessionId},
-    settings::Settings,
+    settings::{RouteKind, Settings},
 };
 
 /// Maximum time until the view shows a change.
@@ -399,6 +400,16 @@ impl Runtime for Kubernetes {
 
     fn url(&self, id: &SessionId) -> String {
         format!("{}/", build::origin(&self.settings, id))
+    }
+
+    async fn route_refusal(&self, id: &SessionId) -> Option<String> {
+        if self.settings.routing.kind != RouteKind::Gateway {
+            return None;
+        }
+        let one = ListParams::default().fields(&format!("metadata.name={}", id.object_name()));
+        let action = self.action("list", &self.route_plural);
+        let listed = self.server.call(action, self.routes.list(&one)).await;
+        gateway::route_refusal(listed.ok()?.items.first()?)
     }
 
     async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Error> {

@@ -7,6 +7,7 @@ use k8s_openapi::api::authorization::v1::{
 use kube::{Api, api::PostParams};
 
 use super::{
+    build::{GATEWAY_GROUP, route_resource},
     request::{ApiAction, ApiServer},
     signing_keys::DOOR_KEYS,
 };
@@ -29,9 +30,9 @@ pub struct PermissionRule {
 pub(super) const EXEC: &str = "pods/exec";
 
 /// Exactly the permissions that the bot uses in the sessions namespace. `deploy/` grants the same,
-/// which a test checks. Of the last two, only the one for `routing.kind` is needed. `pods/exec` is
+/// which a test checks. Of the last three, only the one for `routing.kind` is needed. `pods/exec` is
 /// needed only with SQL from the chat. Without it, sessions keep their credentials until a restart.
-pub const REQUIRED: [PermissionRule; 10] = [
+pub const REQUIRED: [PermissionRule; 11] = [
     rule(
         "",
         "configmaps",
@@ -48,6 +49,11 @@ pub const REQUIRED: [PermissionRule; 10] = [
     rule(
         "traefik.io",
         "ingressroutes",
+        &["create", "delete", "list", "watch"],
+    ),
+    rule(
+        GATEWAY_GROUP,
+        "httproutes",
         &["create", "delete", "list", "watch"],
     ),
     rule(
@@ -86,20 +92,25 @@ pub(super) async fn missing_in_own_namespace(server: &ApiServer) -> Result<Vec<S
     Ok(try_join_all(asked).await?.into_iter().flatten().collect())
 }
 
+/// Returns the rules of [`REQUIRED`] that are needed with routes of this kind.
+fn needed(kind: RouteKind, has_sql: bool) -> impl Iterator<Item = PermissionRule> {
+    let others = RouteKind::ALL
+        .into_iter()
+        .filter(move |other| *other != kind);
+    let unused: Vec<_> = others.map(|other| route_resource(other).plural).collect();
+    let is_needed = move |rule: &PermissionRule| match rule.resource {
+        EXEC => has_sql,
+        resource => !unused.iter().any(|other| other == resource),
+    };
+    REQUIRED.into_iter().filter(is_needed)
+}
+
 /// Returns the missing permissions in the sessions namespace, such as `create pods`.
 pub(super) async fn missing_permissions(
     server: &ApiServer,
     settings: &Settings,
 ) -> Result<Vec<String>, Error> {
-    let unused = match settings.routing.kind {
-        RouteKind::Traefik => "ingresses",
-        RouteKind::Ingress => "ingressroutes",
-    };
-    let is_needed = |rule: &PermissionRule| match rule.resource {
-        EXEC => settings.sql.is_some(),
-        resource => resource != unused,
-    };
-    let needed = REQUIRED.into_iter().filter(is_needed);
+    let needed = needed(settings.routing.kind, settings.sql.is_some());
     let each = needed.flat_map(|rule| rule.verbs.iter().map(move |verb| (rule, *verb)));
     let namespace = &settings.kubernetes.namespace;
     let asked = each.map(|(rule, verb)| async move {
@@ -142,4 +153,24 @@ async fn is_allowed(
         .call(action, reviews.create(&params, &review))
         .await?;
     Ok(answer.status.is_some_and(|status| status.allowed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_routes_in_use_are_needed() {
+        for (kind, route) in [
+            (RouteKind::Traefik, "traefik.io/ingressroutes"),
+            (RouteKind::Gateway, "gateway.networking.k8s.io/httproutes"),
+            (RouteKind::Ingress, "networking.k8s.io/ingresses"),
+        ] {
+            let names = needed(kind, true).map(|rule| format!("{}/{}", rule.group, rule.resource));
+            let names: Vec<_> = names.collect();
+            assert_eq!(names.len(), REQUIRED.len() - 2);
+            assert!(names.iter().any(|name| name == route), "{names:?}");
+        }
+        assert!(needed(RouteKind::Traefik, false).all(|rule| rule.resource != EXEC));
+    }
 }

@@ -11,7 +11,10 @@ use k8s_openapi::{
 use kube::{Api, ResourceExt, api::ListParams};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use super::request::{ApiAction, ApiServer};
+use super::{
+    gateway,
+    request::{ApiAction, ApiServer},
+};
 use crate::{
     diagnostics::Diagnostic,
     error::Error,
@@ -32,7 +35,10 @@ const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
 /// Checks all of them. Changes nothing, and shows nothing of a Secret but the names in a certificate.
 pub(super) async fn diagnose(server: &ApiServer, settings: &Settings) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    if let Some(name) = &settings.routing.tls_secret {
+    let kind = settings.routing.kind;
+    let tls_secret = settings.routing.tls_secret.as_ref();
+    // A Gateway has its own certificate.
+    if let Some(name) = tls_secret.filter(|_| kind != RouteKind::Gateway) {
         let read = |secret: &Secret| certificate(secret, &settings.routing.domain, Utc::now());
         found.push(
             secret(
@@ -61,8 +67,12 @@ pub(super) async fn diagnose(server: &ApiServer, settings: &Settings) -> Vec<Dia
     if let Some(name) = &settings.pod.init_sql {
         found.push(init_sql(server, settings, name).await);
     }
-    if settings.routing.kind == RouteKind::Ingress {
-        found.push(ingress_class(server, settings.routing.ingress_class.as_deref()).await);
+    match kind {
+        RouteKind::Ingress => {
+            found.push(ingress_class(server, settings.routing.ingress_class.as_deref()).await);
+        }
+        RouteKind::Gateway => found.push(gateway::diagnose(server, settings).await),
+        RouteKind::Traefik => {}
     }
     found
 }

@@ -16,7 +16,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 
 pub use pod::{CA_ENTRY, CA_MAP, DOOR, DOOR_KEY, DUCKDB, pod};
 pub use record::{read_record, record};
-pub use route::{route, route_resource};
+pub use route::{GATEWAY_GROUP, route, route_resource};
 pub use secrets::{REPLY, own_secret, reply};
 pub use service::service;
 

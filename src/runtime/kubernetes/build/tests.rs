@@ -313,6 +313,26 @@ fn the_route_is_traefiks_by_default() {
 }
 
 #[test]
+fn or_an_http_route() {
+    let gateway = [
+        ("DUCKBOT_ROUTING__KIND", "gateway"),
+        ("DUCKBOT_ROUTING__GATEWAY", "web"),
+    ];
+    let more = [
+        ("DUCKBOT_ROUTING__GATEWAY_NAMESPACE", "infra"),
+        ("DUCKBOT_ROUTING__GATEWAY_LISTENER", "https"),
+        // Ignored: the Gateway has its own certificate.
+        ("DUCKBOT_ROUTING__TLS_SECRET", "wildcard"),
+    ];
+    let settings_of = |more: &[_]| settings(&[&gateway, more].concat());
+    insta::assert_snapshot!(pretty(&route(&settings_of(&more), &session(), "uid-1")));
+    let without = settings_of(&[("DUCKBOT_ROUTING__GATEWAY_NO_TIMEOUTS", "false")]);
+    let spec = &route(&without, &session(), "uid-1").data["spec"];
+    assert_eq!(spec["parentRefs"], serde_json::json!([{ "name": "web" }]));
+    assert_eq!(spec["rules"][0].get("timeouts"), None);
+}
+
+#[test]
 fn or_an_ingress() {
     let mut settings = settings(&[
         ("DUCKBOT_ROUTING__KIND", "ingress"),
