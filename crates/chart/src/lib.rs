@@ -1,0 +1,44 @@
+//! Charts of query results. Pure: a [`Frame`] and a [`Choice`] give a [`Drawing`], as SVG, which [`png`]
+//! renders. The same input always gives the same bytes.
+//!
+//! ```
+//! let columns = [("species", "VARCHAR"), ("grams", "INTEGER")];
+//! let rows = [["mallard", "1100"], ["teal", "330"]];
+//! let rows: Vec<Vec<_>> = rows.iter().map(|row| row.map(|it| Some(it.to_owned())).into()).collect();
+//! let frame = chart::Frame::new(columns, &rows);
+//! let choice = frame.suggest()?;
+//! let drawing = frame.draw(&choice)?;
+//! assert_eq!(drawing.alt, "Bars of grams by species: mallard 1,100, teal 330.");
+//! let png = chart::png(&drawing.svg);
+//! assert!(png.starts_with(b"\x89PNG"));
+//! # Ok::<(), chart::NoChart>(())
+//! ```
+
+mod choice;
+mod draw;
+mod frame;
+mod numbers;
+mod picture;
+mod scale;
+mod text;
+mod times;
+
+pub use choice::{Choice, Kind};
+pub use draw::{Drawing, MAX_POINTS, Note};
+pub use frame::Frame;
+pub use picture::png;
+
+/// Reasons why rows can't be drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoChart {
+    /// There are no rows.
+    NoRows,
+    /// No column has numbers.
+    NoNumbers,
+    /// All numbers are NULL, infinite, or too large for a picture.
+    NothingToDraw,
+    /// This kind needs other columns than the rows have.
+    Unsuitable(Kind),
+    /// The choice names a column that the rows don't have, or with values of another type.
+    UnknownColumn,
+}
