@@ -314,6 +314,7 @@ impl State {
             json!({
                 "id": (message.id + 1 + at as u64).to_string(),
                 "filename": file.name,
+                "description": file.description,
                 "size": file.content.len(),
                 "url": url,
                 "proxy_url": url,
