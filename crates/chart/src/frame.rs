@@ -66,6 +66,10 @@ impl<'a> Frame<'a> {
         }
     }
 
+    pub(crate) fn name(&self, column: usize) -> &'a str {
+        self.columns[column].name
+    }
+
     /// Returns the value in a row and a column as DuckDB writes it, or `None` for NULL.
     pub(crate) fn text(&self, row: usize, column: usize) -> Option<&'a str> {
         self.rows[row].get(column)?.as_deref()

@@ -17,28 +17,17 @@
 mod choice;
 mod draw;
 mod frame;
+mod kind;
+mod no_chart;
 mod numbers;
 mod picture;
 mod scale;
 mod text;
 mod times;
 
-pub use choice::{Choice, Kind};
-pub use draw::{Drawing, MAX_POINTS, Note};
+pub use choice::Choice;
+pub use draw::{Drawing, Note};
 pub use frame::Frame;
+pub use kind::Kind;
+pub use no_chart::NoChart;
 pub use picture::png;
-
-/// Reasons why rows can't be drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoChart {
-    /// There are no rows.
-    NoRows,
-    /// No column has numbers.
-    NoNumbers,
-    /// All numbers are NULL, infinite, or too large for a picture.
-    NothingToDraw,
-    /// This kind needs other columns than the rows have.
-    Unsuitable(Kind),
-    /// The choice names a column that the rows don't have, or with values of another type.
-    UnknownColumn,
-}

@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::{
-    AXIS, Anchor, COLORS, Canvas, FAINT_INK, HEIGHT, INK, MARGIN, Note, TEXT_SIZE, TITLE_Y, WIDTH,
+    canvas::{
+        AXIS, Anchor, COLORS, Canvas, FAINT_INK, HEIGHT, INK, MARGIN, TEXT_SIZE, TITLE_Y, WIDTH,
+    },
+    note::Note,
 };
 use crate::{
-    Choice, Frame, NoChart,
+    choice::Choice,
+    frame::Frame,
+    no_chart::NoChart,
     numbers::{grouped, rounded},
     scale::Scale,
     text::{shown, width},

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::{COLORS, Canvas, MAX_POINTS, Note, Plot, TITLE_Y};
+use super::{
+    canvas::{COLORS, Canvas, TITLE_Y},
+    note::Note,
+    plot::{MAX_POINTS, Plot},
+};
 use crate::{Choice, Frame, NoChart, frame::Holds, numbers::rounded, text::shown, times};
 
 /// Series of NULL.

@@ -1,8 +1,10 @@
 //! One number in large, compared with a second one.
 
-use super::{Anchor, Canvas, FAINT_INK, HEIGHT, INK, MARGIN, WIDTH};
+use super::canvas::{Anchor, Canvas, FAINT_INK, HEIGHT, INK, MARGIN, WIDTH};
 use crate::{
-    Choice, Frame, NoChart,
+    choice::Choice,
+    frame::Frame,
+    no_chart::NoChart,
     numbers::{grouped, rounded},
     text::{shown, width},
 };

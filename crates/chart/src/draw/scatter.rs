@@ -2,8 +2,12 @@
 
 use std::{collections::BTreeSet, fmt::Write as _};
 
-use super::{COLORS, Canvas, HEIGHT, MAX_POINTS, Note, Plot, TITLE_Y, WIDTH};
-use crate::{Choice, Frame, NoChart, numbers::rounded};
+use super::{
+    canvas::{COLORS, Canvas, HEIGHT, TITLE_Y, WIDTH},
+    note::Note,
+    plot::{MAX_POINTS, Plot},
+};
+use crate::{choice::Choice, frame::Frame, no_chart::NoChart, numbers::rounded};
 
 /// Radius of a point, and of one among many.
 const RADIUS: f64 = 4.0;
