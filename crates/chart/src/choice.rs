@@ -1,6 +1,6 @@
 //! Kind and columns of a chart: the first choice for a frame, and the others.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use crate::{
     frame::{Frame, Holds},
@@ -115,6 +115,16 @@ impl Frame<'_> {
         if is_figure {
             all.extend(figures.iter().cloned());
         }
+        // A category that names each row once has no course over time.
+        let names = categories.iter().filter(|it| self.names_rows(**it));
+        let bars = |along: &usize| {
+            let all = numbers.iter();
+            all.map(|it| choice(Kind::Bars, Some(*along), &[*it], None))
+                .collect::<Vec<_>>()
+        };
+        if !times.is_empty() {
+            all.extend(names.flat_map(bars));
+        }
         for time in &times {
             if numbers.is_empty() {
                 break;
@@ -138,9 +148,10 @@ impl Frame<'_> {
         }
         for along in categories.iter().chain(&times) {
             all.extend(
-                numbers
-                    .iter()
-                    .map(|it| choice(Kind::Bars, Some(*along), &[*it], None)),
+                bars(along)
+                    .into_iter()
+                    .filter(|it| !all.contains(it))
+                    .collect::<Vec<_>>(),
             );
         }
         for (at, x) in numbers.iter().enumerate() {
@@ -168,6 +179,12 @@ impl Frame<'_> {
             all.extend(figures);
         }
         all.into_iter()
+    }
+
+    /// Returns true if no two rows have the same value in a column.
+    fn names_rows(&self, column: usize) -> bool {
+        let values = (0..self.rows.len()).map(|row| self.text(row, column));
+        values.collect::<BTreeSet<_>>().len() == self.rows.len()
     }
 
     /// Checks that the columns of a choice exist and hold what its kind needs.
