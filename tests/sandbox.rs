@@ -6,6 +6,7 @@ mod start;
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 use test_support::{Browser, Sandbox, WAIT_TIMEOUT, query_processes, signal, wait_until};
 use tokio::time::timeout;
@@ -96,6 +97,10 @@ async fn toggle_fault(browser: &Browser, label: &str) {
         .await;
 }
 
+/// Script that returns the alternative texts of the pictures that are loaded.
+const PICTURES: &str = "return [...document.querySelectorAll('img.picture')]
+    .filter((it) => it.naturalWidth > 0).map((it) => it.alt);";
+
 #[tokio::test]
 async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
     let OpenSandbox {
@@ -172,9 +177,38 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
         ON d.id = s.species_id GROUP BY ALL ORDER BY sightings DESC LIMIT 5";
     run(&browser, &format!("/duck sql query:{question}")).await;
     browser.wait_for_text("5 rows in").await;
+    browser.save_screenshot("sandbox-8-sql").await;
+    // She draws it, chooses another chart, and shares that one.
+    browser.press_button("Chart").await;
+    let again = "The query ran again for this chart.";
+    browser.wait_for_text(again).await;
+    let shown = async || browser.run_script(PICTURES).await;
+    let first = wait_until(shown, |it| it[0].is_string()).await;
+    assert_eq!(
+        first[0].as_str().unwrap().split(':').next(),
+        Some("Bars of sightings by name")
+    );
+    browser.save_screenshot("sandbox-8-chart").await;
+    browser.click("//summary[@data-key='duckbot:menu']").await;
+    browser.save_screenshot("sandbox-8-chart-menu").await;
+    browser
+        .click("//button[contains(., 'Scatter: flock by sightings')]")
+        .await;
+    let is_scatter = |it: &Value| {
+        it[0]
+            .as_str()
+            .is_some_and(|it| it.starts_with("Scatter chart"))
+    };
+    wait_until(shown, is_scatter).await;
+    browser.save_screenshot("sandbox-8-chart-changed").await;
     browser.press_button("Share").await;
     browser.wait_for_text("Shared in this channel.").await;
-    browser.save_screenshot("sandbox-8-sql").await;
+    let is_shared = |it: &Value| {
+        it.as_array()
+            .is_some_and(|all| all.len() == 2 && all[0] == all[1])
+    };
+    wait_until(shown, is_shared).await;
+    browser.save_screenshot("sandbox-8-chart-shared").await;
     let wrong = "/duck sql query:SELECT nam FROM lake.pond.species";
     run(&browser, wrong).await;
     browser.wait_for_text("LINE 1").await;

@@ -432,6 +432,12 @@ async fn what_is_too_much_for_a_message_comes_as_a_file(mut env: impl RuntimeEnv
         shared = ana.read("#data").await;
     }
     assert_eq!(shared.files[0].content, parquet.content);
+
+    // And a chart, with the file that the message needs anyway.
+    let pressed = ana.press(&told, "Chart").await.unwrap();
+    let drawn = pressed.until(|it| !it.files.is_empty()).await;
+    let names: Vec<_> = drawn.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, [file.name.as_str(), "chart.png"]);
     stop_session(&ana).await;
     env.assert_clean().await;
 }

@@ -6,6 +6,7 @@ use serenity::{
     all::{CreateModal, GuildId, Member, Permissions, User, UserId},
     http::Http,
 };
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -32,6 +33,8 @@ pub(super) struct Bot {
     pub direct: Arc<DirectMessages>,
     pub pending_acks: PendingAcks,
     pub followed: FollowedStarts,
+    /// Permits to draw a chart, which takes processor time and memory.
+    pub charts: Semaphore,
     /// Cancelled when the bot is told to end.
     pub shutdown: CancellationToken,
     /// Interactions that are being handled.

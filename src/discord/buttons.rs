@@ -2,6 +2,8 @@
 //!
 //! Buttons of messages that an older version posted must still work, so custom IDs never change.
 
+use chart::Choice;
+
 use super::{access::Access, file_format::FileFormat, forms::Form, goals::Goal};
 use crate::{
     history::QueryId,
@@ -88,6 +90,10 @@ pub enum Button {
     RunAgain(PastQueryRef),
     /// Runs a past query again, for a file with its result.
     Download(PastQueryRef, FileFormat),
+    /// Runs a past query again, for a chart of its result.
+    Chart(PastQueryRef),
+    /// Runs the query of the message again, for this chart. An entry of the menu under a chart.
+    DrawAs(Choice),
     /// Opens the query form with a past query.
     Edit(PastQueryRef),
     /// Shows one of the person's past queries. An entry of a menu.
@@ -201,6 +207,8 @@ impl Button {
             Self::Share => "duckbot:share".into(),
             Self::RunAgain(query) => query.custom_id("again"),
             Self::Download(query, format) => query.custom_id(format.name()),
+            Self::Chart(query) => query.custom_id("chart"),
+            Self::DrawAs(choice) => format!("duckbot:draw-as:{choice}"),
             Self::Edit(query) => query.custom_id("edit"),
             Self::ShowPastQuery(id) => format!("duckbot:query:{id}"),
             Self::DeleteHistory => "duckbot:delete-history".into(),
@@ -263,6 +271,10 @@ impl Button {
             ["duckbot", "again", owner, stored, session, catalog] => {
                 PastQueryRef::parse([owner, stored, session, catalog]).map(Self::RunAgain)
             }
+            ["duckbot", "chart", owner, stored, session, catalog] => {
+                PastQueryRef::parse([owner, stored, session, catalog]).map(Self::Chart)
+            }
+            ["duckbot", "draw-as", choice] => Some(Self::DrawAs(choice.parse().ok()?)),
             ["duckbot", "edit", owner, stored, session, catalog] => {
                 PastQueryRef::parse([owner, stored, session, catalog]).map(Self::Edit)
             }
@@ -308,6 +320,7 @@ impl Button {
             | Self::StopNow(_)
             | Self::RunAgain(_)
             | Self::Download(..)
+            | Self::Chart(_)
             | Self::Edit(_) => true,
             Self::OpenForm(_)
             | Self::OpenFormFor(_)
@@ -323,6 +336,7 @@ impl Button {
             | Self::LeaveAll
             | Self::Cancel { .. }
             | Self::Share
+            | Self::DrawAs(_)
             | Self::ShowPastQuery(_)
             | Self::DeleteHistory => false,
         }
@@ -359,6 +373,8 @@ impl Button {
             | Self::Share
             | Self::RunAgain(_)
             | Self::Download(..)
+            | Self::Chart(_)
+            | Self::DrawAs(_)
             | Self::Edit(_) => Access::Members,
         }
     }
@@ -444,6 +460,17 @@ mod tests {
                 session: None,
                 catalog: None,
             }),
+            Button::Chart(PastQueryRef {
+                owner: u64::MAX.into(),
+                stored: Some(QueryId::of("SELECT 1")),
+                session: Some("977a26".parse().expect("a valid ID")),
+                catalog: Some("l".repeat(28)),
+            }),
+            Button::DrawAs(
+                "line.1000.1001+1002+1003+1004+1005+1006+1007+1008.-"
+                    .parse()
+                    .expect("a choice"),
+            ),
             Button::ShowPastQuery(QueryId::of("SELECT 1")),
             Button::DeleteHistory,
         ] {

@@ -24,11 +24,3 @@ impl FileFormat {
         all.find(|format| format.name().eq_ignore_ascii_case(name.trim()))
     }
 }
-
-/// A file that a person wants to have with a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WantedFile {
-    pub format: FileFormat,
-    /// True if the query ran before, and runs again only for the file. Then it must not change anything.
-    pub is_rerun: bool,
-}

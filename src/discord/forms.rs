@@ -8,7 +8,8 @@ use serenity::all::{
 };
 
 use super::{
-    file_format::{FileFormat, WantedFile},
+    charts::WantedChart,
+    file_format::FileFormat,
     goals::Goal,
     replies::{
         EXPIRY_PLACEHOLDER, LINES_LABEL, LINES_TITLE, QUERY_LABEL, QUERY_PLACEHOLDER, QUERY_TITLE,
@@ -66,7 +67,12 @@ pub struct SqlOptions {
     /// True to post the result in the channel for everybody.
     pub share: bool,
     /// File to attach, even if the message shows the whole result.
-    pub file: Option<WantedFile>,
+    pub file: Option<FileFormat>,
+    /// Chart to attach.
+    pub chart: Option<WantedChart>,
+    /// True if the query ran before, and runs again only for the file or the chart. Then it must not change
+    /// anything.
+    pub is_rerun: bool,
 }
 
 impl Form {
@@ -85,12 +91,13 @@ impl Form {
                 // name of a catalog 28.
                 let short = |text: &Option<String>| {
                     let text = text.iter().flat_map(|it| it.chars());
-                    text.filter(|it| *it != ':').take(36).collect::<String>()
+                    text.filter(|it| *it != ':').take(32).collect::<String>()
                 };
                 let share = if how.share { "share" } else { "" };
                 let [session, catalog] = [short(&how.session), short(&how.catalog)];
-                let format = how.file.map_or("", |file| file.format.name());
-                format!("{SQL_PREFIX}{share}:{session}:{catalog}:{format}")
+                let format = how.file.map_or("", FileFormat::name);
+                let chart = how.chart.as_ref().map_or("", WantedChart::name);
+                format!("{SQL_PREFIX}{share}:{session}:{catalog}:{format}:{chart}")
             }
         }
     }
@@ -105,17 +112,16 @@ impl Form {
             return Goal::from_form_id(text).map(Self::CredentialsFor);
         };
         let (share, rest) = query.split_once(':')?;
-        // Earlier versions have no catalog, or no format.
+        // Earlier versions have no catalog, no format or no chart.
         let mut rest = rest.split(':');
         let mut next = || rest.next().unwrap_or_default();
         let how = SqlOptions {
             session: non_empty(next()),
             catalog: non_empty(next()),
             share: share == "share",
-            file: FileFormat::find(next()).map(|format| WantedFile {
-                format,
-                is_rerun: false,
-            }),
+            file: FileFormat::find(next()),
+            chart: WantedChart::find(next()),
+            is_rerun: false,
         };
         Some(Self::Sql(how, Draft::Empty))
     }
@@ -239,6 +245,8 @@ fn input_id(field: CredentialField) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use chart::Kind;
+
     use super::*;
     use crate::settings::MAX_NAME_BYTES;
 
@@ -253,10 +261,9 @@ mod tests {
             session: Some("977a26".into()),
             catalog: Some("lake".into()),
             share: true,
-            file: Some(WantedFile {
-                format: FileFormat::Parquet,
-                is_rerun: false,
-            }),
+            file: Some(FileFormat::Parquet),
+            chart: Some(WantedChart::Kind(Kind::Scatter)),
+            is_rerun: false,
         };
         assert_eq!(read_back(&how), Some(Form::Sql(how.clone(), Draft::Empty)));
         let plain = SqlOptions::default();
@@ -268,6 +275,12 @@ mod tests {
         };
         assert!(matches!(read_back(&long), Some(Form::Sql(..))));
         let earlier = |id: &str| Form::from_custom_id(id);
+        let how = SqlOptions { chart: None, ..how };
+        let expected = Form::Sql(how.clone(), Draft::Empty);
+        assert_eq!(
+            earlier("duckbot:sql:share:977a26:lake:parquet"),
+            Some(expected)
+        );
         let how = SqlOptions { file: None, ..how };
         let expected = Form::Sql(how.clone(), Draft::Empty);
         assert_eq!(earlier("duckbot:sql:share:977a26:lake"), Some(expected));

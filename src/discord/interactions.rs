@@ -17,6 +17,7 @@ use super::{
     bot::{Bot, InteractionContext},
     buttons::Button,
     call::{Answer, Answered, Call, CallOutcome, Command, deny},
+    charts::WantedChart,
     commands::{
         self, again, describe, extend, forget, history, open, options::Options, reap, setup, share,
         sql, start, status, stop, with_credentials,
@@ -251,8 +252,14 @@ async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
         Button::Share => share::share(call, shown).await,
         Button::RunAgain(query) => history::run_again(call, &query, shown, None).await,
         Button::Download(query, format) => {
-            history::run_again(call, &query, shown, Some(format)).await
+            let file = history::Extra::File(format);
+            history::run_again(call, &query, shown, Some(file)).await
         }
+        Button::Chart(query) => {
+            let chart = history::Extra::Chart(WantedChart::Best);
+            history::run_again(call, &query, shown, Some(chart)).await
+        }
+        Button::DrawAs(choice) => history::draw_as(call, choice, shown).await,
         Button::ShowPastQuery(id) => history::show(call, Some(&id)).await,
         Button::DeleteHistory => history::delete(call).await,
     }

@@ -6,12 +6,14 @@ use serenity::all::{
 };
 
 use super::replies::{
-    Emphasis, File, LabelledButton, MAX_MESSAGE_CHARS, MENU_PLACEHOLDER, MenuEntry, ROW_BUTTONS,
-    Reply, shorten,
+    Emphasis, File, LabelledButton, MAX_MESSAGE_CHARS, Menu, MenuEntry, ROW_BUTTONS, Reply, shorten,
 };
 
 /// Custom ID of a reply's menu. Discord also sends the chosen entry, whose value names a button.
 const MENU: &str = "duckbot:menu";
+
+/// Maximum length of the text for people who don't see a picture.
+const MAX_ALT_CHARS: usize = 1024;
 
 /// Shortens a text to the maximum length of a message.
 pub(super) fn truncate(text: &str) -> String {
@@ -24,7 +26,7 @@ pub(super) fn message(reply: &Reply, nonce: Option<&str>) -> CreateMessage {
     let message = CreateMessage::new()
         .content(truncate(&reply.text))
         .components(rows(reply))
-        .files(reply.file.as_ref().map(attachment));
+        .files(reply.files.iter().map(attachment));
     match nonce {
         Some(nonce) => message
             .nonce(Nonce::String(nonce.to_owned()))
@@ -34,7 +36,11 @@ pub(super) fn message(reply: &Reply, nonce: Option<&str>) -> CreateMessage {
 }
 
 pub(super) fn attachment(file: &File) -> CreateAttachment {
-    CreateAttachment::bytes(file.content.as_slice(), &file.name)
+    let attachment = CreateAttachment::bytes(file.content.as_slice(), &file.name);
+    match &file.alt {
+        Some(alt) => attachment.description(shorten(alt, MAX_ALT_CHARS)),
+        None => attachment,
+    }
 }
 
 /// Builds Discord's components from a reply's menu and buttons.
@@ -49,7 +55,8 @@ pub(super) fn rows(reply: &Reply) -> Vec<CreateActionRow> {
             .label(&*labelled.label)
             .style(style)
     };
-    let menu = (!reply.menu.is_empty()).then(|| CreateActionRow::SelectMenu(menu(&reply.menu)));
+    let menu = reply.menu.as_ref();
+    let menu = menu.map(|it| CreateActionRow::SelectMenu(select_menu(it)));
     let mut rows: Vec<Vec<CreateButton>> = Vec::new();
     for labelled in &reply.buttons {
         match rows.last_mut() {
@@ -63,14 +70,16 @@ pub(super) fn rows(reply: &Reply) -> Vec<CreateActionRow> {
     menu.into_iter().chain(rows).collect()
 }
 
-fn menu(entries: &[MenuEntry]) -> CreateSelectMenu {
+fn select_menu(menu: &Menu) -> CreateSelectMenu {
     let option = |entry: &MenuEntry| {
-        CreateSelectMenuOption::new(&entry.label, entry.button.custom_id())
-            .description(&entry.description)
+        let option = CreateSelectMenuOption::new(&entry.label, entry.button.custom_id());
+        match &entry.description {
+            Some(description) => option.description(description),
+            None => option,
+        }
     };
-    let options = entries.iter().map(option).collect();
-    CreateSelectMenu::new(MENU, CreateSelectMenuKind::String { options })
-        .placeholder(MENU_PLACEHOLDER)
+    let options = menu.entries.iter().map(option).collect();
+    CreateSelectMenu::new(MENU, CreateSelectMenuKind::String { options }).placeholder(menu.hint)
 }
 
 #[cfg(test)]

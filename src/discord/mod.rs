@@ -8,6 +8,7 @@ mod access;
 mod bot;
 pub mod buttons;
 mod call;
+mod charts;
 mod check;
 mod client;
 pub mod commands;
@@ -44,7 +45,7 @@ use serenity::{
     gateway::{ConnectionStage, ShardRunnerInfo},
     http::Http,
 };
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
@@ -68,6 +69,9 @@ const CONNECTION_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Maximum time for the last replies after the bot was told to end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Number of charts that are drawn at a time. Each takes up to 40 MB.
+const MAX_CHARTS: usize = 2;
 
 /// Connection to Discord with a valid token and registered commands.
 pub struct Discord {
@@ -158,6 +162,7 @@ impl Discord {
             direct: self.direct,
             pending_acks: PendingAcks::default(),
             followed: self.followed,
+            charts: Semaphore::new(MAX_CHARTS),
             shutdown: shutdown.clone(),
             handlers: TaskTracker::new(),
         });

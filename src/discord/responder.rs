@@ -18,7 +18,7 @@ use serenity::{
     all::{
         AutocompleteChoice, CreateActionRow, CreateAllowedMentions, CreateAutocompleteResponse,
         CreateButton, CreateInteractionResponse, CreateInteractionResponseMessage, CreateModal,
-        EditInteractionResponse, InteractionId,
+        EditAttachments, EditInteractionResponse, InteractionId,
     },
     builder::Builder,
     http::Http,
@@ -269,8 +269,9 @@ impl Responder {
             .content(truncate(&reply.text))
             .allowed_mentions(CreateAllowedMentions::new())
             .components(rows);
-        if let Some(file) = &reply.file {
-            edit = edit.new_attachment(attachment(file));
+        if !reply.keeps_files {
+            let files = reply.files.iter().map(attachment);
+            edit = edit.attachments(files.fold(EditAttachments::new(), EditAttachments::add));
         }
         let done = edit.execute(&*self.http, self.token.expose_secret()).await;
         count("reply", &done);

@@ -141,7 +141,8 @@ const MAY_IMPORT: [(&str, &[&str]); 24] = [
 ];
 
 /// Crates that only the listed modules may use.
-const ONLY_IN: [(&str, &[&str]); 5] = [
+const ONLY_IN: [(&str, &[&str]); 6] = [
+    ("chart", &["discord"]),
     ("kube", &["runtime"]),
     ("k8s_openapi", &["runtime", "settings"]),
     ("serenity", &["discord"]),

@@ -85,6 +85,27 @@ async fn queries_without_a_session_run_in_a_query_runner(mut env: impl RuntimeEn
     assert_parquet(&parquet.files[0].content);
     wait_until(async || answered(), |count| *count == before + 2).await;
 
+    // So does a chart, and another one of the same rows in its place.
+    let pressed = ana.press(&parquet, "Chart").await.unwrap();
+    let drawn = pressed.until(|it| has_picture(it)).await;
+    assert_says(&drawn, "The query ran again for this chart.");
+    let alt = "Bars of grams by name: mallard 1,100, teal 330.";
+    assert_eq!(drawn.files[0].description.as_deref(), Some(alt));
+    let chosen = ana.choose(&drawn, "Number: grams").await.unwrap();
+    let changed = chosen.until(|it| has_picture(it) && it.files[0] != drawn.files[0]);
+    let changed = changed.await;
+    assert_eq!(changed.id, drawn.id);
+    assert_eq!(changed.files.len(), 1, "the other picture is gone");
+    let alt = "grams: 1,100, +770 (+233.3 %) compared with 330 in the next row.";
+    assert_eq!(changed.files[0].description.as_deref(), Some(alt));
+    let pressed = ana.press(&changed, "Share").await.unwrap();
+    let told = pressed.reply().await;
+    assert_says(&told, "Shared in this channel.");
+    assert_eq!(told.files, changed.files);
+    let shared = ana.read("#data").await;
+    assert_says(&shared, "mallard");
+    assert_eq!(shared.files, changed.files);
+
     // The next queries run in the same one, also two at the same time.
     let both = [
         run_command(&ana, DUCKS).await,
@@ -122,6 +143,15 @@ async fn queries_without_a_session_run_in_a_query_runner(mut env: impl RuntimeEn
     assert!(env.log().contains(" started query runner "));
     assert!(env.discord().unread().is_empty(), "nothing may be posted");
     env.assert_clean().await;
+}
+
+fn has_picture(message: &MessageView) -> bool {
+    let is_png =
+        |content: &[u8]| content.starts_with(b"\x89PNG") && content.ends_with(b"IEND\xaeB`\x82");
+    message
+        .files
+        .first()
+        .is_some_and(|file| file.name == "chart.png" && is_png(&file.content))
 }
 
 async fn credentials_that_are_deleted_end_the_query_runner(env: impl RuntimeEnv) {

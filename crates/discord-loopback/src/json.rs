@@ -311,13 +311,17 @@ impl State {
         let base = self.base_url();
         let file = |(at, file): (usize, &Attachment)| {
             let url = format!("{base}/files/{}/{at}", message.id);
-            json!({
+            let mut attachment = json!({
                 "id": (message.id + 1 + at as u64).to_string(),
                 "filename": file.name,
                 "size": file.content.len(),
                 "url": url,
                 "proxy_url": url,
-            })
+            });
+            if let Some(description) = &file.description {
+                attachment["description"] = description.as_str().into();
+            }
+            attachment
         };
         message.files.iter().enumerate().map(file).collect()
     }

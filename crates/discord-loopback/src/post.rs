@@ -227,6 +227,7 @@ fn attachment(raw: &Value) -> Attachment {
     Attachment {
         name: text("filename").unwrap_or_else(|| "unnamed".to_owned()),
         content: file_content(raw),
+        description: text("description"),
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Attachment {
     pub name: String,
     /// Content as the bot sent it.
     pub content: Vec<u8>,
+    /// Text for people who don't see the picture in the file.
+    pub description: Option<String>,
 }
 
 impl Attachment {

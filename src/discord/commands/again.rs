@@ -6,22 +6,21 @@ use crate::{
     discord::{
         buttons::{Button, PastQueryRef},
         call::{Answer, Answered, Call},
-        file_format::FileFormat,
         forms::SqlOptions,
-        replies::{self, Reply},
+        replies::{self, Extras, Reply},
     },
     history::QueryId,
 };
 
 /// Adds the buttons that run and edit the query again, open its session, and give its result as
-/// `downloads`. Without the text in the reply or in its owner's history, adds only Open.
+/// `extras`. Without the text in the reply or in its owner's history, adds only Open.
 pub(super) fn offer_again(
     call: &Call<'_>,
     reply: Reply,
     sql: &str,
     how: &SqlOptions,
     open: Option<Button>,
-    downloads: &[FileFormat],
+    extras: Extras<'_>,
 ) -> Reply {
     let is_shown = replies::quoted_query(&reply.text) == Some(sql);
     let is_known = |name: &String| call.bot.service.check_catalog(Some(name)).is_ok();
@@ -32,29 +31,46 @@ pub(super) fn offer_again(
         // Another text may not fit into a custom ID, and its query did not run.
         catalog: how.catalog.clone().filter(is_known),
     });
-    replies::with_query_buttons(reply, query, open, downloads)
+    replies::with_query_buttons(reply, query, open, extras)
 }
 
 /// Adds the buttons of [`offer_again`] that a message has and its new version lacks.
 pub(super) fn keep_buttons(reply: Reply, shown: &Message) -> Reply {
+    let (mut query, mut open, mut chart, mut downloads) = (None, None, false, Vec::new());
+    for button in buttons_of(shown) {
+        match button {
+            Button::RunAgain(found) => query = Some(found),
+            Button::Open(_) => open = Some(button),
+            Button::Chart(_) => chart = true,
+            Button::Download(_, format) => downloads.push(format),
+            _ => {}
+        }
+    }
+    let downloads = &downloads;
+    let reply = Reply {
+        keeps_files: true,
+        ..reply
+    };
+    replies::with_query_buttons(reply, query, open, Extras { chart, downloads })
+}
+
+/// Returns the query that the buttons of a message run again.
+pub(super) fn query_of(shown: &Message) -> Option<PastQueryRef> {
+    buttons_of(shown).find_map(|button| match button {
+        Button::RunAgain(query) => Some(query),
+        _ => None,
+    })
+}
+
+fn buttons_of(shown: &Message) -> impl Iterator<Item = Button> {
     let rows = shown.components.iter().flat_map(|row| &row.components);
-    let ids = rows.filter_map(|component| match component {
+    rows.filter_map(|component| match component {
         ActionRowComponent::Button(button) => match &button.data {
             ButtonKind::NonLink { custom_id, .. } => Button::from_custom_id(custom_id),
             _ => None,
         },
         _ => None,
-    });
-    let (mut query, mut open, mut downloads) = (None, None, Vec::new());
-    for button in ids {
-        match button {
-            Button::RunAgain(found) => query = Some(found),
-            Button::Open(_) => open = Some(button),
-            Button::Download(_, format) => downloads.push(format),
-            _ => {}
-        }
-    }
-    replies::with_query_buttons(reply, query, open, &downloads)
+    })
 }
 
 /// Interrupts one of the person's queries, which they asked in the place of `how`. `shown` is the reply
@@ -77,7 +93,7 @@ pub(crate) fn cancel(
     let reply = replies::with_query(sql, replies::query_over());
     let is_whole = text.is_some_and(|id| *id == QueryId::of(sql));
     Ok(if is_whole {
-        offer_again(call, reply, sql, how, None, &[]).into()
+        offer_again(call, reply, sql, how, None, Extras::default()).into()
     } else {
         reply.into()
     })

@@ -74,12 +74,12 @@ pub(super) fn ask_for_credentials(
         stored,
         catalog: how.catalog.clone(),
         share: how.share,
-        format: how.file.map(|file| file.format),
+        format: how.file,
     };
     let asking = |goal| replies::with_query(sql, replies::needs_credentials(why, goal));
     let reply = asking(goal(None));
-    if how.file.is_some_and(|file| file.is_rerun) {
-        // The button of the result asks for the file again.
+    if how.is_rerun {
+        // The button of the result asks for the file or the chart again.
         replies::with_query(sql, replies::refused(&why.clone().into()))
     } else if replies::quoted_query(&reply.text) == Some(sql) {
         reply

@@ -3,17 +3,19 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chart::Choice;
 use serenity::all::Message;
 use tokio::time::timeout;
 
-use super::{options::Options, spec::CommandSpec, sql};
+use super::{again::query_of, options::Options, spec::CommandSpec, sql};
 use crate::{
     discord::{
         access::Access,
         bot::Bot,
         buttons::PastQueryRef,
         call::{Answer, Answered, Call, CallOutcome, Command, explain},
-        file_format::{FileFormat, WantedFile},
+        charts::WantedChart,
+        file_format::FileFormat,
         forms::{Draft, Form, SqlOptions},
         replies::{self, Reply},
         responder::{InteractionClosed, Responder},
@@ -66,31 +68,47 @@ pub(crate) async fn show(call: &Call<'_>, chosen: Option<&QueryId>) -> Answered 
     })
 }
 
+/// What a query runs again for.
+pub(crate) enum Extra {
+    File(FileFormat),
+    Chart(WantedChart),
+}
+
 /// Deletes the person's past queries.
 pub(crate) async fn delete(call: &Call<'_>) -> Answered {
     call.bot.service.delete_history(&call.who).await?;
     Ok(replies::history_deleted().into())
 }
 
-/// Runs a past query again, perhaps for a file. `shown` is the message with the button.
+/// Runs a past query again. `extra` is what it runs for, if not for its rows. `shown` is the message with the
+/// button.
 pub(crate) async fn run_again(
     call: &Call<'_>,
     query: &PastQueryRef,
     shown: &Message,
-    format: Option<FileFormat>,
+    extra: Option<Extra>,
 ) -> Answered {
     let sql = match text(call.bot, call.who.id, query, shown).await? {
         Ok(sql) => sql,
         Err(reply) => return Ok(Answer::Reply(reply, CallOutcome::Refused)),
     };
-    let how = SqlOptions {
-        file: format.map(|format| WantedFile {
-            format,
-            is_rerun: true,
-        }),
-        ..place_of(call.bot, query)
-    };
+    let mut how = place_of(call.bot, query);
+    how.is_rerun = extra.is_some();
+    match extra {
+        Some(Extra::File(format)) => how.file = Some(format),
+        Some(Extra::Chart(chart)) => how.chart = Some(chart),
+        None => {}
+    }
     sql::query(call, &sql, &how).await
+}
+
+/// Draws another chart of the result in `shown`, the message with the menu.
+pub(crate) async fn draw_as(call: &Call<'_>, choice: Choice, shown: &Message) -> Answered {
+    let Some(query) = query_of(shown) else {
+        return Ok(Answer::Reply(replies::query_gone(), CallOutcome::Refused));
+    };
+    let chart = Extra::Chart(WantedChart::Choice(choice));
+    run_again(call, &query, shown, Some(chart)).await
 }
 
 /// Returns the place of a past query: its session if that still exists, and its catalog.

@@ -14,7 +14,7 @@ use crate::discord::{
     replies::{self, File, Reply},
 };
 
-/// The file of a result can't be downloaded from Discord any more.
+/// A file of a result can't be downloaded from Discord any more.
 struct FileGone;
 
 /// Posts the result in `shown`, one of the bot's private replies, in the channel.
@@ -25,8 +25,8 @@ pub(crate) async fn share(call: &Call<'_>, shown: &Message) -> Answered {
     };
     let text = replies::strip_private_lines(&shown.content);
     let request = format!("share-{}", shown.id);
-    let (reply, outcome) = match file_of(call, shown).await {
-        Ok(file) => post_shared(call, text, file, &request).await,
+    let (reply, outcome) = match files_of(call, shown).await {
+        Ok(files) => post_shared(call, text, files, &request).await,
         Err(FileGone) => (replies::share_without_file(text), CallOutcome::Done),
     };
     Ok(Answer::Reply(keep_buttons(reply, shown), outcome))
@@ -37,15 +37,15 @@ pub(crate) async fn share(call: &Call<'_>, shown: &Message) -> Answered {
 pub(super) async fn post_shared(
     call: &Call<'_>,
     text: &str,
-    file: Option<File>,
+    files: Vec<File>,
     request: &str,
 ) -> (Reply, CallOutcome) {
-    let missing = call.context.missing_to_post(file.is_some());
+    let missing = call.context.missing_to_post(!files.is_empty());
     if !missing.is_empty() {
         let denied = replies::share_denied(text, &missing.get_permission_names());
         return (denied, CallOutcome::Refused);
     }
-    let reply = replies::shared(call.who.id.get(), text, file);
+    let reply = replies::shared(call.who.id.get(), text, files);
     // Mentions in the result must not notify anybody.
     let message = message(&reply, Some(request)).allowed_mentions(CreateAllowedMentions::new());
     let posted = message
@@ -69,16 +69,16 @@ pub(super) async fn post_shared(
     }
 }
 
-/// Downloads the file that is attached to a message.
-async fn file_of(call: &Call<'_>, message: &Message) -> Result<Option<File>, FileGone> {
-    let Some(attached) = message.attachments.first() else {
-        return Ok(None);
-    };
-    match query_file::download(&call.bot.files, attached).await {
-        Ok(content) => Ok(Some(File {
+/// Downloads the files that are attached to a message.
+async fn files_of(call: &Call<'_>, message: &Message) -> Result<Vec<File>, FileGone> {
+    let mut files = Vec::new();
+    for attached in &message.attachments {
+        let content = query_file::download(&call.bot.files, attached).await;
+        files.push(File {
             name: attached.filename.clone(),
-            content,
-        })),
-        Err(_) => Err(FileGone),
+            content: content.map_err(|_| FileGone)?,
+            alt: attached.description.clone(),
+        });
     }
+    Ok(files)
 }

@@ -3,8 +3,9 @@
 use std::{borrow::Cow, time::Duration};
 
 use async_trait::async_trait;
+use chart::NoChart;
 use reqwest::Client;
-use tokio::time::sleep;
+use tokio::{task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -20,12 +21,13 @@ use crate::{
         bot::{Bot, InteractionContext},
         buttons::Button,
         call::{Answer, Answered, Call, CallOutcome, Command, explain},
+        charts::{self, Picture, WantedChart},
         comments::ends_in_comment,
-        file_format::{FileFormat, WantedFile},
+        file_format::FileFormat,
         forms::{Draft, Form, SqlOptions},
         goals::Goal,
         query_file,
-        replies::{self, QueryContext, Reply},
+        replies::{self, Extras, QueryContext, Reply},
     },
     history::{PastOutcome, QueryId},
     runtime::QueryResponse,
@@ -46,11 +48,21 @@ const SPEC: CommandSpec = CommandSpec {
         To share it, you need the permission to post here yourself. Results that are too \
         long or wide for a message come as a CSV file. In it, an apostrophe begins each text that a \
         spreadsheet would take for a formula. **Download CSV** and **Download Parquet** run the query again \
-        and attach the file; with `format` it comes at once. A Parquet file has DuckDB's types. Send one statement at a time. \
+        and attach the file; with `format` it comes at once. A Parquet file has DuckDB's types. **Chart** runs the query \
+        again and draws the result, and `chart` does so at once. The menu under the picture has other charts of \
+        the same columns. Send one statement at a time. \
         It must be one that reads, such as `SELECT`, `DESCRIBE`, `SUMMARIZE` or `EXPLAIN`, unless this \
         server's admins allow you more. Names of tables need no catalog, and no schema if there is only \
         one.",
-    options: &[QUERY, FILE, FORMAT, SHARE, OWN_SESSION, QUERY_CATALOG],
+    options: &[
+        QUERY,
+        FILE,
+        CHART,
+        FORMAT,
+        SHARE,
+        OWN_SESSION,
+        QUERY_CATALOG,
+    ],
 };
 
 const QUERY: OptionSpec = OptionSpec {
@@ -72,6 +84,12 @@ const FORMAT: OptionSpec = OptionSpec {
         FileFormat::Csv.name(),
         FileFormat::Parquet.name(),
     ])),
+};
+
+const CHART: OptionSpec = OptionSpec {
+    name: "chart",
+    summary: "Also draw the result: auto, line, bar, scatter or number",
+    kind: OptionKind::Suggested(Suggestions::Texts(WantedChart::NAMES)),
 };
 
 const SHARE: OptionSpec = OptionSpec {
@@ -96,7 +114,7 @@ impl Command for Sql {
     }
 
     fn form(&self, options: Options<'_>) -> Option<Form> {
-        if options.file(FILE.name).is_some() || unknown_format(options).is_some() {
+        if options.file(FILE.name).is_some() || refuse_unknown(options).is_some() {
             return None;
         }
         let draft = match options.text(QUERY.name) {
@@ -124,7 +142,7 @@ impl Command for Sql {
             stored: Some(QueryId::of(query_to_keep(options)?)),
             catalog: how.catalog,
             share: how.share,
-            format: how.file.map(|file| file.format),
+            format: how.file,
         };
         form_for(bot, context, goal).await
     }
@@ -142,8 +160,7 @@ impl Command for Sql {
     }
 
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
-        if let Some(typed) = unknown_format(options) {
-            let reply = replies::unknown_format(typed);
+        if let Some(reply) = refuse_unknown(options) {
             return Ok(Answer::Reply(reply, CallOutcome::Refused));
         }
         match typed(&call.bot.files, options).await {
@@ -178,20 +195,20 @@ fn sql_options(options: Options<'_>) -> SqlOptions {
         session: options.text(OWN_SESSION.name).map(str::to_owned),
         catalog: options.text(QUERY_CATALOG.name).map(str::to_owned),
         share: options.flag(SHARE.name),
-        file: options
-            .text(FORMAT.name)
-            .and_then(FileFormat::find)
-            .map(|format| WantedFile {
-                format,
-                is_rerun: false,
-            }),
+        file: options.text(FORMAT.name).and_then(FileFormat::find),
+        chart: options.text(CHART.name).and_then(WantedChart::find),
+        is_rerun: false,
     }
 }
 
-/// Returns the typed format if there is no such one.
-fn unknown_format(options: Options<'_>) -> Option<&str> {
-    let typed = options.text(FORMAT.name)?;
-    FileFormat::find(typed).is_none().then_some(typed)
+/// Refuses a typed format or kind of chart if there is no such one.
+fn refuse_unknown(options: Options<'_>) -> Option<Reply> {
+    let [format, chart] = [FORMAT.name, CHART.name].map(|name| options.text(name));
+    let format = format.filter(|typed| FileFormat::find(typed).is_none());
+    let chart = chart.filter(|typed| WantedChart::find(typed).is_none());
+    format
+        .map(replies::unknown_format)
+        .or(chart.map(replies::unknown_chart))
 }
 
 /// Answers a query.
@@ -204,6 +221,7 @@ pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answe
         room,
         session,
         catalog,
+        has_chart,
         downloads,
         past,
     } = match call
@@ -225,11 +243,13 @@ pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answe
         Some(Err(problem)) => Asked::failed(sql, &problem),
     };
     if how.share && reply.is_answer() {
-        let file = reply.file.take();
-        let shared = post_shared(call, &reply.text, file.clone(), &call.request.0);
+        let files = std::mem::take(&mut reply.files);
+        let shared = post_shared(call, &reply.text, files.clone(), &call.request.0);
         (reply, outcome) = shared.await;
-        // If the result could not be shared, the private reply keeps its file.
-        reply.file = file.filter(|_| reply.is_answer());
+        // If the result could not be shared, the private reply keeps its files.
+        if reply.is_answer() {
+            reply.files = files;
+        }
     }
     Ok(Answer::Query {
         reply: {
@@ -239,7 +259,11 @@ pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answe
                 ..how.clone()
             };
             let open = session.map(Button::Open);
-            offer_again(call, reply, sql, &place, open, &downloads)
+            let extras = Extras {
+                chart: has_chart,
+                downloads: &downloads,
+            };
+            offer_again(call, reply, sql, &place, open, extras)
         },
         outcome,
         room,
@@ -261,6 +285,8 @@ struct Asked {
     session: Option<SessionId>,
     /// Catalog that was asked, as in a record.
     catalog: Option<String>,
+    /// True if the result can be had as a chart.
+    has_chart: bool,
     /// Formats in which the result can be had.
     downloads: Vec<FileFormat>,
     past: PastOutcome,
@@ -274,6 +300,7 @@ impl Asked {
             room: None,
             session: None,
             catalog: None,
+            has_chart: false,
             downloads: Vec::new(),
             past,
         }
@@ -318,12 +345,9 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
     let since = bot.service.now();
     let is_over = CancellationToken::new();
     let answered = async {
-        let is_rerun = how.file.is_some_and(|file| file.is_rerun);
         let options = RunOptions {
-            allow_writes: may_write(call) && !is_rerun,
-            parquet: how
-                .file
-                .is_some_and(|file| file.format == FileFormat::Parquet),
+            allow_writes: may_write(call) && !how.is_rerun,
+            parquet: how.file == Some(FileFormat::Parquet),
         };
         let answered = bot
             .service
@@ -344,19 +368,20 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
         }
     };
     let (answered, ()) = tokio::join!(answered, shows);
-    let asked = |reply, outcome, downloads, past| Asked {
+    let asked = |reply, outcome, (has_chart, downloads), past| Asked {
         reply,
         outcome,
         room: Some(permit.end_query()),
         session: (!seen.record.is_runner()).then(|| seen.record.id.clone()),
         catalog: Some(seen.record.catalog.clone()),
+        has_chart,
         downloads,
         past,
     };
     let Some(answer) = answered? else {
         let reply = replies::cancelled(sql);
         let past = PastOutcome::Cancelled;
-        return Ok(asked(reply, CallOutcome::Done, Vec::new(), past));
+        return Ok(asked(reply, CallOutcome::Done, (false, Vec::new()), past));
     };
     let outcome = match &answer {
         QueryResponse::Rows(_) | QueryResponse::Done { .. } => CallOutcome::Done,
@@ -366,16 +391,42 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
         QueryResponse::Error(wrong) => bot.service.look_up_table(seen, wrong).await,
         _ => None,
     };
+    let (answer, chart) = draw(bot, answer, how.chart.clone()).await;
     let question = QueryContext {
         sql,
         session: (!seen.record.is_runner()).then_some(&seen.record.id),
         catalog: &bot.service.catalog_name(seen),
         missing: missing.as_ref(),
         file: how.file,
+        chart: chart.as_ref(),
+        is_rerun: how.is_rerun,
     };
     let reply = replies::answer(&question, &answer);
-    let downloads = replies::downloads(&answer, &reply);
-    Ok(asked(reply, outcome, downloads, past_outcome(&answer)))
+    let extras = (
+        chart.is_none() && replies::has_chart(&answer, &reply),
+        replies::downloads(&answer, &reply),
+    );
+    Ok(asked(reply, outcome, extras, past_outcome(&answer)))
+}
+
+/// Draws the wanted chart of an answer with rows.
+async fn draw(
+    bot: &Bot,
+    answer: QueryResponse,
+    wanted: Option<WantedChart>,
+) -> (QueryResponse, Option<Result<Picture, NoChart>>) {
+    let (rows, wanted) = match (answer, wanted) {
+        (QueryResponse::Rows(rows), Some(wanted)) => (rows, wanted),
+        (answer, _) => return (answer, None),
+    };
+    let permit = bot.charts.acquire().await;
+    let drawn = spawn_blocking(move || {
+        let drawn = charts::draw(&rows, &wanted);
+        (QueryResponse::Rows(rows), Some(drawn))
+    });
+    let drawn = drawn.await.expect("drawing does not panic");
+    drop(permit);
+    drawn
 }
 
 fn past_outcome(answer: &QueryResponse) -> PastOutcome {

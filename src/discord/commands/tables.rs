@@ -83,7 +83,7 @@ pub(super) async fn tables(
     let all = service.tables(seen).await?;
     let catalog = service.catalog_name(seen);
     let reply = || replies::tables(&seen.record, &catalog, &all, pattern.as_deref());
-    let small = Some(reply()).filter(|reply| reply.file.is_none());
+    let small = Some(reply()).filter(|reply| reply.files.is_empty());
     if let Some(reply) = small {
         return Ok(reply.into());
     }

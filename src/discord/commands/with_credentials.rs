@@ -12,7 +12,6 @@ use crate::{
     discord::{
         buttons::Button,
         call::{Answer, Answered, Call, CallOutcome, explain},
-        file_format::WantedFile,
         forms::SqlOptions,
         goals::Goal,
         replies::{self, Reply},
@@ -63,10 +62,8 @@ pub(crate) async fn go_on(
                 session: None,
                 catalog,
                 share,
-                file: format.map(|format| WantedFile {
-                    format,
-                    is_rerun: false,
-                }),
+                file: format,
+                ..SqlOptions::default()
             };
             run_query(call, stored.as_ref(), query, &how).await
         }

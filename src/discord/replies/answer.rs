@@ -3,6 +3,7 @@
 
 use super::{
     format::{count_of, grouped},
+    picture::{chart_notes, no_chart, with_picture},
     query_errors::{QueryContext, block, hint, point_at_error},
     reply::{Emphasis, MAX_MESSAGE_CHARS, Reply, message_len, shorten},
     request_failures::request_failure,
@@ -81,7 +82,17 @@ pub(crate) fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Rep
 
 fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
     let head = quote_query(question.sql);
-    let note = wanted_file_note(question, rows);
+    let again = match (question.is_rerun, question.chart) {
+        (false, _) => "",
+        (true, None) => " The query ran again for this file.",
+        (true, Some(_)) => " The query ran again for this chart.",
+    };
+    let about_chart = match question.chart {
+        None => String::new(),
+        Some(Ok(picture)) => chart_notes(picture),
+        Some(Err(why)) => no_chart(*why),
+    };
+    let note = again.to_owned() + &wanted_file_note(question, rows) + &about_chart;
     let room = MAX_MESSAGE_CHARS - message_len(&head) - FRAME_CHARS - message_len(&note);
     let shown = table(rows, room);
     let count = rows.count();
@@ -127,8 +138,15 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
                  no default. `/duck tables` and `SHOW ALL TABLES` list all tables.";
     }
     let reply = Reply::new(text).with(Emphasis::Secondary, "Share", Button::Share);
-    let file = has_file.then(|| result_file(question.sql, rows));
-    Reply { file, ..reply }
+    let files = has_file.then(|| result_file(question.sql, rows));
+    let reply = Reply {
+        files: files.into_iter().collect(),
+        ..reply
+    };
+    match question.chart {
+        Some(Ok(picture)) => with_picture(reply, picture),
+        _ => reply,
+    }
 }
 
 /// Tells how much of the rows is shown.

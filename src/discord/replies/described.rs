@@ -87,12 +87,9 @@ pub(crate) fn table_statistics(name: &TableName, catalog: &str, rows: &Rows) -> 
     if !is_whole {
         text += "\nThe attached file has all of them.";
     }
-    let file = (!is_whole).then(|| File {
-        name: "statistics.csv".into(),
-        content: table::csv(rows).into(),
-    });
+    let file = (!is_whole).then(|| File::new("statistics.csv", table::csv(rows)));
     Reply {
-        file,
+        files: file.into_iter().collect(),
         ..Reply::new(text)
     }
 }

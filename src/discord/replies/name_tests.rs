@@ -79,7 +79,7 @@ fn texts(name: &str) -> Vec<(&'static str, String)> {
         session: Some(&id),
         catalog: "lake",
         missing: Some(&missing_table),
-        file: None,
+        ..QueryContext::default()
     };
     let missing = QueryError {
         kind: "Catalog".into(),
@@ -198,7 +198,7 @@ fn a_long_table_name_hides_no_others() {
     };
     let told = tables(&record(Stage::Running), "lake", &list, None);
     assert!(told.text.contains("x…\nzoo.orders\n"), "{}", told.text);
-    let file = told.file.expect("a file with the whole names");
+    let file = told.files.first().expect("a file with the whole names");
     let text = String::from_utf8_lossy(&file.content);
     assert_eq!(text, format!("zoo.{}\nzoo.orders\n", "x".repeat(3000)));
 }

@@ -1,8 +1,10 @@
 //! DuckDB's errors in replies, with the next step. Foreign text is cleaned and shown as code.
 
+use chart::NoChart;
+
 use super::{format::code, reply::shorten, request_failures::request_failure};
 use crate::{
-    discord::{file_format::WantedFile, table::clean},
+    discord::{charts::Picture, file_format::FileFormat, table::clean},
     runtime::{QueryError, display_identifier},
     service::MissingTable,
     session::SessionId,
@@ -14,6 +16,7 @@ const MAX_ERROR_CHARS: usize = 900;
 const ERROR_CONTEXT_CHARS: usize = 60;
 
 /// A query and where it ran.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct QueryContext<'a> {
     /// The query as the person typed it.
     pub sql: &'a str,
@@ -24,7 +27,11 @@ pub(crate) struct QueryContext<'a> {
     /// Table that was not found.
     pub missing: Option<&'a MissingTable>,
     /// File that the person wants.
-    pub file: Option<WantedFile>,
+    pub file: Option<FileFormat>,
+    /// Chart that the person wants, or the reason why there is none.
+    pub chart: Option<&'a Result<Picture, NoChart>>,
+    /// True if the query ran before, and runs again only for the file or the chart.
+    pub is_rerun: bool,
 }
 
 pub(super) fn block(text: &str) -> String {
@@ -140,7 +147,7 @@ mod tests {
             session: Some(&id),
             catalog: "lake",
             missing: Some(&missing),
-            file: None,
+            ..QueryContext::default()
         };
         let hint = hint(&question, &wrong);
         assert_eq!(hint.as_deref(), Some("Did you mean `lake.sales.orders`?"));

@@ -1,11 +1,14 @@
 //! Snapshots of the replies about the text of a query.
 
-use super::{tests::gallery, *};
+use chart::{Kind, NoChart, Note};
+
+use super::{picture::with_picture, tests::gallery, *};
 use crate::{
     discord::{
         access::DenialReason,
         buttons::PastQueryRef,
-        file_format::{FileFormat, WantedFile},
+        charts::{self, Picture, WantedChart},
+        file_format::FileFormat,
         query_file::UnreadableFile,
     },
     history::{PastOutcome, PastQuery},
@@ -75,31 +78,26 @@ fn running_and_editing_again() {
         ("late", query_not_read_in_time()),
         ("too long for a form", too_long_to_edit("SELECT 1")),
     ]));
-    let labels = shown(None).menu.into_iter().map(|entry| {
-        assert!(entry.label.chars().count() <= 100 && entry.description.len() <= 100);
-        format!(
-            "{:?}: {} ({})",
-            entry.button, entry.label, entry.description
-        )
+    let menu = shown(None).menu.expect("a menu");
+    let labels = menu.entries.into_iter().map(|entry| {
+        let description = entry.description.expect("a description");
+        assert!(entry.label.chars().count() <= 100 && description.len() <= 100);
+        format!("{:?}: {} ({description})", entry.button, entry.label)
     });
     insta::assert_snapshot!(labels.collect::<Vec<_>>().join("\n"));
 }
 
 #[test]
 fn files_with_a_result() {
-    let typed = |format| {
-        Some(WantedFile {
-            format,
-            is_rerun: false,
-        })
-    };
-    let told = |file, parquet| {
+    let told_again = |is_rerun, file, parquet| {
         let question = QueryContext {
             sql: "SELECT day, sum(n) AS n FROM orders",
             session: None,
             catalog: "lake",
             missing: None,
             file,
+            chart: None,
+            is_rerun,
         };
         let column = |name: &str, kind: &str| Column {
             name: name.into(),
@@ -119,8 +117,13 @@ fn files_with_a_result() {
             catalog: None,
         };
         let downloads = downloads(&rows, &reply);
-        with_query_buttons(reply, Some(query), None, &downloads)
+        let extras = Extras {
+            chart: has_chart(&rows, &reply),
+            downloads: &downloads,
+        };
+        with_query_buttons(reply, Some(query), None, extras)
     };
+    let told = |file, parquet| told_again(false, file, parquet);
     let wide = |count| ParquetFile {
         content: "PAR1".into(),
         rows: 1,
@@ -132,16 +135,15 @@ fn files_with_a_result() {
             })
             .collect(),
     };
-    let rerun = Some(WantedFile {
-        format: FileFormat::Parquet,
-        is_rerun: true,
-    });
-    let [csv, parquet] = FileFormat::ALL.map(typed);
+    let [csv, parquet] = FileFormat::ALL.map(Some);
     insta::assert_snapshot!(gallery(&[
         ("none", told(None, None)),
         ("csv", told(csv, None)),
         ("parquet", told(parquet, Some(Parquet::File(wide(0))))),
-        ("ran again", told(rerun, Some(Parquet::File(wide(1))))),
+        (
+            "ran again",
+            told_again(true, parquet, Some(Parquet::File(wide(1))))
+        ),
         ("many types", told(parquet, Some(Parquet::File(wide(5))))),
         (
             "failed",
@@ -162,7 +164,7 @@ fn a_statement_with_effects_offers_no_download() {
         session: None,
         catalog: "lake",
         missing: None,
-        file: None,
+        ..QueryContext::default()
     };
     let rows = |has_effects| {
         let rows = QueryResponse::Rows(Rows {
@@ -174,4 +176,69 @@ fn a_statement_with_effects_offers_no_download() {
     };
     assert_eq!(rows(false), FileFormat::ALL);
     assert_eq!(rows(true), []);
+}
+
+#[test]
+fn results_with_a_chart() {
+    let column = |name: &str, kind: &str| Column {
+        name: name.into(),
+        kind: kind.into(),
+    };
+    let rows = Rows {
+        columns: vec![column("species", "VARCHAR"), column("grams", "INTEGER")],
+        rows: [("teal", "330"), ("eider", "2200")]
+            .map(|(species, grams)| vec![Some(species.into()), Some(grams.into())])
+            .into(),
+        ..Rows::default()
+    };
+    let told = |chart: Result<Picture, NoChart>| {
+        let question = QueryContext {
+            sql: "FROM ducks",
+            catalog: "lake",
+            chart: Some(&chart),
+            ..QueryContext::default()
+        };
+        let reply = answer(&question, &QueryResponse::Rows(rows.clone()));
+        Reply {
+            files: Vec::new(),
+            ..reply
+        }
+    };
+    let drawn = charts::draw(&rows, &WantedChart::Best);
+    let noted = |note| {
+        drawn.clone().map(|mut picture| {
+            picture.drawing.notes = vec![note];
+            picture
+        })
+    };
+    let texts = [
+        ("drawn", told(drawn.clone())),
+        ("averaged", told(noted(Note::Averaged(9000)))),
+        ("thinned", told(noted(Note::Thinned(9000)))),
+        ("summed", told(noted(Note::Summed))),
+        ("others", told(noted(Note::Others(29)))),
+        ("series", told(noted(Note::SeriesLeftOut(1)))),
+        ("rows", told(noted(Note::RowsLeftOut(2)))),
+        ("glyphs", told(noted(Note::MissingGlyphs))),
+        ("no rows", told(Err(NoChart::NoRows))),
+        ("no numbers", told(Err(NoChart::NoNumbers))),
+        ("nothing", told(Err(NoChart::NothingToDraw))),
+        ("line", told(Err(NoChart::Unsuitable(Kind::Line)))),
+        ("bars", told(Err(NoChart::Unsuitable(Kind::Bars)))),
+        ("scatter", told(Err(NoChart::Unsuitable(Kind::Scatter)))),
+        ("number", told(Err(NoChart::Unsuitable(Kind::Number)))),
+        ("columns", told(Err(NoChart::UnknownColumn))),
+        ("unknown", unknown_chart("pie")),
+    ];
+    insta::assert_snapshot!(gallery(&texts));
+    let reply = with_picture(Reply::new(""), &drawn.expect("a chart"));
+    let file = reply.files.first().expect("a picture");
+    let alt = "Bars of grams by species: eider 2,200, teal 330.";
+    assert_eq!(
+        (file.name.as_str(), file.alt.as_deref()),
+        ("chart.png", Some(alt))
+    );
+    let entries = reply.menu.expect("a menu").entries;
+    let labels: Vec<_> = entries.iter().map(|it| it.label.as_str()).collect();
+    assert_eq!(labels, ["Line: grams by row", "Number: grams"]);
 }

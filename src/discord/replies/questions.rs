@@ -3,7 +3,7 @@
 use super::{
     answer::quote_query,
     format::{code, count_of, relative_time},
-    reply::{Emphasis, File, MenuEntry, Reply, shorten},
+    reply::{Emphasis, File, Menu, MenuEntry, Reply, shorten},
 };
 use crate::{
     discord::{
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Hint in a menu of queries before a choice.
-pub(crate) const MENU_PLACEHOLDER: &str = "Choose a query";
+const HISTORY_HINT: &str = "Choose a query";
 /// Maximum length of a query in a menu. Discord allows 100 characters, and [`isolate`] may add two.
 const MAX_ENTRY_CHARS: usize = 98;
 
@@ -72,12 +72,19 @@ pub(crate) fn with_query(sql: &str, reply: Reply) -> Reply {
     }
 }
 
+/// Further forms in which a result can be had.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Extras<'a> {
+    pub chart: bool,
+    pub downloads: &'a [FileFormat],
+}
+
 /// Adds the buttons for a query that has ended.
 pub(crate) fn with_query_buttons(
     reply: Reply,
     query: Option<PastQueryRef>,
     open: Option<Button>,
-    downloads: &[FileFormat],
+    extras: Extras<'_>,
 ) -> Reply {
     let reply = match &query {
         Some(query) => reply
@@ -99,7 +106,11 @@ pub(crate) fn with_query_buttons(
         return reply;
     };
     let first = reply.buttons.len();
-    for format in downloads {
+    if extras.chart {
+        let button = Button::Chart(query.clone());
+        reply = reply.with(Emphasis::Secondary, "Chart", button);
+    }
+    for format in extras.downloads {
         let label = match format {
             FileFormat::Csv => "Download CSV",
             FileFormat::Parquet => "Download Parquet",
@@ -146,10 +157,7 @@ pub(crate) fn query_not_read_in_time() -> Reply {
 /// Gives a person the query that does not fit into a form, as a file.
 pub(crate) fn too_long_to_edit(sql: &str) -> Reply {
     Reply {
-        file: Some(File {
-            name: "query.sql".into(),
-            content: sql.into(),
-        }),
+        files: vec![File::new("query.sql", sql)],
         ..Reply::new(
             "This query is too long for a form. Edit the attached file, and run it with `/duck sql` and \
              the option `file`.",
@@ -194,20 +202,24 @@ pub(crate) fn history(
                 session: None,
                 catalog: query.catalog.clone(),
             };
-            with_query_buttons(Reply::new(text), Some(buttons), None, &[])
+            with_query_buttons(Reply::new(text), Some(buttons), None, Extras::default())
         }
     };
     let entry = |query: &PastQuery| MenuEntry {
         button: Button::ShowPastQuery(query.id()),
         label: isolate(shorten(&clean(&one_line(&query.sql)), MAX_ENTRY_CHARS)),
-        description: format!(
+        description: Some(format!(
             "{}, {}",
             past_outcome(query.outcome),
             query.at.format("%Y-%m-%d %H:%M UTC")
-        ),
+        )),
     };
+    let entries: Vec<_> = queries.iter().take(MAX_QUERIES).map(entry).collect();
     Reply {
-        menu: queries.iter().take(MAX_QUERIES).map(entry).collect(),
+        menu: (!entries.is_empty()).then_some(Menu {
+            hint: HISTORY_HINT,
+            entries,
+        }),
         ..reply.with(Emphasis::Danger, "Delete all", Button::DeleteHistory)
     }
 }

@@ -35,17 +35,19 @@ pub(crate) fn shorten(text: &str, max: usize) -> String {
     }
 }
 
-/// A message with optional buttons and an optional file.
+/// A message with optional buttons, menu and files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// Discord markdown.
     pub text: String,
     /// Buttons under the text, at most five in a row, in at most five rows.
     pub buttons: Vec<LabelledButton>,
-    /// Menu above the buttons, at most 25 entries.
-    pub menu: Vec<MenuEntry>,
-    /// Attached file.
-    pub file: Option<File>,
+    /// Menu above the buttons.
+    pub menu: Option<Menu>,
+    /// Attached files. Discord shows pictures below the text.
+    pub files: Vec<File>,
+    /// True if an edited message keeps the files that it has.
+    pub keeps_files: bool,
 }
 
 /// A file to attach to a message.
@@ -53,6 +55,17 @@ pub struct Reply {
 pub struct File {
     pub name: String,
     pub content: Vec<u8>,
+    /// Text for people who don't see the picture in the file.
+    pub alt: Option<String>,
+}
+
+/// A menu of which one entry can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Menu {
+    /// Text while nothing is chosen.
+    pub hint: &'static str,
+    /// At most 25 entries.
+    pub entries: Vec<MenuEntry>,
 }
 
 /// An entry of a menu. Choosing it is the same as pressing its button.
@@ -61,7 +74,7 @@ pub struct MenuEntry {
     pub button: Button,
     /// At most 100 characters, as the description.
     pub label: String,
-    pub description: String,
+    pub description: Option<String>,
 }
 
 /// A button with its label and style.
@@ -86,13 +99,24 @@ pub enum Emphasis {
     Danger,
 }
 
+impl File {
+    pub(super) fn new(name: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
+        Self {
+            name: name.into(),
+            content: content.into(),
+            alt: None,
+        }
+    }
+}
+
 impl Reply {
     pub(super) fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
             buttons: Vec::new(),
-            menu: Vec::new(),
-            file: None,
+            menu: None,
+            files: Vec::new(),
+            keeps_files: false,
         }
     }
 
@@ -104,9 +128,8 @@ impl Reply {
     /// Attaches the log of a session's DuckDB.
     pub(super) fn with_log(self, record: &Record, text: String) -> Self {
         let name = format!("duckui-{}.log", record.id);
-        let content = text.into();
         Self {
-            file: Some(File { name, content }),
+            files: vec![File::new(name, text)],
             ..self
         }
     }

@@ -6,7 +6,7 @@ use super::{
     reply::{File, Reply},
 };
 use crate::{
-    discord::{file_format::FileFormat, table},
+    discord::{charts, file_format::FileFormat, table},
     runtime::{Parquet, QueryResponse, Rows},
 };
 
@@ -26,7 +26,7 @@ pub(crate) fn downloads(answer: &QueryResponse, reply: &Reply) -> Vec<FileFormat
     if rows.has_effects || !reply.is_answer() {
         return Vec::new();
     }
-    let has_csv = reply.file.is_some() && !has_parquet(rows);
+    let has_csv = reply.files.iter().any(|file| file.name.ends_with(".csv"));
     let is_left = |format: &FileFormat| match format {
         FileFormat::Csv => !has_csv,
         FileFormat::Parquet => rows.parquet.is_none(),
@@ -34,32 +34,33 @@ pub(crate) fn downloads(answer: &QueryResponse, reply: &Reply) -> Vec<FileFormat
     FileFormat::ALL.into_iter().filter(is_left).collect()
 }
 
+/// Returns true if an answer can be had as a chart. `reply` is the reply with it.
+pub(crate) fn has_chart(answer: &QueryResponse, reply: &Reply) -> bool {
+    match answer {
+        QueryResponse::Rows(rows) => {
+            !rows.has_effects && reply.is_answer() && charts::can_draw(rows)
+        }
+        _ => false,
+    }
+}
+
 /// Returns the file with the rows, named after the query.
 pub(super) fn result_file(sql: &str, rows: &Rows) -> File {
     match &rows.parquet {
-        Some(Parquet::File(file)) => File {
-            name: file_name(sql, rows, FileFormat::Parquet),
-            content: file.content.clone(),
-        },
-        _ => File {
-            name: file_name(sql, rows, FileFormat::Csv),
-            content: table::csv(rows).into(),
-        },
+        Some(Parquet::File(file)) => File::new(
+            file_name(sql, rows, FileFormat::Parquet),
+            file.content.clone(),
+        ),
+        _ => File::new(file_name(sql, rows, FileFormat::Csv), table::csv(rows)),
     }
 }
 
 /// Returns what the person should know about the file that they asked for.
 pub(super) fn wanted_file_note(question: &QueryContext<'_>, rows: &Rows) -> String {
-    let Some(wanted) = question.file else {
+    if question.file != Some(FileFormat::Parquet) {
         return String::new();
-    };
+    }
     let mut note = String::new();
-    if wanted.is_rerun {
-        note += " The query ran again for this file.";
-    }
-    if wanted.format == FileFormat::Csv {
-        return note;
-    }
     let reason = match &rows.parquet {
         Some(Parquet::File(file)) => {
             let changed = file.changed.iter().take(MAX_CHANGED).map(|it| {

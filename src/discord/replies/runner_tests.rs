@@ -48,7 +48,7 @@ fn running_queries_without_a_session() {
         session: None,
         catalog: "lake",
         missing: None,
-        file: None,
+        ..QueryContext::default()
     };
     let rows = QueryResponse::Rows(Rows {
         columns: vec![Column {

@@ -48,9 +48,9 @@ pub(crate) fn query_over() -> Reply {
 }
 
 /// Public message with a shared result. `text` is the text of a reply by `answer`.
-pub(crate) fn shared(who: u64, text: &str, file: Option<File>) -> Reply {
+pub(crate) fn shared(who: u64, text: &str, files: Vec<File>) -> Reply {
     Reply {
-        file,
+        files,
         ..Reply::new(format!("<@{who}> shared a query:\n{text}"))
     }
 }

@@ -86,10 +86,7 @@ pub(crate) fn tables(
         // A name with a line break would look like two.
         let lines = like.iter().map(|name| clean(&line(name)) + "\n");
         Reply {
-            file: Some(File {
-                name: "tables.txt".into(),
-                content: lines.collect::<String>().into(),
-            }),
+            files: vec![File::new("tables.txt", lines.collect::<String>())],
             ..Reply::new(text)
         }
     }
@@ -110,12 +107,9 @@ pub(crate) fn table_columns(name: &TableName, catalog: &str, rows: &Rows) -> Rep
         text += "The attached file has the complete list.";
         text += formula_note(rows);
     }
-    let file = (!is_whole).then(|| File {
-        name: "columns.csv".into(),
-        content: table::csv(rows).into(),
-    });
+    let file = (!is_whole).then(|| File::new("columns.csv", table::csv(rows)));
     Reply {
-        file,
+        files: file.into_iter().collect(),
         ..Reply::new(text)
     }
 }

@@ -122,7 +122,7 @@ pub(super) fn gallery(replies: &[(&str, Reply)]) -> String {
                 button.button.custom_id()
             ));
         }
-        if let Some(file) = &reply.file {
+        for file in &reply.files {
             text.push_str(&format!(
                 "{}: {}\n",
                 file.name,
@@ -145,7 +145,7 @@ fn asking_duckdb() {
             catalog: "lake",
             missing: matches!(said, QueryResponse::Error(it) if it.missing.is_some())
                 .then_some(&unknown),
-            file: None,
+            ..QueryContext::default()
         };
         answer(&question, said)
     };
@@ -196,7 +196,7 @@ fn asking_duckdb() {
         failure: None,
     };
     let mut short = to(sql, &rows(200, true));
-    short.file = None;
+    short.files.clear();
     let all = |more| TableList {
         names: [("sales", "orders"), ("web", "visits"), ("a.b", "places")]
             .map(|(schema, table)| TableName::new(schema, table))
@@ -316,7 +316,7 @@ fn asking_duckdb() {
         ("no access", to(sql, &no_access)),
         ("timed out", to(sql, &QueryResponse::TimedOut)),
         ("exited", to(sql, &QueryResponse::Exited)),
-        ("shared", shared(7, &told.text, None)),
+        ("shared", shared(7, &told.text, Vec::new())),
         ("shared, private reply", share_done(&told.text)),
         (
             "not shared",

@@ -32,7 +32,7 @@ use crate::shared::Shared;
 const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 /// Policy that allows only the page's own scripts and styles, and nothing from messages.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 macro_rules! page {
     ($($name:literal),*) => {

@@ -1,5 +1,7 @@
 //! State of the page for one person, as JSON. Reads the state, no I/O.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde_json::{Value, json};
 
 use super::fault_buttons::fault_buttons;
@@ -95,8 +97,12 @@ fn message(state: &State, message: &Message) -> Value {
     let files = message.files.iter().enumerate().map(|(at, file)| {
         // The page shows text, and loads other files from their URL.
         let text = std::str::from_utf8(&file.content).ok();
-        let url = format!("/files/{}/{at}", message.id);
-        json!({ "name": file.name, "content": text, "size": file.content.len(), "url": url })
+        // An edited message has other files at the same places, which a browser must load again.
+        let mut version = DefaultHasher::new();
+        file.content.hash(&mut version);
+        let url = format!("/files/{}/{at}?version={:x}", message.id, version.finish());
+        json!({ "name": file.name, "content": text, "size": file.content.len(), "url": url,
+            "description": file.description })
     });
     let pinged = message.notified.iter().map(Snowflake::to_string);
     json!({

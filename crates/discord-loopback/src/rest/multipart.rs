@@ -47,8 +47,21 @@ pub(super) fn payload(content_type: &str, bytes: &[u8]) -> Option<Value> {
     } else {
         &mut payload
     };
+    for file in &mut files {
+        let described = message["attachments"].as_array().into_iter().flatten();
+        let mut described = described.filter(|it| id_of(it) == id_of(file));
+        if let Some(described) = described.next() {
+            file["description"] = described["description"].clone();
+        }
+    }
     message["attachments"] = files.into();
     Some(payload)
+}
+
+/// ID of an attachment object, which is a number or text.
+fn id_of(attachment: &Value) -> Option<u64> {
+    let id = &attachment["id"];
+    id.as_u64().or_else(|| id.as_str()?.parse().ok())
 }
 
 fn split<'a>(bytes: &'a [u8], at: &[u8]) -> Vec<&'a [u8]> {
@@ -83,7 +96,7 @@ mod tests {
             filename=\"log.txt\"\r\n\r\nquack\r\n--b\r\nContent-Disposition: form-data; \
             name=\"files[1]\"; filename=\"a.bin\"\r\n\r\n\xff\0--\r\n\r\n--b\r\n\
             Content-Disposition: form-data; \
-            name=\"payload_json\"\r\n\r\n{\"content\":\"x\"}\r\n--b--\r\n";
+            name=\"payload_json\"\r\n\r\n{\"content\":\"x\",\"attachments\":[{\"id\":0,\"description\":\"d\"}]}\r\n--b--\r\n";
         let payload = payload("multipart/form-data; boundary=b", form).unwrap();
         assert_eq!(payload["content"], "x");
         let [text, binary] = [0, 1].map(|at| &payload["attachments"][at]);
@@ -92,6 +105,7 @@ mod tests {
             (&json!("log.txt"), &json!("quack"))
         );
         assert_eq!(file_content(text), b"quack");
+        assert_eq!(text["description"], "d");
         assert_eq!(binary["content"], Value::Null);
         assert_eq!(file_content(binary), b"\xff\0--\r\n");
     }

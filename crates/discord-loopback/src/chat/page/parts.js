@@ -30,7 +30,8 @@ function embedFooter({ footer, timestamp }) {
 }
 
 export function files(all) {
-  return all.map(({ name, content, size, url }) => {
+  return all.map(({ name, content, size, url, description }) => {
+    if (/\.(png|jpe?g|gif|webp)$/i.test(name)) return el("img.picture", { src: url, alt: description ?? name });
     if (content === null) return binaryFile(name, size, url);
     const blob = new Blob([content], { type: "text/plain;charset=utf-8" });
     const lines = content.trimEnd().split("\n").length;

@@ -1,0 +1,257 @@
+//! Kind and columns of a chart: the first choice for a frame, and the others.
+
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+use crate::{
+    frame::{Frame, Holds},
+    kind::Kind,
+    no_chart::NoChart,
+    text::{fitted_chars, shown},
+};
+
+/// Kind and columns of a chart. As text, it is like `line.0.2+3.1`: the kind, the column along the chart, those
+/// with the numbers, and the one with the series. `-` stands for no column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    pub kind: Kind,
+    /// Column along the chart: times, numbers or categories. `None`: the order of the rows.
+    pub along: Option<usize>,
+    /// Columns with the numbers. Only a line has several.
+    pub numbers: Vec<usize>,
+    /// Column whose categories are series of a line.
+    pub series: Option<usize>,
+}
+
+/// Largest number of lines for columns with numbers.
+const MAX_LINES: usize = 8;
+/// Most choices that are offered, as in a select menu of Discord.
+const MAX_CHOICES: usize = 25;
+/// Maximum length of a column's name in a label.
+const MAX_NAME_CHARS: usize = 24;
+
+impl fmt::Display for Choice {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let column = |it: Option<usize>| it.map_or("-".to_owned(), |it| it.to_string());
+        let numbers: Vec<_> = self.numbers.iter().map(usize::to_string).collect();
+        let (along, series) = (column(self.along), column(self.series));
+        let kind = self.kind.name();
+        write!(to, "{kind}.{along}.{}.{series}", numbers.join("+"))
+    }
+}
+
+impl FromStr for Choice {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let parts: Vec<_> = text.split('.').collect();
+        let [kind, along, numbers, series] = parts[..] else {
+            return Err(());
+        };
+        let number = |it: &str| it.parse().map_err(|_| ());
+        let column = |it: &str| match it {
+            "-" => Ok(None),
+            it => number(it).map(Some),
+        };
+        Ok(Self {
+            kind: Kind::find(kind).ok_or(())?,
+            along: column(along)?,
+            numbers: numbers.split('+').map(number).collect::<Result<_, _>>()?,
+            series: column(series)?,
+        })
+    }
+}
+
+impl Frame<'_> {
+    /// Chooses a chart for the columns: a line over times, bars for categories, a scatter chart of two numbers, or
+    /// one number in large.
+    ///
+    /// # Errors
+    /// If no chart shows these rows.
+    pub fn suggest(&self) -> Result<Choice, NoChart> {
+        if self.rows.is_empty() {
+            return Err(NoChart::NoRows);
+        }
+        let first = self.choices().into_iter().next();
+        first.ok_or(NoChart::NoNumbers)
+    }
+
+    /// Chooses a chart of this kind.
+    ///
+    /// # Errors
+    /// If no chart of this kind shows these rows.
+    pub fn suggest_kind(&self, kind: Kind) -> Result<Choice, NoChart> {
+        self.suggest()?;
+        let mut all = self.all_choices();
+        all.find(|it| it.kind == kind)
+            .ok_or(NoChart::Unsuitable(kind))
+    }
+
+    /// Returns the choices for these columns, the best one first.
+    pub fn choices(&self) -> Vec<Choice> {
+        self.all_choices().take(MAX_CHOICES).collect()
+    }
+
+    fn all_choices(&self) -> impl Iterator<Item = Choice> {
+        let numbers: Vec<_> = self.columns_of(Holds::Numbers).collect();
+        let times: Vec<_> = self.columns_of(Holds::Times).collect();
+        let categories: Vec<_> = self.columns_of(Holds::Categories).collect();
+        let mut all = Vec::new();
+        let choice = |kind, along, numbers: &[usize], series| Choice {
+            kind,
+            along,
+            numbers: numbers.to_vec(),
+            series,
+        };
+        let is_figure = self.rows.len() == 1 && (1..=2).contains(&numbers.len());
+        let figures = numbers
+            .iter()
+            .enumerate()
+            .map(|(at, it)| {
+                let second = numbers.get(at + 1).filter(|_| self.rows.len() == 1);
+                let both: Vec<_> = [it].into_iter().chain(second).copied().collect();
+                choice(Kind::Number, None, &both, None)
+            })
+            .collect::<Vec<_>>();
+        if is_figure {
+            all.extend(figures.iter().cloned());
+        }
+        // A category that names each row once has no course over time.
+        let names = categories.iter().filter(|it| self.names_rows(**it));
+        let bars = |along: &usize| {
+            let all = numbers.iter();
+            all.map(|it| choice(Kind::Bars, Some(*along), &[*it], None))
+                .collect::<Vec<_>>()
+        };
+        if !times.is_empty() {
+            all.extend(names.flat_map(bars));
+        }
+        for time in &times {
+            if numbers.is_empty() {
+                break;
+            }
+            for category in &categories {
+                all.extend(
+                    numbers
+                        .iter()
+                        .map(|it| choice(Kind::Line, Some(*time), &[*it], Some(*category))),
+                );
+            }
+            let together = &numbers[..numbers.len().min(MAX_LINES)];
+            all.push(choice(Kind::Line, Some(*time), together, None));
+            if numbers.len() > 1 {
+                all.extend(
+                    numbers
+                        .iter()
+                        .map(|it| choice(Kind::Line, Some(*time), &[*it], None)),
+                );
+            }
+        }
+        for along in categories.iter().chain(&times) {
+            all.extend(
+                bars(along)
+                    .into_iter()
+                    .filter(|it| !all.contains(it))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        for (at, x) in numbers.iter().enumerate() {
+            all.extend(
+                numbers[at + 1..]
+                    .iter()
+                    .map(|y| choice(Kind::Scatter, Some(*x), &[*y], None)),
+            );
+        }
+        for (at, x) in numbers.iter().enumerate() {
+            all.extend(
+                numbers[at + 1..]
+                    .iter()
+                    .map(|y| choice(Kind::Line, Some(*x), &[*y], None)),
+            );
+        }
+        if self.rows.len() > 1 {
+            all.extend(
+                numbers
+                    .iter()
+                    .map(|it| choice(Kind::Line, None, &[*it], None)),
+            );
+        }
+        if !is_figure {
+            all.extend(figures);
+        }
+        all.into_iter()
+    }
+
+    /// Returns true if no two rows have the same value in a column.
+    fn names_rows(&self, column: usize) -> bool {
+        let values = (0..self.rows.len()).map(|row| self.text(row, column));
+        values.collect::<BTreeSet<_>>().len() == self.rows.len()
+    }
+
+    /// Checks that the columns of a choice exist and hold what its kind needs.
+    pub(crate) fn check(&self, choice: &Choice) -> Result<(), NoChart> {
+        if self.rows.is_empty() {
+            return Err(NoChart::NoRows);
+        }
+        let holds = |it: usize| self.columns.get(it).map(|column| column.holds);
+        let along = choice.along.map(holds);
+        let fits = match (choice.kind, along) {
+            (Kind::Line, Some(Some(it))) => matches!(it, Holds::Times | Holds::Numbers),
+            (Kind::Line | Kind::Number, None) => true,
+            (Kind::Bars, Some(Some(it))) => it != Holds::Other,
+            (Kind::Scatter, Some(Some(it))) => it == Holds::Numbers,
+            _ => false,
+        };
+        let has_series = match choice.series {
+            None => true,
+            Some(it) => choice.kind == Kind::Line && holds(it) == Some(Holds::Categories),
+        };
+        let most = match choice.kind {
+            Kind::Line if choice.series.is_none() => MAX_LINES,
+            Kind::Number => 2,
+            _ => 1,
+        };
+        let are_numbers = (1..=most).contains(&choice.numbers.len())
+            && choice
+                .numbers
+                .iter()
+                .all(|it| holds(*it) == Some(Holds::Numbers));
+        (fits && has_series && are_numbers)
+            .then_some(())
+            .ok_or(NoChart::UnknownColumn)
+    }
+
+    /// Describes a choice in a few words, such as `Line: grams by day, per species`.
+    pub fn label(&self, choice: &Choice) -> String {
+        let kind = match choice.kind {
+            Kind::Line => "Line",
+            Kind::Bars => "Bars",
+            Kind::Scatter => "Scatter",
+            Kind::Number => "Number",
+        };
+        format!("{kind}: {}", self.title(choice))
+    }
+
+    /// Names the columns of a choice, such as `grams by day, per species`.
+    pub(crate) fn title(&self, choice: &Choice) -> String {
+        let name = |it: usize| {
+            let column = self.columns.get(it);
+            fitted_chars(&shown(column.map_or("", |it| it.name)), MAX_NAME_CHARS)
+        };
+        let numbers = match &choice.numbers[..] {
+            [] => String::new(),
+            [one] => name(*one),
+            [one, two] if choice.kind == Kind::Number => {
+                return format!("{}, compared with {}", name(*one), name(*two));
+            }
+            [one, two] => format!("{} and {}", name(*one), name(*two)),
+            [one, more @ ..] => format!("{} and {} more", name(*one), more.len()),
+        };
+        let along = match (choice.kind, choice.along) {
+            (Kind::Number, _) => String::new(),
+            (_, Some(it)) => format!(" by {}", name(it)),
+            (_, None) => " by row".to_owned(),
+        };
+        let series = choice.series.map(|it| format!(", per {}", name(it)));
+        format!("{numbers}{along}{}", series.unwrap_or_default())
+    }
+}

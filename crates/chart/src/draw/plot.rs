@@ -1,0 +1,66 @@
+//! Two axes, and the way from values to pixels.
+
+use super::canvas::{AXIS, Anchor, Canvas, FAINT_INK, GRID, HEIGHT, MARGIN, TEXT_SIZE, WIDTH};
+use crate::{scale::Scale, text::width};
+
+/// Largest number of points that are drawn as they are.
+pub(super) const MAX_POINTS: usize = 5000;
+/// Number of marks of the vertical axis.
+const MARKS: usize = 5;
+
+/// Rectangle of a chart with two axes, and the way from values to its pixels.
+pub(super) struct Plot {
+    x: Scale,
+    y: Scale,
+}
+
+impl Plot {
+    /// Draws the axes of these points, below `top`. `has_times`: the first coordinate is seconds since 1970.
+    pub(super) fn new(
+        canvas: &mut Canvas,
+        points: impl Iterator<Item = (f64, f64)> + Clone,
+        top: f64,
+        has_times: bool,
+        name: &str,
+    ) -> Self {
+        let bottom = HEIGHT - MARGIN - 2.0 * TEXT_SIZE - 6.0;
+        let values = points.clone().map(|(_, y)| y);
+        let y = Scale::over(values, bottom, top).with_whole_marks(MARKS);
+        let marks = y.marks(MARKS);
+        let room = marks.iter().map(|(_, label)| width(label, TEXT_SIZE));
+        let left = MARGIN + room.fold(0.0, f64::max) + 8.0;
+        let right = WIDTH - MARGIN - 6.0;
+        for (value, label) in &marks {
+            let at = y.pixel(*value);
+            let color = if *value == 0.0 { AXIS } else { GRID };
+            canvas.rule((left, at), (right, at), color);
+            let at = at + TEXT_SIZE / 3.0;
+            canvas.text(left - 8.0, at, TEXT_SIZE, FAINT_INK, Anchor::End, label);
+        }
+        let x = Scale::over(points.map(|(x, _)| x), left, right);
+        let marks = match has_times {
+            true => x.time_marks(MARKS + 1),
+            false => x.marks(MARKS + 1),
+        };
+        let mut free_from = f64::NEG_INFINITY;
+        for (value, label) in &marks {
+            let at = x.pixel(*value);
+            canvas.rule((at, bottom), (at, bottom + 5.0), AXIS);
+            let half = width(label, TEXT_SIZE) / 2.0;
+            // A label that would touch its neighbour or the edge is left out.
+            if at - half > free_from && at + half < WIDTH - 2.0 {
+                let y = bottom + 5.0 + TEXT_SIZE;
+                canvas.text(at, y, TEXT_SIZE, FAINT_INK, Anchor::Middle, label);
+                free_from = at + half + 6.0;
+            }
+        }
+        let name = canvas.fit(name, TEXT_SIZE, right - left);
+        let y_name = HEIGHT - MARGIN + 2.0;
+        canvas.text(right, y_name, TEXT_SIZE, FAINT_INK, Anchor::End, &name);
+        Self { x, y }
+    }
+
+    pub(super) fn pixels(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        (self.x.pixel(x), self.y.pixel(y))
+    }
+}

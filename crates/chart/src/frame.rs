@@ -1,0 +1,100 @@
+//! The rows of a result, and what their columns hold.
+
+use crate::{numbers, times};
+
+/// Rows of a result, with values as DuckDB writes them.
+pub struct Frame<'a> {
+    pub(crate) columns: Vec<Column<'a>>,
+    /// Rows with one value per column; `None` for NULL.
+    pub(crate) rows: &'a [Vec<Option<String>>],
+}
+
+pub(crate) struct Column<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) holds: Holds,
+}
+
+/// Content of a column, as far as it matters for charts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Holds {
+    Numbers,
+    /// Dates, or timestamps.
+    Times,
+    /// Values that name something.
+    Categories,
+    /// Nested values and others that no chart shows.
+    Other,
+}
+
+impl Holds {
+    /// Reads DuckDB's name of a type.
+    fn of(kind: &str) -> Self {
+        let kind = kind.to_ascii_uppercase();
+        if kind.ends_with(']') {
+            return Self::Other;
+        }
+        match kind.split('(').next().unwrap_or_default().trim_end() {
+            "TINYINT" | "SMALLINT" | "INTEGER" | "BIGINT" | "HUGEINT" | "UTINYINT"
+            | "USMALLINT" | "UINTEGER" | "UBIGINT" | "UHUGEINT" | "BIGNUM" | "FLOAT" | "DOUBLE"
+            | "DECIMAL" => Self::Numbers,
+            "DATE"
+            | "TIMESTAMP"
+            | "TIMESTAMP_S"
+            | "TIMESTAMP_MS"
+            | "TIMESTAMP_NS"
+            | "TIMESTAMP WITH TIME ZONE" => Self::Times,
+            // Workers don't know the type of each result.
+            "" | "VARCHAR" | "BOOLEAN" | "ENUM" | "UUID" | "TIME" => Self::Categories,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// Takes the name and DuckDB's type of each column, and rows with a value for each of them.
+    pub fn new(
+        columns: impl IntoIterator<Item = (&'a str, &'a str)>,
+        rows: &'a [Vec<Option<String>>],
+    ) -> Self {
+        let columns = columns.into_iter().map(|(name, kind)| Column {
+            name,
+            holds: Holds::of(kind),
+        });
+        Self {
+            columns: columns.collect(),
+            rows,
+        }
+    }
+
+    pub(crate) fn name(&self, column: usize) -> &'a str {
+        self.columns[column].name
+    }
+
+    /// Returns the value in a row and a column as DuckDB writes it, or `None` for NULL.
+    pub(crate) fn text(&self, row: usize, column: usize) -> Option<&'a str> {
+        self.rows[row].get(column)?.as_deref()
+    }
+
+    /// Returns the number in a row and a column, if it can be drawn.
+    pub(crate) fn number(&self, row: usize, column: usize) -> Option<f64> {
+        numbers::parse(self.text(row, column)?)
+    }
+
+    /// Returns the place on an axis of the value in a row and a column: a number, or seconds since 1970. Without a
+    /// column, the place is the number of the row.
+    pub(crate) fn place(&self, row: usize, column: Option<usize>) -> Option<f64> {
+        let Some(column) = column else {
+            return Some((row + 1) as f64);
+        };
+        match self.columns[column].holds {
+            Holds::Times => times::parse(self.text(row, column)?),
+            _ => self.number(row, column),
+        }
+    }
+
+    /// Columns that hold this, from left to right.
+    pub(crate) fn columns_of(&self, holds: Holds) -> impl Iterator<Item = usize> {
+        let columns = self.columns.iter().enumerate();
+        columns.filter_map(move |(at, column)| (column.holds == holds).then_some(at))
+    }
+}

@@ -1,0 +1,97 @@
+//! Any rows give a chart or a reason, and any value stays within its text.
+
+use chart::{Frame, Kind, NoChart};
+use proptest::{collection::vec, option, prelude::*};
+
+/// Texts of a drawing. Each element has a line of its own.
+fn texts(svg: &str) -> Vec<String> {
+    let lines = svg.lines().skip(1);
+    let lines = lines.take_while(|line| *line != "</svg>");
+    let texts = lines.filter_map(|line| {
+        assert!(line.starts_with('<') && line.ends_with('>'), "{line}");
+        let body = line.strip_prefix("<text ")?.strip_suffix("</text>");
+        let (_, text) = body.unwrap().split_once('>').unwrap();
+        assert!(!text.contains(['<', '>']), "{line}");
+        Some(text.to_owned())
+    });
+    texts.collect()
+}
+
+const TYPES: [&str; 12] = [
+    "INTEGER",
+    "DOUBLE",
+    "DECIMAL(18,3)",
+    "HUGEINT",
+    "DATE",
+    "TIMESTAMP",
+    "TIMESTAMP WITH TIME ZONE",
+    "VARCHAR",
+    "BOOLEAN",
+    "INTEGER[]",
+    "STRUCT(a INTEGER)",
+    "",
+];
+
+fn value() -> impl Strategy<Value = Option<String>> {
+    let text = prop_oneof![
+        any::<i64>().prop_map(|it| it.to_string()),
+        (-1000..1000i32).prop_map(|it| it.to_string()),
+        any::<f64>().prop_map(|it| it.to_string()),
+        "[0-9]{4}-[01][0-9]-[0-3][0-9]( [0-2][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,6})?)?([+-][0-9]{2})?",
+        "[a-c]",
+        ".*",
+        Just("<script>\"'&]]></text><image href='x'/>".to_owned()),
+        Just("-infinity".to_owned()),
+        Just("nan".to_owned()),
+    ];
+    option::weighted(0.9, text)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_frame_gives_a_chart_or_a_reason(
+        columns in vec((".{0,30}", 0..TYPES.len()), 0..5),
+        values in vec(vec(value(), 5), 0..12),
+        picture in 0..100u8,
+    ) {
+        let rows: Vec<Vec<_>> = values.iter().map(|row| row[..columns.len()].to_vec()).collect();
+        let frame = Frame::new(columns.iter().map(|(name, kind)| (name.as_str(), TYPES[*kind])), &rows);
+        let first = frame.suggest();
+        prop_assert_eq!(first.is_ok(), !rows.is_empty() && !frame.choices().is_empty());
+        for choice in frame.choices() {
+            prop_assert_eq!(choice.to_string().parse(), Ok(choice.clone()));
+            prop_assert!(!frame.label(&choice).is_empty());
+            match frame.draw(&choice) {
+                Ok(drawing) => {
+                    prop_assert!(!texts(&drawing.svg).is_empty());
+                    prop_assert!(!drawing.svg.contains("NaN") && !drawing.svg.contains("inf\""), "{}", drawing.svg);
+                    // Rendering takes longer than all else, so only some are rendered.
+                    if picture == 0 {
+                        prop_assert!(chart::png(&drawing.svg).starts_with(b"\x89PNG"));
+                    }
+                }
+                Err(why) => prop_assert!(matches!(why, NoChart::NothingToDraw | NoChart::NoRows), "{why:?}"),
+            }
+        }
+        for kind in Kind::ALL {
+            if let Ok(choice) = frame.suggest_kind(kind) {
+                prop_assert_eq!(choice.kind, kind);
+            }
+        }
+    }
+
+    #[test]
+    fn a_choice_for_other_columns_is_refused(text in "(line|bar|scatter|number)\\.(-|[0-9])\\.[0-9](\\+[0-9]){0,9}\\.(-|[0-9])") {
+        let rows = vec![vec![Some("1".to_owned()), Some("a".to_owned())]];
+        let frame = Frame::new([("n", "INTEGER"), ("c", "VARCHAR")], &rows);
+        let choice: chart::Choice = text.parse().unwrap();
+        let named = choice.along.iter().chain(&choice.series).chain(&choice.numbers);
+        if named.copied().any(|it| it > 1) {
+            prop_assert_eq!(frame.draw(&choice), Err(NoChart::UnknownColumn));
+        }
+        // No choice makes it panic.
+        let _ = frame.draw(&choice);
+    }
+}

@@ -1,0 +1,105 @@
+//! The picture under a result, its menu, and the sentences about it.
+
+use chart::{Choice, Kind, NoChart, Note};
+
+use super::{
+    format::{code, count_of, grouped},
+    reply::{File, Menu, MenuEntry, Reply, shorten},
+};
+use crate::discord::{
+    buttons::Button,
+    charts::{Picture, WantedChart},
+};
+
+/// Hint of the menu under a picture.
+const MENU_HINT: &str = "Another chart";
+/// Maximum length of an entry's label.
+const MAX_LABEL_CHARS: usize = 100;
+
+/// Adds a picture below a result.
+pub(super) fn with_picture(mut reply: Reply, picture: &Picture) -> Reply {
+    reply.files.push(File {
+        alt: Some(picture.drawing.alt.clone()),
+        ..File::new("chart.png", picture.png.clone())
+    });
+    let entry = |(choice, label): &(Choice, String)| MenuEntry {
+        button: Button::DrawAs(choice.clone()),
+        label: shorten(label, MAX_LABEL_CHARS),
+        description: None,
+    };
+    let others = picture
+        .choices
+        .iter()
+        .filter(|(choice, _)| *choice != picture.choice);
+    let entries: Vec<_> = others.map(entry).collect();
+    reply.menu = (!entries.is_empty()).then_some(Menu {
+        hint: MENU_HINT,
+        entries,
+    });
+    reply
+}
+
+/// Returns what the person should know about a picture.
+pub(super) fn chart_notes(picture: &Picture) -> String {
+    let notes = picture.drawing.notes.iter().map(|note| match note {
+        Note::Averaged(count) => format!(
+            " In the chart, {} are averaged to fewer points.",
+            count_of(*count, "row")
+        ),
+        Note::Thinned(count) => format!(
+            " In the chart, a point can stand for several of the {}.",
+            count_of(*count, "row")
+        ),
+        Note::Summed => " In the chart, numbers of the same name are added up.".to_owned(),
+        Note::Others(count) => format!(
+            " In the chart, the last bar is the sum of the {} smallest ones.",
+            grouped(*count)
+        ),
+        Note::SeriesLeftOut(count) => format!(
+            " The chart lacks the {} with the smallest numbers.",
+            count_of(*count, "line")
+        ),
+        Note::RowsLeftOut(count) => format!(
+            " The chart lacks {}, because a value is NULL, infinite or too large.",
+            count_of(*count, "row")
+        ),
+        Note::MissingGlyphs => {
+            " In the chart, `?` stands for characters that its font lacks.".to_owned()
+        }
+    });
+    notes.collect()
+}
+
+/// Says why there is no chart.
+pub(super) fn no_chart(why: NoChart) -> String {
+    let reason = match why {
+        NoChart::NoRows => "the result has no rows",
+        NoChart::NoNumbers => "no column has numbers",
+        NoChart::NothingToDraw => "the numbers are all NULL, infinite or too large",
+        NoChart::Unsuitable(Kind::Line) => {
+            "a line needs a column with numbers, and several rows or a time"
+        }
+        NoChart::Unsuitable(Kind::Bars) => {
+            "bars need a column with names or times, and one with numbers"
+        }
+        NoChart::Unsuitable(Kind::Scatter) => "a scatter chart needs two columns with numbers",
+        NoChart::Unsuitable(Kind::Number) | NoChart::UnknownColumn => {
+            "the result has other columns than this chart needs"
+        }
+    };
+    format!(" There is no chart, because {reason}.")
+}
+
+/// Refuses a chart of another kind.
+pub(crate) fn unknown_chart(typed: &str) -> Reply {
+    let names: Vec<_> = WantedChart::NAMES
+        .iter()
+        .map(|it| format!("`{it}`"))
+        .collect();
+    let (last, first) = names.split_last().expect("there are names");
+    Reply::new(format!(
+        "Nothing ran, because `{}` is not a kind of chart here. Use {} or {last}.",
+        code(typed, 40),
+        first.join(", ")
+    ))
+}
