@@ -51,7 +51,7 @@ pub(super) fn read(
     let reaper = read_reaper(reader, &sql);
     let report = read_report(reader);
     let api = api::read(reader);
-    let admin = reader.optional("admin.listen", "an address, like 0.0.0.0:9090", parse);
+    let admin = reader.optional("admin.listen", "an address, like [::]:9090", parse);
     let outbound = read_outbound(reader, proxies);
     let log = read_log(reader);
     let settings = Settings {
@@ -307,6 +307,8 @@ fn read_pod(reader: &mut SettingsReader) -> Result<Pod, Invalid> {
     let image_pull_secrets = reader.list("pod.image_pull_secrets", "a Secret's name", domain_name);
     let labels = reader.manifest("pod.labels", TEXTS);
     let annotations = reader.manifest("pod.annotations", TEXTS);
+    let user = |text: &str| text.parse().ok().filter(|user| *user > 0);
+    let run_as_user = reader.optional("pod.run_as_user", "a user ID above 0", user);
     let environment = reader.manifest("pod.environment", TEXTS);
     let node_selector = reader.manifest("pod.node_selector", TEXTS);
     let tolerations = reader.manifest("pod.tolerations", "a list of tolerations, as in a Pod spec");
@@ -319,6 +321,7 @@ fn read_pod(reader: &mut SettingsReader) -> Result<Pod, Invalid> {
         image_pull_secrets: image_pull_secrets?,
         labels: labels?,
         annotations: annotations?,
+        run_as_user: run_as_user?,
         environment: environment?,
         node_selector: node_selector?,
         tolerations: tolerations?,

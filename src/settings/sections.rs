@@ -247,6 +247,8 @@ pub struct Pod {
     pub image_pull_secrets: Vec<String>,
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
+    /// User ID and group ID of the containers. `None`: those that the cluster or the image assigns.
+    pub run_as_user: Option<i32>,
     /// Environment variables for DuckDB, besides those that the bot sets.
     pub environment: BTreeMap<String, String>,
     pub node_selector: BTreeMap<String, String>,
