@@ -1,5 +1,6 @@
 //! Tests of the Helm chart without a cluster: its objects, and the values that it refuses.
 
+mod egress;
 mod releases;
 
 use std::{collections::BTreeMap, fs, path::Path, process::Output};
@@ -173,6 +174,7 @@ async fn the_chart_makes_the_objects_of_the_overlays() {
         "api.enabled=true",
         "prepull.enabled=true",
         "limits.enabled=true",
+        "openshift=true",
         "networkPolicy.privateLake.cidrs={10.20.30.0/24}",
         "networkPolicy.privateLake.ports={9000,8181}",
     ];
