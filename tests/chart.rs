@@ -1,5 +1,6 @@
 //! Tests of the Helm chart without a cluster: its objects, and the values that it refuses.
 
+mod egress;
 mod releases;
 
 use std::{collections::BTreeMap, fs, path::Path, process::Output, sync::LazyLock};
@@ -189,6 +190,7 @@ async fn the_chart_makes_the_objects_of_the_overlays() {
         "prepull.enabled=true",
         "limits.enabled=true",
         "tls.caConfigMap=private-ca",
+        "openshift=true",
         "networkPolicy.privateLake.cidrs={10.20.30.0/24}",
         "networkPolicy.privateLake.ports={9000,8181}",
     ];

@@ -6,7 +6,7 @@ use duckbot::settings::Settings;
 use k8s_openapi::{
     api::{
         apps::v1::Deployment,
-        core::v1::{ConfigMap, Namespace, Pod, Secret, Service},
+        core::v1::{ConfigMap, Namespace, Pod, PodSpec, Secret, Service},
         networking::v1::NetworkPolicy,
     },
     apimachinery::pkg::util::intstr::IntOrString,
@@ -48,6 +48,23 @@ where
     K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
 {
     Api::namespaced(admin.clone(), "duckbot")
+}
+
+/// Asserts that the bot's Pod satisfies the Pod security level of its own namespace.
+async fn assert_is_admitted(admin: &Client, spec: PodSpec) {
+    let pod = Pod {
+        metadata: ObjectMeta {
+            name: Some("duckbot-check".into()),
+            ..ObjectMeta::default()
+        },
+        spec: Some(spec),
+        status: None,
+    };
+    let dry_run = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    in_home::<Pod>(admin).create(&dry_run, &pod).await.unwrap();
 }
 
 /// Lock for the fixed names of the namespaces: one installation can exist at a time.
@@ -105,20 +122,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
             Some("registry.example.com/duckbot:0.1.0")
         );
 
-        // The bot's Pod satisfies the Pod security level of its own namespace.
-        let pod = Pod {
-            metadata: ObjectMeta {
-                name: Some("duckbot-check".into()),
-                ..ObjectMeta::default()
-            },
-            spec: Some(spec),
-            status: None,
-        };
-        let dry_run = PostParams {
-            dry_run: true,
-            ..PostParams::default()
-        };
-        in_home::<Pod>(&admin).create(&dry_run, &pod).await.unwrap();
+        assert_is_admitted(&admin, spec).await;
 
         // The settings in the ConfigMap are valid.
         let maps = in_home::<ConfigMap>(&admin);
@@ -133,7 +137,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
         kubectl("delete configmap --all --namespace duckbot").await;
         let variables = [
             ("DUCKBOT_DISCORD_TOKEN", "token"),
-            ("DUCKBOT_ADMIN__LISTEN", "0.0.0.0:9090"),
+            ("DUCKBOT_ADMIN__LISTEN", "[::]:9090"),
             ("DUCKBOT_SESSIONS__DOOR_IMAGE", "duckbot"),
             ("DUCKBOT_SESSIONS__IMAGE", "duckui"),
         ];
@@ -206,6 +210,10 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
         .unwrap();
     let mounts = spec.containers[0].volume_mounts.as_ref().unwrap();
     assert!(mounts.iter().any(|it| it.name == "api"));
+    // OpenShift assigns the user.
+    let security = spec.security_context.as_ref().unwrap();
+    assert_eq!((security.run_as_user, security.run_as_group), (None, None));
+    assert_is_admitted(&admin, spec).await;
 
     // An example that needs no other software. tests/node/door.rs uses the Gateway.
     kubectl(

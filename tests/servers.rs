@@ -331,6 +331,37 @@ fn the_docs_name_the_versions_that_the_tests_get() {
     }
 }
 
+#[test]
+fn the_docs_name_the_versions_of_kubernetes_that_the_tests_run() {
+    let page = read("docs/compatibility.md");
+    let script = read("crates/test-support/cluster/versions");
+    let other = script.lines().find_map(|line| {
+        let list = line.strip_prefix("versions=(")?;
+        list.strip_suffix(')')
+    });
+    let modules = read("crates/test-support/tools/go.mod");
+    let mut lines = modules.lines().map(str::trim_start);
+    let default = lines.find_map(|line| line.strip_prefix("k8s.io/kubernetes v"));
+    let default = default.unwrap().split(' ').next().unwrap();
+    let others = other
+        .unwrap()
+        .split(' ')
+        .map(|it| it.trim_start_matches('v'));
+    for version in others.chain([default]) {
+        assert!(page.contains(&format!("| {version}, ")), "{version}");
+    }
+    // The chart accepts the oldest one.
+    let chart = read("deploy/chart/Chart.yaml");
+    let oldest = chart
+        .split(">=")
+        .nth(1)
+        .unwrap()
+        .split(".0-0")
+        .next()
+        .unwrap();
+    assert!(page.contains(&format!("| {oldest}.")), "{oldest}");
+}
+
 fn read(path: &str) -> String {
     std::fs::read_to_string(tools::root().join(path)).unwrap()
 }

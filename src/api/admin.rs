@@ -10,13 +10,12 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::listen;
 use crate::{
-    listener::Limits,
+    listener::{self, Limits},
     metrics::{self, Metrics},
     service::Service,
 };
@@ -44,7 +43,7 @@ pub async fn serve(
     metrics: Metrics,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(address).await;
+    let listener = listener::bind(address).await;
     let listener = listener.with_context(|| {
         format!("can't listen on {address}; set another address in admin.listen")
     })?;

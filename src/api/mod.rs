@@ -57,7 +57,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let address = settings.listen;
-    let listener = TcpListener::bind(address).await;
+    let listener = listener::bind(address).await;
     let listener = listener
         .with_context(|| format!("can't listen on {address}; set another address in api.listen"))?;
     info!("the API is at http://{}", listener.local_addr()?);

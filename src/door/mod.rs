@@ -32,8 +32,7 @@ pub mod ticket;
 
 use std::{
     collections::VecDeque,
-    io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{Ipv6Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -195,10 +194,10 @@ pub async fn serve(
     admin: Option<SocketAddr>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let listener = listen_on(listen, PORT)
-        .await
-        .context("the door can't listen for browsers")?;
-    let second = listen_on(admin, ADMIN_PORT).await;
+    let everywhere = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    let listener = listener::bind(listen.unwrap_or(everywhere(PORT))).await;
+    let listener = listener.context("the door can't listen for browsers")?;
+    let second = listener::bind(admin.unwrap_or(everywhere(ADMIN_PORT))).await;
     let second = second.context("the door can't listen for the kubelet and the bot")?;
     eprintln!(
         "the door listens for browsers on {}",
@@ -215,17 +214,6 @@ pub async fn serve(
         () = serve_admin(second, same) => Ok(()),
         // Don't wait for open connections: event streams never end by themselves.
         () = shutdown.cancelled() => Ok(()),
-    }
-}
-
-async fn listen_on(address: Option<SocketAddr>, port: u16) -> io::Result<TcpListener> {
-    match address {
-        Some(address) => TcpListener::bind(address).await,
-        // The IPv6 wildcard address also accepts IPv4. It fails on machines without IPv6.
-        None => match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
-            Err(_) => TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await,
-            listening => listening,
-        },
     }
 }
 

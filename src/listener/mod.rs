@@ -7,6 +7,7 @@ mod connection;
 use std::{
     error::Error,
     io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::pin,
     sync::{Arc, Weak},
     time::Duration,
@@ -29,6 +30,7 @@ use tokio_util::{
     io::{InspectReader, InspectWriter},
     sync::CancellationToken,
 };
+use tracing::warn;
 
 use connection::Connection;
 
@@ -49,6 +51,25 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// Maximum size of a request's head, in bytes.
     pub(crate) head: usize,
+}
+
+/// Listens on an address. `[::]` means all addresses of this machine: it also accepts IPv4 (in a Pod,
+/// `net.ipv6.bindv6only` is off), and on a machine without IPv6 it means `0.0.0.0`.
+///
+/// # Errors
+/// If the address can't be used, for example because its port is in use.
+pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let error = match TcpListener::bind(address).await {
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => error,
+        bound => return bound,
+    };
+    if address.ip() != Ipv6Addr::UNSPECIFIED {
+        return Err(error);
+    }
+    let all = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+    let listener = TcpListener::bind(all).await?;
+    warn!("can't listen on {address} ({error}); listening on {all} instead, without IPv6");
+    Ok(listener)
 }
 
 /// Serves `answer` until `shutdown`.
@@ -184,4 +205,36 @@ async fn serve_connection<F, B>(
     }
     served.as_mut().graceful_shutdown();
     let _ = served.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_addresses_include_those_of_ipv4() {
+        let all = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+        let listener = bind(all).await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        for own in [
+            IpAddr::from(Ipv4Addr::LOCALHOST),
+            Ipv6Addr::LOCALHOST.into(),
+        ] {
+            let connected = TcpStream::connect(SocketAddr::new(own, address.port())).await;
+            // This machine may have no IPv6.
+            let is_expected = own.is_ipv4() || address.is_ipv6();
+            assert_eq!(connected.is_ok(), is_expected, "{own} of {address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_not_used_a_second_time() {
+        let all = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
+        let first = bind(all).await.expect("a free port");
+        let same = first.local_addr().expect("it is bound");
+        let error = bind(same).await.expect_err("the port is in use");
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
 }

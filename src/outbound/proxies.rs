@@ -191,6 +191,26 @@ mod tests {
     }
 
     #[test]
+    fn ipv6_addresses_are_proxies_and_exceptions_as_names_are() {
+        let proxies = read(&[
+            ("HTTPS_PROXY", "http://[fd00::9]:3128"),
+            ("NO_PROXY", "fd00:1::/32,fd00:2::5"),
+        ]);
+        let proxies = proxies.expect("a valid proxy");
+        let address = proxies.address_for_https();
+        assert_eq!(address.as_deref(), Some("[fd00::9]:3128"));
+        for (host, is_proxied) in [
+            ("[fd00:2::6]", true),
+            ("[fd00:2::5]", false),
+            ("[fd00:1::5]:9000", false),
+            ("[::1]", false),
+        ] {
+            let url = format!("https://{host}/").parse().expect("a URL");
+            assert_eq!(proxies.find(&url).is_some(), is_proxied, "{host}");
+        }
+    }
+
+    #[test]
     fn a_password_is_neither_shown_nor_given_to_sessions() {
         let proxies = read(&[("https_proxy", "http://duck:quack-quack@proxy.test:3128")]);
         let proxies = proxies.expect("a valid proxy");

@@ -15,7 +15,7 @@ const FILE: &str = "api.tokens_file";
 
 /// Reads `[api]`. Returns `Ok(None)` if the API is off.
 pub(super) fn read(reader: &mut SettingsReader) -> Result<Option<Api>, Invalid> {
-    let listen = reader.optional("api.listen", "an address, like 0.0.0.0:8080", parse);
+    let listen = reader.optional("api.listen", "an address, like [::]:8080", parse);
     let file = reader.optional(FILE, "a path", |text| Some(PathBuf::from(text)));
     let anonymous = reader.optional("api.anonymous_owner", ID, id);
     let hosts = reader.list("api.hosts", "a host name in lower case", domain_name);

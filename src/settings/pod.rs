@@ -20,6 +20,8 @@ pub struct Pod {
     pub image_pull_secrets: Vec<String>,
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
+    /// User ID and group ID of the containers. `None`: those that the cluster or the image assigns.
+    pub run_as_user: Option<i32>,
     /// Environment variables for DuckDB, besides those that the bot sets.
     pub environment: BTreeMap<String, String>,
     pub node_selector: BTreeMap<String, String>,
@@ -112,6 +114,8 @@ pub(super) fn read_pod(reader: &mut SettingsReader) -> Result<Pod, Invalid> {
     let annotations = checked(reader, "pod.annotations", annotations, |name, _| {
         key_error(name)
     });
+    let user = |text: &str| text.parse().ok().filter(|user| *user > 0);
+    let run_as_user = reader.optional("pod.run_as_user", "a user ID above 0", user);
     let environment = reader.manifest("pod.environment", TEXTS);
     let environment = checked(reader, "pod.environment", environment, variable_error);
     let node_selector = reader.manifest("pod.node_selector", TEXTS);
@@ -138,6 +142,7 @@ pub(super) fn read_pod(reader: &mut SettingsReader) -> Result<Pod, Invalid> {
         image_pull_secrets: image_pull_secrets?,
         labels: labels?,
         annotations: annotations?,
+        run_as_user: run_as_user?,
         environment: environment?,
         node_selector: node_selector?,
         affinity: Some(affinity?).filter(|it| *it != Affinity::default()),

@@ -50,7 +50,7 @@ pub(super) fn read(
     let reaper = read_reaper(reader, &sql);
     let report = read_report(reader);
     let api = api::read(reader);
-    let admin = reader.optional("admin.listen", "an address, like 0.0.0.0:9090", parse);
+    let admin = reader.optional("admin.listen", "an address, like [::]:9090", parse);
     let outbound = read_outbound(reader, proxies);
     let log = read_log(reader);
     let settings = Settings {

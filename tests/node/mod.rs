@@ -5,6 +5,7 @@ mod additions;
 mod door;
 mod failures;
 mod flow;
+mod ipv6;
 mod life;
 mod recovery;
 mod shipped;

@@ -41,6 +41,8 @@ impl LakeEnv {
         tokio::task::spawn_blocking(serve).await.unwrap();
         let image = |name: &str| format!("duckbot.test/{folder}/{name}:{tag}");
         Self::start_with(&[
+            // Nothing in the images may need their own user.
+            ("DUCKBOT_POD__RUN_AS_USER", "1000680000"),
             (IMAGE, &image("duckui")),
             ("DUCKBOT_SESSIONS__DOOR_IMAGE", &image("duckbot")),
         ])

@@ -224,7 +224,7 @@ impl Walk {
                     .run("kubectl logs deployment/duckbot --namespace duckbot")
                     .await;
                 assert!(
-                    log.contains("health and metrics are at http://0.0.0.0:9090"),
+                    log.contains("health and metrics are at http://[::]:9090"),
                     "{log}"
                 );
                 assert!(!log.contains(&self.discord.token()), "{log}");

@@ -36,6 +36,7 @@ pub struct Cluster {
     programs: PathBuf,
     kubeconfig: PathBuf,
     host: IpAddr,
+    ipv6: Option<IpAddr>,
     nodes: Result<(), String>,
     /// Ends when its standard input closes, so also when this process ends for whatever reason.
     _running: Child,
@@ -71,6 +72,7 @@ impl Cluster {
             said.unwrap_or_else(|| panic!("{line:?}")).trim().to_owned()
         };
         let host = says("host ").parse().unwrap();
+        let ipv6 = says("ipv6 ").parse().ok();
         let nodes = match &says("nodes ")[..] {
             "yes" => Ok(()),
             no => Err(no.trim_start_matches("no: ").to_owned()),
@@ -79,6 +81,7 @@ impl Cluster {
             kubeconfig: says("ready ").into(),
             programs,
             host,
+            ipv6,
             nodes,
             _running: running,
         }
@@ -97,6 +100,11 @@ impl Cluster {
     /// Address of this machine, as seen from nodes and their Pods.
     pub fn host(&self) -> IpAddr {
         self.host
+    }
+
+    /// Same as [`Self::host`], for Pods with IPv6. `None`: this machine has no IPv6.
+    pub fn ipv6(&self) -> Option<IpAddr> {
+        self.ipv6
     }
 
     /// Returns `Ok` if the cluster can have nodes, otherwise the reason why not.

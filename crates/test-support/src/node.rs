@@ -21,18 +21,26 @@ impl Node {
     /// Returns the node that most tests share, or `None` if this machine cannot run nodes.
     pub fn shared() -> Option<&'static Self> {
         static NODE: OnceLock<Option<Node>> = OnceLock::new();
-        NODE.get_or_init(|| Self::start("shared")).as_ref()
+        NODE.get_or_init(|| Self::start("shared", &[])).as_ref()
     }
 
     /// Starts a node for one test, which may damage it.
     pub fn dedicated() -> Option<Self> {
         let suffix = &uuid::Uuid::new_v4().simple().to_string()[..8];
-        Self::start(&format!("own-{suffix}"))
+        Self::start(&format!("own-{suffix}"), &[])
     }
 
-    fn start(name: &str) -> Option<Self> {
+    /// Starts a node whose Pods have IPv6 addresses only.
+    pub fn with_ipv6_only() -> Option<Self> {
+        Self::start("ipv6", &["ipv6"])
+    }
+
+    fn start(name: &str, options: &[&str]) -> Option<Self> {
         let cluster = Cluster::shared();
-        if let Err(reason) = cluster.nodes() {
+        let has_network = options.is_empty() || cluster.ipv6().is_some();
+        let no_network = Err("this machine has no IPv6");
+        let possible = cluster.nodes();
+        if let Err(reason) = possible.and(if has_network { Ok(()) } else { no_network }) {
             // CI must not skip tests.
             assert!(
                 std::env::var_os("CI").is_none(),
@@ -46,6 +54,7 @@ impl Node {
         let mut running = Command::new(script("cluster/node"))
             .args([cluster.folder(), Path::new(name)])
             .arg(&Self::registry().url)
+            .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -61,7 +61,11 @@ impl Drop for ReservedPort {
 
 /// Creates a socket bound to `address`. Two sockets may share a port if at most one listens.
 fn socket(address: SocketAddr) -> TcpSocket {
-    let socket = TcpSocket::new_v4().unwrap();
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4().unwrap()
+    } else {
+        TcpSocket::new_v6().unwrap()
+    };
     socket.set_reuseaddr(true).unwrap();
     // DuckDB sets this option, so both sockets need it.
     socket.set_reuseport(true).unwrap();

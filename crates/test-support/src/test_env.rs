@@ -1,6 +1,12 @@
 //! Environment of most tests: a team, its bot and its cluster.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use discord_loopback::{Discord, DiscordConfig, Interaction, MessageView, ModalView, Person};
@@ -105,15 +111,27 @@ impl TestEnv {
 
     /// Prepares an environment for the node with this name, without starting the bot.
     pub async fn without_bot_on(node: &str, settings: &[(&str, &str)]) -> Self {
-        Self::create(Some(node), settings).await
+        Self::create(Some(node), Ipv4Addr::LOCALHOST.into(), settings).await
+    }
+
+    /// Prepares an environment for the node with this name, whose Pods reach Discord at `address`. It starts
+    /// no bot.
+    pub async fn without_bot_for_pods(
+        node: &str,
+        address: IpAddr,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let mut all = ON_A_NODE.to_vec();
+        all.extend(settings);
+        Self::create(Some(node), address, &all).await
     }
 
     /// Prepares an environment without starting the bot.
     pub async fn without_bot(settings: &[(&str, &str)]) -> Self {
-        Self::create(None, settings).await
+        Self::create(None, Ipv4Addr::LOCALHOST.into(), settings).await
     }
 
-    async fn create(node: Option<&str>, settings: &[(&str, &str)]) -> Self {
+    async fn create(node: Option<&str>, listen: IpAddr, settings: &[(&str, &str)]) -> Self {
         let config = DiscordConfig::default()
             .channel("data")
             .channel("random")
@@ -125,6 +143,7 @@ impl TestEnv {
             .person("ada", &["admin"])
             .person("gil", &[])
             .stranger("max")
+            .listen(SocketAddr::new(listen, 0))
             .first_response_timeout(ACK_TIMEOUT)
             // Real nodes and their failures need more time.
             .wait_timeout(Duration::from_secs(if node.is_some() { 120 } else { 60 }));
@@ -434,7 +453,8 @@ impl TestEnv {
         let link = link_of(&reply, "Open DuckDB");
         let name = format!("duckui-{session}");
         let pod = self.cluster.pods().get(&name).await.unwrap();
-        let door = format!("http://{}:8080", pod.status.unwrap().pod_ip.unwrap());
+        let address = pod.status.unwrap().pod_ip.unwrap().parse().unwrap();
+        let door = format!("http://{}", SocketAddr::new(address, 8080));
         UiClient::enter(&link, &door).await
     }
 

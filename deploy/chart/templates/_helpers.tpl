@@ -92,10 +92,25 @@ readOnlyRootFilesystem: true
 capabilities: { drop: [ALL] }
 {{- end -}}
 
-{{/* The security context that every Pod of the chart has. */}}
+{{/* Rules for egress to the caches of the cluster's DNS on the nodes. */}}
+{{- define "duckbot.dnsCaches" -}}
+{{- with .Values.networkPolicy.dns.caches -}}
+- to:
+    {{- range . }}
+    - ipBlock: { cidr: {{ . | quote }} }
+    {{- end }}
+  ports:
+    - { port: 53, protocol: UDP }
+    - { port: 53, protocol: TCP }
+{{- end -}}
+{{- end -}}
+
+{{/* The security context that every Pod of the chart has. OpenShift assigns the user itself. */}}
 {{- define "duckbot.podSecurity" -}}
 runAsNonRoot: true
+{{- if not .Values.openshift }}
 runAsUser: 1000
 runAsGroup: 1000
+{{- end }}
 seccompProfile: { type: RuntimeDefault }
 {{- end -}}

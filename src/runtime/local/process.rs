@@ -5,7 +5,7 @@ use std::{
     collections::VecDeque,
     convert::Infallible,
     io,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     process::{ExitStatus, Stdio},
     sync::Arc,
@@ -53,10 +53,11 @@ pub(super) struct Launch {
     pub port: ReservedPort,
 }
 
-/// Port of this machine that no other program gets: it is bound, but not listening. DuckDB shares
-/// it (`SO_REUSEPORT`) and listens on it some seconds later.
+/// Port of this machine's loopback addresses that no other program gets: it is bound, but not listening.
+/// DuckDB shares it (`SO_REUSEPORT`) and listens on one of the addresses some seconds later. The door asks
+/// both, so both are reserved.
 pub(super) struct ReservedPort {
-    _bound: TcpSocket,
+    _bound: (TcpSocket, Option<TcpSocket>),
     pub number: u16,
 }
 
@@ -66,15 +67,30 @@ impl ReservedPort {
     /// # Errors
     /// If the system has no free port.
     pub(super) fn reserve() -> io::Result<Self> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.set_reuseport(true)?;
-        socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
-        Ok(Self {
-            number: socket.local_addr()?.port(),
-            _bound: socket,
-        })
+        loop {
+            let first = bind(TcpSocket::new_v4()?, (Ipv4Addr::LOCALHOST, 0).into())?;
+            let number = first.local_addr()?.port();
+            let second = TcpSocket::new_v6();
+            let second = second.and_then(|it| bind(it, (Ipv6Addr::LOCALHOST, number).into()));
+            match second {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                // This machine may have no IPv6.
+                second => {
+                    return Ok(Self {
+                        _bound: (first, second.ok()),
+                        number,
+                    });
+                }
+            }
+        }
     }
+}
+
+fn bind(socket: TcpSocket, address: SocketAddr) -> io::Result<TcpSocket> {
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 impl Launch {
@@ -301,5 +317,28 @@ async fn capture_log(errors: ChildStderr, state: Arc<ProcessState>) {
         }
         log.push_back(String::from_utf8_lossy(&line).into_owned());
         line.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_is_reserved_on_both_loopback_addresses() {
+        let reserved = ReservedPort::reserve().expect("a free port");
+        for (other, address) in [
+            (TcpSocket::new_v4(), Ipv4Addr::LOCALHOST.into()),
+            (
+                TcpSocket::new_v6(),
+                std::net::IpAddr::from(Ipv6Addr::LOCALHOST),
+            ),
+        ] {
+            let address = SocketAddr::new(address, reserved.number);
+            let bound = other.and_then(|it| it.bind(address));
+            let error = bound.expect_err("the port is taken, or the machine has no IPv6");
+            let is_taken = error.kind() == io::ErrorKind::AddrInUse;
+            assert!(is_taken || address.is_ipv6(), "{address}: {error}");
+        }
     }
 }

@@ -25,8 +25,6 @@ use crate::{
 pub const DUCKDB: &str = "duckdb";
 /// Name of the door's container.
 pub const DOOR: &str = "door";
-/// User and group ID of both containers. Both images have this user.
-const USER: i64 = 1000;
 /// Time for a Pod to end, in seconds. It is short, because only data in S3 survives in any case.
 const GRACE_SECONDS: i64 = 5;
 /// Volumes that DuckDB writes to, by name and path. Everything else is read-only.
@@ -118,7 +116,7 @@ pub fn pod(
             // mount their tokens by themselves.
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
-            security_context: Some(pod_security()),
+            security_context: Some(pod_security(extra.run_as_user)),
             ..PodSpec::default()
         }),
         status: None,
@@ -312,12 +310,13 @@ fn secret_value(name: &str, secret: String, key: &str, optional: bool) -> EnvVar
     }
 }
 
-fn pod_security() -> PodSecurityContext {
+fn pod_security(user: Option<i32>) -> PodSecurityContext {
+    let user = user.map(i64::from);
     PodSecurityContext {
         run_as_non_root: Some(true),
-        run_as_user: Some(USER),
-        run_as_group: Some(USER),
-        fs_group: Some(USER),
+        run_as_user: user,
+        run_as_group: user,
+        fs_group: user,
         seccomp_profile: Some(SeccompProfile {
             type_: "RuntimeDefault".into(),
             localhost_profile: None,
