@@ -303,16 +303,22 @@ fn what_an_admin_adds_to_the_pod_is_there_and_nothing_of_ours_gives_way() {
 }
 
 #[test]
-fn a_cluster_may_assign_the_user() {
-    let settings = settings(&[("DUCKBOT_POD__RUN_AS_USER", "")]);
-    let size = settings.size("small").expect("a default");
-    let catalog = settings.named_catalog("lake").expect("set above");
-    let pod = pod(&settings, &session(), "uid-1", size, catalog, KEY);
-    let security = pod.spec.and_then(|it| it.security_context);
-    let expected = serde_json::json!({
+fn the_user_is_a_setting_or_the_clusters_choice() {
+    let security = |user: &str| {
+        let settings = settings(&[("DUCKBOT_POD__RUN_AS_USER", user)]);
+        let size = settings.size("small").expect("a default");
+        let catalog = settings.named_catalog("lake").expect("set above");
+        let pod = pod(&settings, &session(), "uid-1", size, catalog, KEY);
+        json!(pod.spec.and_then(|it| it.security_context))
+    };
+    let mut expected = json!({
         "runAsNonRoot": true, "seccompProfile": { "type": "RuntimeDefault" },
     });
-    assert_eq!(serde_json::to_value(security).expect("JSON"), expected);
+    assert_eq!(security(""), expected);
+    for field in ["runAsUser", "runAsGroup", "fsGroup"] {
+        expected[field] = 70_000.into();
+    }
+    assert_eq!(security("70000"), expected);
 }
 
 #[test]
