@@ -1,6 +1,8 @@
-//! Images of `deploy/images`, built as for a release (`crates/test-support/images/build --whole`).
+//! Images of `deploy/images`: what their build may read, and the images as they are released
+//! (`crates/test-support/images/build --whole`).
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -11,8 +13,75 @@ use serde_json::Value;
 use tempfile::TempDir;
 use test_support::Node;
 
+use crate::deploy::copy;
+
 /// Machine in an ELF header.
 const MACHINES: [(&str, u16); 2] = [("amd64", 62), ("arm64", 183)];
+
+#[test]
+fn the_context_has_all_that_the_program_is_made_of() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let context = TempDir::new().unwrap();
+    let allowed = fs::read_to_string(root.join(".dockerignore")).unwrap();
+    for path in allowed.lines().filter_map(|line| line.strip_prefix("!/")) {
+        let (from, to) = (root.join(path), context.path().join(path));
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(from, to).unwrap();
+        }
+    }
+    // As in the Dockerfile. Lines end with the folder of a crate that is not of a registry.
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "--no-default-features"])
+        .args(["--edges=normal,build", "--prefix=none", "--format={p}"])
+        .current_dir(&context)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(tree.stderr).unwrap();
+    assert!(tree.status.success(), "{said}");
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let folder = format!("({}", context.path().display());
+    let crates = tree.lines().filter_map(|line| {
+        let (_, folder) = line.trim_end_matches(" (*)").split_once(&folder)?;
+        Some(folder.trim_matches(['/', ')']).to_owned())
+    });
+    let crates: BTreeSet<_> = crates.collect();
+    assert!(crates.contains(""), "{tree}");
+    for folder in crates {
+        for file in files_in(&root.join(&folder).join("src")) {
+            let name = file.strip_prefix(root).unwrap();
+            let copied = context.path().join(name);
+            assert!(copied.is_file(), "{} is not allowed", name.display());
+            let text = fs::read_to_string(file).unwrap();
+            let program = text.split("#[cfg(test)]").next().unwrap();
+            for included in program.split("include_").skip(1) {
+                let path = included.split('"').nth(1).unwrap_or_default();
+                let path = copied.parent().unwrap().join(path);
+                assert!(
+                    path.is_file(),
+                    "{} needs {}",
+                    name.display(),
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
+/// Rust files in a folder and below.
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap();
+    let entries = entries.map(|entry| entry.unwrap().path());
+    let files = entries.flat_map(|path| match path.is_dir() {
+        true => files_in(&path),
+        false => vec![path],
+    });
+    files
+        .filter(|path| path.extension().is_some_and(|it| it == "rs"))
+        .collect()
+}
 
 #[test]
 #[ignore = "compiles the program for two architectures; `./check full` runs it"]
