@@ -54,7 +54,7 @@ fn the_context_has_all_that_the_program_is_made_of() {
             let name = file.strip_prefix(root).unwrap();
             let copied = context.path().join(name);
             assert!(copied.is_file(), "{} is not allowed", name.display());
-            let text = fs::read_to_string(file).unwrap();
+            let text = fs::read_to_string(&file).unwrap();
             let program = text.split("#[cfg(test)]").next().unwrap();
             for included in program.split("include_").skip(1) {
                 let path = included.split('"').nth(1).unwrap_or_default();

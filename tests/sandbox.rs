@@ -195,18 +195,14 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
         .click("//button[contains(., 'Scatter: flock by sightings')]")
         .await;
     let is_scatter = |it: &Value| {
-        it[0]
-            .as_str()
-            .is_some_and(|it| it.starts_with("Scatter chart"))
+        let other = it[1].as_str();
+        other.is_some_and(|it| it.starts_with("Scatter chart"))
     };
     wait_until(shown, is_scatter).await;
     browser.save_screenshot("sandbox-8-chart-changed").await;
     browser.press_button("Share").await;
     browser.wait_for_text("Shared in this channel.").await;
-    let is_shared = |it: &Value| {
-        it.as_array()
-            .is_some_and(|all| all.len() == 2 && all[0] == all[1])
-    };
+    let is_shared = |it: &Value| it[2].is_string() && it[2] == it[1];
     wait_until(shown, is_shared).await;
     browser.save_screenshot("sandbox-8-chart-shared").await;
     let wrong = "/duck sql query:SELECT nam FROM lake.pond.species";

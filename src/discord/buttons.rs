@@ -321,6 +321,7 @@ impl Button {
             | Self::RunAgain(_)
             | Self::Download(..)
             | Self::Chart(_)
+            | Self::DrawAs(_)
             | Self::Edit(_) => true,
             Self::OpenForm(_)
             | Self::OpenFormFor(_)
@@ -336,7 +337,6 @@ impl Button {
             | Self::LeaveAll
             | Self::Cancel { .. }
             | Self::Share
-            | Self::DrawAs(_)
             | Self::ShowPastQuery(_)
             | Self::DeleteHistory => false,
         }

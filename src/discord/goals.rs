@@ -2,7 +2,7 @@
 //!
 //! A goal is part of the custom IDs of a form and of a button, so it survives a restart.
 
-use super::file_format::FileFormat;
+use super::{charts::WantedChart, file_format::FileFormat};
 use crate::history::QueryId;
 
 /// Maximum length of a custom ID.
@@ -31,6 +31,8 @@ pub enum Goal {
         share: bool,
         /// Format of a file to attach.
         format: Option<FileFormat>,
+        /// Chart to attach. One of the menu is only kept by its kind.
+        chart: Option<WantedChart>,
     },
     /// List tables.
     Tables {
@@ -82,11 +84,13 @@ impl Goal {
                 catalog,
                 share,
                 format,
+                chart,
             } => {
                 let share = if *share { "share" } else { "" };
                 let stored = stored.as_ref().map(QueryId::to_string).unwrap_or_default();
                 let format = format.map_or("", |it| it.name());
-                let rest = format!("{stored}:{}:{format}", or_empty(catalog));
+                let chart = chart.as_ref().map_or("", WantedChart::name);
+                let rest = format!("{stored}:{}:{format}:{chart}", or_empty(catalog));
                 ("query", share, rest)
             }
             Self::Tables { pattern, catalog } => {
@@ -117,13 +121,16 @@ impl Goal {
             },
             "query" if matches!(first, "" | "share") => {
                 let (stored, rest) = rest.split_once(':')?;
-                let (catalog, format) = rest.split_once(':')?;
+                let (catalog, rest) = rest.split_once(':')?;
+                // Earlier versions have no chart.
+                let (format, chart) = rest.split_once(':').unwrap_or((rest, ""));
                 let stored = non_empty(stored).map(|id| id.parse()).transpose();
                 Self::Query {
                     stored: stored.ok()?,
                     catalog: non_empty(catalog),
                     share: first == "share",
                     format: FileFormat::find(format),
+                    chart: WantedChart::find(chart),
                 }
             }
             "tables" => Self::Tables {
@@ -169,12 +176,14 @@ mod tests {
                 catalog: name(),
                 share: true,
                 format: Some(FileFormat::Parquet),
+                chart: Some(WantedChart::Best),
             },
             Goal::Query {
                 stored: None,
                 catalog: None,
                 share: false,
                 format: None,
+                chart: None,
             },
             Goal::Tables {
                 pattern: Some("a:b-form:*".into()),

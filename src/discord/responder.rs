@@ -18,7 +18,7 @@ use serenity::{
     all::{
         AutocompleteChoice, CreateActionRow, CreateAllowedMentions, CreateAutocompleteResponse,
         CreateButton, CreateInteractionResponse, CreateInteractionResponseMessage, CreateModal,
-        EditAttachments, EditInteractionResponse, InteractionId,
+        EditInteractionResponse, InteractionId,
     },
     builder::Builder,
     http::Http,
@@ -269,9 +269,9 @@ impl Responder {
             .content(truncate(&reply.text))
             .allowed_mentions(CreateAllowedMentions::new())
             .components(rows);
-        if !reply.keeps_files {
-            let files = reply.files.iter().map(attachment);
-            edit = edit.attachments(files.fold(EditAttachments::new(), EditAttachments::add));
+        // Without one, the message keeps those that it has.
+        for file in &reply.files {
+            edit = edit.new_attachment(attachment(file));
         }
         let done = edit.execute(&*self.http, self.token.expose_secret()).await;
         count("reply", &done);

@@ -50,7 +50,9 @@ pub struct Pod {
 /// Names of the containers of a session.
 const CONTAINERS: [&str; 2] = ["duckdb", "door"];
 /// Names of the volumes of a session, which init containers may mount.
-const VOLUMES: [&str; 4] = ["work", "tmp", "init-sql", "duckbot-ca"];
+const VOLUMES: [&str; 4] = ["work", "tmp", INIT_SQL, "duckbot-ca"];
+/// Name of the volume that a session has only with `pod.init_sql`.
+const INIT_SQL: &str = "init-sql";
 /// Variables that the bot sets, in any configuration. The home is a volume of the bot's.
 const VARIABLES: [&str; 30] = [
     "CATALOG_ENDPOINT",
@@ -135,8 +137,9 @@ pub(super) fn read_pod(reader: &mut SettingsReader) -> Result<Pod, Invalid> {
     let volumes = read_volumes(reader);
     let known = volumes.as_deref().unwrap_or_default();
     let volume_mounts = read_mounts(reader, known);
-    let init_containers = read_init_containers(reader, known);
     let init_sql = reader.optional("pod.init_sql", "a ConfigMap's name", domain_name);
+    let has_init_sql = !matches!(init_sql, Ok(None));
+    let init_containers = read_init_containers(reader, known, has_init_sql);
     Ok(Pod {
         image_pull_policy: image_pull_policy?,
         image_pull_secrets: image_pull_secrets?,
@@ -328,6 +331,7 @@ fn overlap(one: &str, other: &str) -> bool {
 fn read_init_containers(
     reader: &mut SettingsReader,
     volumes: &[Volume],
+    has_init_sql: bool,
 ) -> Result<Vec<Container>, Invalid> {
     const KEY: &str = "pod.init_containers";
     let containers: Vec<Container> =
@@ -338,7 +342,8 @@ fn read_init_containers(
         let error = error.or_else(|| container_error(container)).or_else(|| {
             let mut mounts = container.volume_mounts.iter().flatten();
             let is_known = |name: &str| {
-                VOLUMES.contains(&name) || volumes.iter().any(|volume| volume.name == name)
+                let is_ours = VOLUMES.contains(&name) && (has_init_sql || name != INIT_SQL);
+                is_ours || volumes.iter().any(|volume| volume.name == name)
             };
             let missing = &mounts.find(|mount| !is_known(&mount.name))?.name;
             Some(format!(

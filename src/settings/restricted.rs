@@ -17,6 +17,16 @@ const VOLUME_TYPES: [&str; 8] = [
     "secret",
 ];
 
+/// SELinux types that the standard allows:
+/// <https://kubernetes.io/docs/concepts/security/pod-security-standards/>
+const SELINUX_TYPES: [&str; 5] = [
+    "",
+    "container_t",
+    "container_init_t",
+    "container_kvm_t",
+    "container_engine_t",
+];
+
 /// Checks the type of a volume. Returns the rest of a sentence about it.
 pub(super) fn volume_error(volume: &Volume) -> Option<String> {
     let fields = serde_json::to_value(volume).expect("a volume serializes to JSON");
@@ -64,6 +74,28 @@ fn forbidden_right(context: &SecurityContext) -> Option<&'static str> {
         (
             "seccompProfile",
             seccomp.is_some_and(|profile| profile.type_ == "Unconfined"),
+        ),
+        (
+            "appArmorProfile",
+            context
+                .app_armor_profile
+                .as_ref()
+                .is_some_and(|profile| profile.type_ == "Unconfined"),
+        ),
+        (
+            "seLinuxOptions",
+            context.se_linux_options.as_ref().is_some_and(|options| {
+                let is_free = |type_: &str| SELINUX_TYPES.contains(&type_);
+                let has_other_type = options.type_.as_deref().is_some_and(|it| !is_free(it));
+                has_other_type || options.user.is_some() || options.role.is_some()
+            }),
+        ),
+        (
+            "windowsOptions.hostProcess",
+            context
+                .windows_options
+                .as_ref()
+                .is_some_and(|options| options.host_process == Some(true)),
         ),
         (
             "procMount",

@@ -6,7 +6,7 @@ use crate::{
     frame::{Frame, Holds},
     kind::Kind,
     no_chart::NoChart,
-    text::{fitted_chars, shown},
+    text::{cleaned, fitted_chars},
 };
 
 /// Kind and columns of a chart. As text, it is like `line.0.2+3.1`: the kind, the column along the chart, those
@@ -22,8 +22,10 @@ pub struct Choice {
     pub series: Option<usize>,
 }
 
-/// Largest number of lines for columns with numbers.
-const MAX_LINES: usize = 8;
+/// Largest number of lines for columns with numbers, which is also the number of colors.
+const MAX_LINES: usize = 7;
+/// Largest number of columns of each sort that are considered.
+const MAX_COLUMNS: usize = 12;
 /// Most choices that are offered, as in a select menu of Discord.
 const MAX_CHOICES: usize = 25;
 /// Maximum length of a column's name in a label.
@@ -68,11 +70,7 @@ impl Frame<'_> {
     /// # Errors
     /// If no chart shows these rows.
     pub fn suggest(&self) -> Result<Choice, NoChart> {
-        if self.rows.is_empty() {
-            return Err(NoChart::NoRows);
-        }
-        let first = self.choices().into_iter().next();
-        first.ok_or(NoChart::NoNumbers)
+        self.first(|_| true).ok_or(self.reason())
     }
 
     /// Chooses a chart of this kind.
@@ -80,105 +78,100 @@ impl Frame<'_> {
     /// # Errors
     /// If no chart of this kind shows these rows.
     pub fn suggest_kind(&self, kind: Kind) -> Result<Choice, NoChart> {
-        self.suggest()?;
-        let mut all = self.all_choices();
-        all.find(|it| it.kind == kind)
-            .ok_or(NoChart::Unsuitable(kind))
+        let reason = match self.reason() {
+            NoChart::NoRows => NoChart::NoRows,
+            NoChart::NoNumbers if self.columns_of(Holds::Numbers).next().is_none() => {
+                NoChart::NoNumbers
+            }
+            _ => NoChart::Unsuitable(kind),
+        };
+        self.first(|it| it.kind == kind).ok_or(reason)
+    }
+
+    fn first(&self, is_wanted: impl Fn(&Choice) -> bool) -> Option<Choice> {
+        self.all_choices().into_iter().find(is_wanted)
+    }
+
+    fn reason(&self) -> NoChart {
+        match self.rows.is_empty() {
+            true => NoChart::NoRows,
+            false => NoChart::NoNumbers,
+        }
     }
 
     /// Returns the choices for these columns, the best one first.
     pub fn choices(&self) -> Vec<Choice> {
-        self.all_choices().take(MAX_CHOICES).collect()
+        let mut all = self.all_choices();
+        all.truncate(MAX_CHOICES);
+        all
     }
 
-    fn all_choices(&self) -> impl Iterator<Item = Choice> {
-        let numbers: Vec<_> = self.columns_of(Holds::Numbers).collect();
-        let times: Vec<_> = self.columns_of(Holds::Times).collect();
-        let categories: Vec<_> = self.columns_of(Holds::Categories).collect();
-        let mut all = Vec::new();
+    fn all_choices(&self) -> Vec<Choice> {
+        if self.rows.is_empty() {
+            return Vec::new();
+        }
+        // More columns would give more choices than a menu has.
+        let columns = |holds| self.columns_of(holds).take(MAX_COLUMNS).collect::<Vec<_>>();
+        let [numbers, times, categories] =
+            [Holds::Numbers, Holds::Times, Holds::Categories].map(columns);
         let choice = |kind, along, numbers: &[usize], series| Choice {
             kind,
             along,
             numbers: numbers.to_vec(),
             series,
         };
-        let is_figure = self.rows.len() == 1 && (1..=2).contains(&numbers.len());
-        let figures = numbers
-            .iter()
-            .enumerate()
-            .map(|(at, it)| {
-                let second = numbers.get(at + 1).filter(|_| self.rows.len() == 1);
-                let both: Vec<_> = [it].into_iter().chain(second).copied().collect();
-                choice(Kind::Number, None, &both, None)
+        let of_each = |kind, along, series| {
+            let each = numbers.iter();
+            each.map(move |it| choice(kind, along, &[*it], series))
+        };
+        let numbers = &numbers;
+        let pairs = |kind| {
+            let firsts = numbers.iter().enumerate();
+            firsts.flat_map(move |(at, x)| {
+                let others = numbers[at + 1..].iter();
+                others.map(move |y| choice(kind, Some(*x), &[*y], None))
             })
-            .collect::<Vec<_>>();
+        };
+        let is_figure = self.rows.len() == 1 && (1..=2).contains(&numbers.len());
+        let figures = numbers.iter().enumerate().map(|(at, it)| {
+            let second = numbers.get(at + 1).filter(|_| self.rows.len() == 1);
+            let both: Vec<_> = [it].into_iter().chain(second).copied().collect();
+            choice(Kind::Number, None, &both, None)
+        });
+        let mut all = Vec::new();
         if is_figure {
-            all.extend(figures.iter().cloned());
+            all.extend(figures.clone());
         }
         // A category that names each row once has no course over time.
-        let names = categories.iter().filter(|it| self.names_rows(**it));
-        let bars = |along: &usize| {
-            let all = numbers.iter();
-            all.map(|it| choice(Kind::Bars, Some(*along), &[*it], None))
-                .collect::<Vec<_>>()
+        let (names, groups): (Vec<usize>, Vec<usize>) =
+            categories.into_iter().partition(|it| self.names_rows(*it));
+        let bars = |along: &[usize]| {
+            let each = along.iter();
+            let bars = each.flat_map(|it| of_each(Kind::Bars, Some(*it), None));
+            bars.collect::<Vec<_>>()
         };
-        if !times.is_empty() {
-            all.extend(names.flat_map(bars));
-        }
-        for time in &times {
-            if numbers.is_empty() {
-                break;
-            }
-            for category in &categories {
-                all.extend(
-                    numbers
-                        .iter()
-                        .map(|it| choice(Kind::Line, Some(*time), &[*it], Some(*category))),
-                );
+        all.extend(bars(&names));
+        for time in times.iter().filter(|_| !numbers.is_empty()) {
+            for group in &groups {
+                all.extend(of_each(Kind::Line, Some(*time), Some(*group)));
             }
             let together = &numbers[..numbers.len().min(MAX_LINES)];
             all.push(choice(Kind::Line, Some(*time), together, None));
             if numbers.len() > 1 {
-                all.extend(
-                    numbers
-                        .iter()
-                        .map(|it| choice(Kind::Line, Some(*time), &[*it], None)),
-                );
+                all.extend(of_each(Kind::Line, Some(*time), None));
             }
         }
-        for along in categories.iter().chain(&times) {
-            all.extend(
-                bars(along)
-                    .into_iter()
-                    .filter(|it| !all.contains(it))
-                    .collect::<Vec<_>>(),
-            );
-        }
-        for (at, x) in numbers.iter().enumerate() {
-            all.extend(
-                numbers[at + 1..]
-                    .iter()
-                    .map(|y| choice(Kind::Scatter, Some(*x), &[*y], None)),
-            );
-        }
-        for (at, x) in numbers.iter().enumerate() {
-            all.extend(
-                numbers[at + 1..]
-                    .iter()
-                    .map(|y| choice(Kind::Line, Some(*x), &[*y], None)),
-            );
-        }
+        all.extend(bars(&groups));
+        all.extend(bars(&times));
+        all.extend(pairs(Kind::Scatter));
+        all.extend(pairs(Kind::Line));
         if self.rows.len() > 1 {
-            all.extend(
-                numbers
-                    .iter()
-                    .map(|it| choice(Kind::Line, None, &[*it], None)),
-            );
+            all.extend(of_each(Kind::Line, None, None));
         }
         if !is_figure {
             all.extend(figures);
         }
-        all.into_iter()
+        all
     }
 
     /// Returns true if no two rows have the same value in a column.
@@ -235,7 +228,7 @@ impl Frame<'_> {
     pub(crate) fn title(&self, choice: &Choice) -> String {
         let name = |it: usize| {
             let column = self.columns.get(it);
-            fitted_chars(&shown(column.map_or("", |it| it.name)), MAX_NAME_CHARS)
+            fitted_chars(&cleaned(column.map_or("", |it| it.name)), MAX_NAME_CHARS)
         };
         let numbers = match &choice.numbers[..] {
             [] => String::new(),

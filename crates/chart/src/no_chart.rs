@@ -9,9 +9,9 @@ pub enum NoChart {
     NoRows,
     /// No column has numbers.
     NoNumbers,
-    /// All numbers are NULL, infinite, or too large for a picture.
+    /// No number can be drawn: they are NULL, infinite, or too large for a picture.
     NothingToDraw,
-    /// This kind needs other columns than the rows have.
+    /// The kind needs other columns than the rows have.
     Unsuitable(Kind),
     /// The choice names a column that the rows don't have, or with values of another type.
     UnknownColumn,

@@ -11,17 +11,24 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    /// Covers all values, from the pixel `start` to the pixel `end`. Equal values are in the middle.
-    pub(crate) fn over(values: impl Iterator<Item = f64>, start: f64, end: f64) -> Self {
+    /// Covers all values, from the pixel `start` to the pixel `end`. Equal values are in the middle of an axis
+    /// that reaches `around` them, or half of their size.
+    pub(crate) fn over(
+        values: impl Iterator<Item = f64>,
+        start: f64,
+        end: f64,
+        around: Option<f64>,
+    ) -> Self {
         let (from, to) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), it| {
             (low.min(it), high.max(it))
         });
-        let (from, to) = match to - from {
-            span if span > 0.0 => (from, to),
-            _ => {
-                let around = (from.abs() / 2.0).max(0.5);
-                (from - around, to + around)
-            }
+        // Closer values differ by no more than the error of floating-point numbers.
+        let least = (from.abs().max(to.abs()) * 1e-12).max(1e-300);
+        let (from, to) = if to - from > least {
+            (from, to)
+        } else {
+            let around = around.unwrap_or((from.abs() / 2.0).max(0.5));
+            (from - around, to + around)
         };
         Self {
             from,
@@ -83,7 +90,7 @@ mod tests {
     #[test]
     fn marks_are_round_numbers() {
         let labels = |values: &[f64]| {
-            let scale = Scale::over(values.iter().copied(), 0.0, 100.0).with_whole_marks(5);
+            let scale = Scale::over(values.iter().copied(), 0.0, 100.0, None).with_whole_marks(5);
             let marks = scale.marks(5);
             marks
                 .into_iter()
@@ -98,14 +105,20 @@ mod tests {
         );
         assert_eq!(labels(&[7.0]), ["0", "5", "10", "15"]);
         assert_eq!(labels(&[0.0, 3e17]).last().unwrap(), "3.00e17");
-        for extreme in [&[-1e300, 1e300][..], &[1e-300, 2e-300], &[0.0]] {
+        for extreme in [
+            &[-1e300, 1e300][..],
+            &[1e-300, 2e-300],
+            &[0.0, 5e-324],
+            &[1e15, 1e15 + 0.125],
+            &[0.0],
+        ] {
             assert!(labels(extreme).len() >= 2, "{extreme:?}");
         }
     }
 
     #[test]
     fn values_lie_within_the_axis() {
-        let scale = Scale::over([10.0, 20.0].into_iter(), 400.0, 0.0);
+        let scale = Scale::over([10.0, 20.0].into_iter(), 400.0, 0.0, None);
         assert_eq!(scale.pixel(10.0), 400.0);
         assert_eq!(scale.pixel(15.0), 200.0);
         assert_eq!(scale.pixel(20.0), 0.0);

@@ -14,14 +14,20 @@ const ELLIPSIS: char = '…';
 static FACE: LazyLock<Face<'static>> =
     LazyLock::new(|| Face::parse(FONT, 0).expect("the font is part of the program"));
 
-/// Returns a text as it can be shown: on one line, without invisible characters, and with a replacement for those
-/// that the font lacks.
-pub(crate) fn shown(text: &str) -> String {
-    let visible = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let visible = visible
-        .chars()
-        .filter(|it| !it.is_control() && !is_invisible(*it));
+/// Returns a text on one line, without invisible characters.
+pub(crate) fn cleaned(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let visible = line.chars();
     visible
+        .filter(|it| !it.is_control() && !is_invisible(*it))
+        .collect()
+}
+
+/// Returns a text as the font can show it: on one line, and with a replacement for characters that the font lacks.
+pub(crate) fn shown(text: &str) -> String {
+    let characters = cleaned(text);
+    let characters = characters.chars();
+    characters
         .map(|it| if has_glyph(it) { it } else { REPLACEMENT })
         .collect()
 }
@@ -33,7 +39,8 @@ pub(crate) fn lacks_glyphs(text: &str) -> bool {
 }
 
 fn has_glyph(it: char) -> bool {
-    FACE.glyph_index(it).is_some()
+    // Glyph 0 stands for missing ones.
+    FACE.glyph_index(it).is_some_and(|glyph| glyph.0 != 0)
 }
 
 /// Characters that change the direction or the look of others. They could make a text look like another one.
@@ -105,7 +112,8 @@ mod tests {
     fn text_is_shown_on_one_line_without_tricks() {
         assert_eq!(shown("a\n b\u{202e}c\u{0}"), "a bc");
         assert_eq!(shown("Ünï жω €"), "Ünï жω €");
-        assert_eq!(shown("鴨 🦆"), "? ?");
+        assert_eq!(shown("鴨 🦆 \u{ffff}"), "? ? ?");
+        assert_eq!(cleaned("鴨\n🦆"), "鴨 🦆");
         assert!(lacks_glyphs("鴨") && !lacks_glyphs("Ente\n"));
         assert_eq!(
             escaped("<a b='\"&\">"),

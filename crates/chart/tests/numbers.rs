@@ -159,3 +159,34 @@ fn a_number_is_written_as_in_its_row() {
         ["1,284,512.50", "+94,512.5 (+7.9 %) compared with 1,190,000"]
     );
 }
+
+#[test]
+fn the_largest_lines_are_kept() {
+    let all = rows((0..9).flat_map(|at| {
+        // The last one is the largest, and all others are equal.
+        let value = if at == 8 { 9 } else { 1 };
+        [1, 2].map(|x| [x.to_string(), format!("series {at}"), value.to_string()])
+    }));
+    let columns = [("x", "INTEGER"), ("c", "VARCHAR"), ("n", "INTEGER")];
+    let svg = draw(&columns, &all, "line.0.2.1");
+    let names: Vec<_> = texts(&svg, "start")
+        .into_iter()
+        .map(|(text, _, _)| text)
+        .collect();
+    assert!(names.contains(&"series 8".to_owned()), "{names:?}");
+    assert!(!names.contains(&"series 7".to_owned()), "{names:?}");
+}
+
+#[test]
+fn bars_grow_to_the_right_beside_long_names_and_numbers() {
+    let long = "-123456789012.123456789";
+    let all = rows(
+        [long, "5"]
+            .into_iter()
+            .map(|it| ["w".repeat(60) + it, it.to_owned()]),
+    );
+    let svg = draw(&[("c", "VARCHAR"), ("n", "DOUBLE")], &all, "bar.0.1.-");
+    let names = texts(&svg, "end");
+    let widest = names.iter().map(|(_, x, _)| *x).fold(0.0, f64::max);
+    assert!(widest < 500.0, "{names:?}");
+}

@@ -7,7 +7,7 @@ use crate::{
         buttons::{Button, PastQueryRef},
         call::{Answer, Answered, Call},
         forms::SqlOptions,
-        replies::{self, Extras, Reply},
+        replies::{self, Extras, Menu, Reply},
     },
     history::QueryId,
 };
@@ -48,10 +48,26 @@ pub(super) fn keep_buttons(reply: Reply, shown: &Message) -> Reply {
     }
     let downloads = &downloads;
     let reply = Reply {
-        keeps_files: true,
+        menu: reply.menu.or_else(|| menu_of(shown)),
         ..reply
     };
     replies::with_query_buttons(reply, query, open, Extras { chart, downloads })
+}
+
+/// Returns the menu of a message with a chart.
+fn menu_of(shown: &Message) -> Option<Menu> {
+    let rows = shown.components.iter().flat_map(|row| &row.components);
+    let options = rows.filter_map(|component| match component {
+        ActionRowComponent::SelectMenu(menu) => Some(&menu.options),
+        _ => None,
+    });
+    let charts = options.flatten().filter_map(|option| {
+        let Button::DrawAs(choice) = Button::from_custom_id(&option.value)? else {
+            return None;
+        };
+        Some((choice, option.label.clone()))
+    });
+    replies::chart_menu(charts)
 }
 
 /// Returns the query that the buttons of a message run again.

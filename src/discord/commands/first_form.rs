@@ -75,6 +75,7 @@ pub(super) fn ask_for_credentials(
         catalog: how.catalog.clone(),
         share: how.share,
         format: how.file,
+        chart: how.chart.clone(),
     };
     let asking = |goal| replies::with_query(sql, replies::needs_credentials(why, goal));
     let reply = asking(goal(None));

@@ -68,7 +68,7 @@ pub(crate) async fn show(call: &Call<'_>, chosen: Option<&QueryId>) -> Answered 
     })
 }
 
-/// What a query runs again for.
+/// Reason to run a query again.
 pub(crate) enum Extra {
     File(FileFormat),
     Chart(WantedChart),
@@ -80,8 +80,7 @@ pub(crate) async fn delete(call: &Call<'_>) -> Answered {
     Ok(replies::history_deleted().into())
 }
 
-/// Runs a past query again. `extra` is what it runs for, if not for its rows. `shown` is the message with the
-/// button.
+/// Runs a past query again, for its rows or for an `extra`. `shown` is the message with the button.
 pub(crate) async fn run_again(
     call: &Call<'_>,
     query: &PastQueryRef,

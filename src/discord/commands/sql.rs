@@ -143,6 +143,7 @@ impl Command for Sql {
             catalog: how.catalog,
             share: how.share,
             format: how.file,
+            chart: how.chart,
         };
         form_for(bot, context, goal).await
     }
@@ -244,11 +245,16 @@ pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answe
     };
     if how.share && reply.is_answer() {
         let files = std::mem::take(&mut reply.files);
+        let menu = reply.menu.take();
         let shared = post_shared(call, &reply.text, files.clone(), &call.request.0);
         (reply, outcome) = shared.await;
         // If the result could not be shared, the private reply keeps its files.
         if reply.is_answer() {
-            reply.files = files;
+            reply = Reply {
+                files,
+                menu,
+                ..reply
+            };
         }
     }
     Ok(Answer::Query {
@@ -403,7 +409,7 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
     };
     let reply = replies::answer(&question, &answer);
     let extras = (
-        chart.is_none() && replies::has_chart(&answer, &reply),
+        !matches!(chart, Some(Ok(_))) && replies::has_chart(&answer, &reply),
         replies::downloads(&answer, &reply),
     );
     Ok(asked(reply, outcome, extras, past_outcome(&answer)))

@@ -57,13 +57,15 @@ pub(crate) async fn go_on(
             catalog,
             share,
             format,
+            chart,
         } => {
             let how = SqlOptions {
                 session: None,
                 catalog,
                 share,
                 file: format,
-                ..SqlOptions::default()
+                chart,
+                is_rerun: false,
             };
             run_query(call, stored.as_ref(), query, &how).await
         }

@@ -143,10 +143,15 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
         files: files.into_iter().collect(),
         ..reply
     };
-    match question.chart {
-        Some(Ok(picture)) => with_picture(reply, picture),
-        _ => reply,
+    let Some(Ok(picture)) = question.chart else {
+        return reply;
+    };
+    let mut reply = with_picture(reply, picture);
+    if rows.has_effects {
+        // The statement must not run again for another chart.
+        reply.menu = None;
     }
+    reply
 }
 
 /// Tells how much of the rows is shown.

@@ -35,7 +35,7 @@ pub(super) use extending::*;
 pub(super) use forms::*;
 pub(super) use help::*;
 pub(super) use life::*;
-pub(super) use picture::unknown_chart;
+pub(super) use picture::{chart_menu, unknown_chart};
 pub(super) use query_errors::QueryContext;
 pub(super) use questions::*;
 pub(super) use reaping::*;

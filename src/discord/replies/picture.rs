@@ -22,24 +22,27 @@ pub(super) fn with_picture(mut reply: Reply, picture: &Picture) -> Reply {
         alt: Some(picture.drawing.alt.clone()),
         ..File::new("chart.png", picture.png.clone())
     });
-    let entry = |(choice, label): &(Choice, String)| MenuEntry {
-        button: Button::DrawAs(choice.clone()),
-        label: shorten(label, MAX_LABEL_CHARS),
-        description: None,
-    };
-    let others = picture
-        .choices
-        .iter()
-        .filter(|(choice, _)| *choice != picture.choice);
-    let entries: Vec<_> = others.map(entry).collect();
-    reply.menu = (!entries.is_empty()).then_some(Menu {
-        hint: MENU_HINT,
-        entries,
-    });
+    let choices = picture.choices.iter().cloned();
+    let others = choices.filter(|(choice, _)| *choice != picture.choice);
+    reply.menu = chart_menu(others);
     reply
 }
 
-/// Returns what the person should know about a picture.
+/// Offers charts, each with its label.
+pub(crate) fn chart_menu(choices: impl Iterator<Item = (Choice, String)>) -> Option<Menu> {
+    let entries = choices.map(|(choice, label)| MenuEntry {
+        button: Button::DrawAs(choice),
+        label: shorten(&label, MAX_LABEL_CHARS),
+        description: None,
+    });
+    let entries: Vec<_> = entries.collect();
+    (!entries.is_empty()).then_some(Menu {
+        hint: MENU_HINT,
+        entries,
+    })
+}
+
+/// Returns sentences about the differences between a picture and the rows.
 pub(super) fn chart_notes(picture: &Picture) -> String {
     let notes = picture.drawing.notes.iter().map(|note| match note {
         Note::Averaged(count) => format!(
@@ -52,7 +55,7 @@ pub(super) fn chart_notes(picture: &Picture) -> String {
         ),
         Note::Summed => " In the chart, numbers of the same name are added up.".to_owned(),
         Note::Others(count) => format!(
-            " In the chart, the last bar is the sum of the {} smallest ones.",
+            " In the chart, the last bar is the sum of the {} other ones.",
             grouped(*count)
         ),
         Note::SeriesLeftOut(count) => format!(

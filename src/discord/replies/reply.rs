@@ -46,8 +46,6 @@ pub struct Reply {
     pub menu: Option<Menu>,
     /// Attached files. Discord shows pictures below the text.
     pub files: Vec<File>,
-    /// True if an edited message keeps the files that it has.
-    pub keeps_files: bool,
 }
 
 /// A file to attach to a message.
@@ -116,7 +114,6 @@ impl Reply {
             buttons: Vec::new(),
             menu: None,
             files: Vec::new(),
-            keeps_files: false,
         }
     }
 

@@ -1360,6 +1360,7 @@ fn turning_down() {
                     catalog: None,
                     share: false,
                     format: None,
+                    chart: None,
                 },
             )
         ),

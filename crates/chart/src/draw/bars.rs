@@ -14,7 +14,7 @@ use crate::{
     no_chart::NoChart,
     numbers::{grouped, rounded},
     scale::Scale,
-    text::{shown, width},
+    text::{cleaned, width},
 };
 
 /// Largest number of bars, with the one for all others.
@@ -71,10 +71,11 @@ pub(super) fn draw(
 fn collect(frame: &Frame<'_>, along: usize, numbers: usize, canvas: &mut Canvas) -> Vec<Bar> {
     let mut places = BTreeMap::new();
     let mut bars: Vec<Bar> = Vec::new();
-    let mut is_summed = false;
+    let (mut is_summed, mut left_out) = (false, 0);
     for row in 0..frame.rows.len() {
         let category = frame.text(row, along);
         let value = frame.number(row, numbers);
+        left_out += usize::from(value.is_none() && frame.text(row, numbers).is_some());
         let place = *places.entry(category).or_insert(bars.len());
         match bars.get_mut(place) {
             None => bars.push(Bar {
@@ -96,6 +97,7 @@ fn collect(frame: &Frame<'_>, along: usize, numbers: usize, canvas: &mut Canvas)
             }
         }
     }
+    canvas.note(Note::RowsLeftOut(left_out));
     if is_summed {
         canvas.note(Note::Summed);
     }
@@ -111,17 +113,22 @@ fn paint(bars: &[Bar], canvas: &mut Canvas) {
         .collect();
     let widest = |texts: &mut dyn Iterator<Item = f64>| texts.fold(0.0, f64::max);
     let left = MARGIN + widest(&mut names.iter().map(|it| width(it, TEXT_SIZE))) + 10.0;
+    let has_negative = bars.iter().any(|bar| bar.value.is_some_and(|it| it < 0.0));
+    // Labels of negative bars are to the left of them. Bars need some room, too.
+    let label_room = if has_negative {
+        WIDTH * 0.17
+    } else {
+        WIDTH * 0.3
+    };
     let labels: Vec<_> = bars
         .iter()
-        .map(|bar| canvas.fit(&bar.label, TEXT_SIZE, WIDTH * 0.3))
+        .map(|bar| canvas.fit(&bar.label, TEXT_SIZE, label_room))
         .collect();
     let room = widest(&mut labels.iter().map(|it| width(it, TEXT_SIZE))) + 8.0;
     let values = || bars.iter().filter_map(|bar| bar.value);
     let right = WIDTH - MARGIN - room;
-    // Labels of negative bars are to the left of them.
-    let has_negative = values().any(|it| it < 0.0);
     let start = if has_negative { left + room } else { left };
-    let scale = Scale::over(values().chain([0.0]), start, right);
+    let scale = Scale::over(values().chain([0.0]), start, right, None);
     let zero = scale.pixel(0.0);
     for (at, ((bar, name), label)) in bars.iter().zip(&names).zip(&labels).enumerate() {
         let y = top + at as f64 * pitch;
@@ -157,7 +164,7 @@ fn alt(frame: &Frame<'_>, choice: &Choice, bars: &[Bar], all: usize) -> String {
     let title = frame.title(choice);
     let named = bars.iter().take(NAMED);
     let named: Vec<_> = named
-        .map(|bar| format!("{} {}", shown(&bar.name), bar.label))
+        .map(|bar| format!("{} {}", cleaned(&bar.name), bar.label))
         .collect();
     let more = match all.saturating_sub(NAMED) {
         0 => String::new(),

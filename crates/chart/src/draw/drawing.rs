@@ -8,6 +8,6 @@ pub struct Drawing {
     pub svg: String,
     /// Text for people who don't see the picture: what it shows, and the most important numbers.
     pub alt: String,
-    /// What the picture does not show as the rows have it.
+    /// Differences between the picture and the rows.
     pub notes: Vec<Note>,
 }

@@ -1,13 +1,16 @@
 //! Lines over times, numbers or the order of the rows.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use super::{
     canvas::{COLORS, Canvas, TITLE_Y},
     note::Note,
     plot::{MAX_POINTS, Plot},
 };
-use crate::{Choice, Frame, NoChart, frame::Holds, numbers::rounded, text::shown, times};
+use crate::{Choice, Frame, NoChart, frame::Holds, numbers::rounded, text::cleaned, times};
 
 /// Series of NULL.
 const NULL: &str = "NULL";
@@ -49,16 +52,17 @@ pub(super) fn draw(
     }
     let count = all.len();
     if count > COLORS.len() {
-        let mut weights: Vec<_> = all.iter().map(Series::weight).collect();
-        weights.sort_by(|a, b| b.total_cmp(a));
-        let least = weights[COLORS.len() - 1];
-        all.retain(|series| series.weight() >= least);
-        all.truncate(COLORS.len());
+        let mut by_weight: Vec<_> = (0..count).collect();
+        // Stable, so that equal ones stay in the order of the rows.
+        by_weight.sort_by(|a, b| all[*b].weight().total_cmp(&all[*a].weight()));
+        let kept: BTreeSet<_> = by_weight.into_iter().take(COLORS.len()).collect();
+        let mut place = 0..;
+        all.retain(|_| place.next().is_some_and(|at| kept.contains(&at)));
         canvas.note(Note::SeriesLeftOut(count - all.len()));
     }
     let points = all.iter().map(|series| series.points.len()).sum::<usize>();
     if points > MAX_POINTS {
-        canvas.note(Note::Averaged(points));
+        canvas.note(Note::Averaged(frame.rows.len()));
         let most = MAX_POINTS / all.len();
         for series in &mut all {
             series.points = averaged(&series.points, most);
@@ -96,13 +100,13 @@ fn collect(frame: &Frame<'_>, choice: &Choice) -> (Vec<Series>, usize) {
                 continue;
             };
             let key = match choice.series {
-                Some(series) => (0, frame.text(row, series).unwrap_or(NULL)),
-                None => (*column, ""),
+                Some(series) => (0, frame.text(row, series)),
+                None => (*column, None),
             };
             let at = *places.entry(key).or_insert(all.len());
             if at == all.len() {
                 let name = match choice.series {
-                    Some(_) => key.1,
+                    Some(_) => key.1.unwrap_or(NULL),
                     None => frame.name(*column),
                 };
                 all.push(Series {
@@ -110,7 +114,9 @@ fn collect(frame: &Frame<'_>, choice: &Choice) -> (Vec<Series>, usize) {
                     points: Vec::new(),
                 });
             }
-            all[at].points.push((x, frame.number(row, *column)));
+            let value = frame.number(row, *column);
+            left_out += usize::from(value.is_none() && frame.text(row, *column).is_some());
+            all[at].points.push((x, value));
         }
     }
     for series in &mut all {
@@ -230,6 +236,6 @@ fn alt(frame: &Frame<'_>, choice: &Choice, all: &[Series], count: usize, range: 
     let (low, high) = (extreme(|a, b| a < b), extreme(|a, b| a > b));
     format!(
         "{lines} of {title}, {}. Lowest {low}, highest {high}.",
-        shown(range)
+        cleaned(range)
     )
 }

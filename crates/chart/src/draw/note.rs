@@ -3,17 +3,17 @@
 /// Difference between a picture and its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Note {
-    /// Each point is the average of several of this many rows.
+    /// Points are averages of this many rows.
     Averaged(usize),
-    /// Each point stands for all of this many rows near it.
+    /// A point can stand for several of this many rows.
     Thinned(usize),
     /// Rows with the same category were added up.
     Summed,
     /// Only the rows with the largest numbers have a bar. The last bar is the sum of this many others.
     Others(usize),
-    /// This many series are not shown: those with the smallest numbers.
+    /// Number of series that are not shown: those with the smallest numbers.
     SeriesLeftOut(usize),
-    /// This many rows are not shown, because a value is NULL, infinite or too large.
+    /// Number of rows that are not shown, because a value is infinite, too large, or NULL where there must be one.
     RowsLeftOut(usize),
     /// The font lacks characters, which are shown as `?`.
     MissingGlyphs,

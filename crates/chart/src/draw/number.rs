@@ -6,7 +6,7 @@ use crate::{
     frame::Frame,
     no_chart::NoChart,
     numbers::{grouped, rounded},
-    text::{shown, width},
+    text::{cleaned, width},
 };
 
 /// Size of the number, unless it is too long for it.
@@ -33,7 +33,7 @@ pub(super) fn draw(
         Anchor::Middle,
         &text,
     );
-    let mut alt = format!("{}: {text}", shown(frame.name(column)));
+    let mut alt = format!("{}: {text}", cleaned(frame.name(column)));
     // The second number is the next column of the row, or the next row.
     let second = match choice.numbers.get(1) {
         Some(second) => Some((0, *second)),
@@ -65,7 +65,7 @@ pub(super) fn draw(
         );
         alt += &format!(", {says}");
         if choice.numbers.len() == 2 {
-            alt += &format!(" ({})", shown(frame.name(column)));
+            alt += &format!(" ({})", cleaned(frame.name(column)));
         }
     }
     Ok(alt + ".")

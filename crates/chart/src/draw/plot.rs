@@ -5,6 +5,8 @@ use crate::{scale::Scale, text::width};
 
 /// Largest number of points that are drawn as they are.
 pub(super) const MAX_POINTS: usize = 5000;
+/// Seconds around a single time.
+const DAY_SECONDS: f64 = 86_400.0;
 /// Number of marks of the vertical axis.
 const MARKS: usize = 5;
 
@@ -25,7 +27,7 @@ impl Plot {
     ) -> Self {
         let bottom = HEIGHT - MARGIN - 2.0 * TEXT_SIZE - 6.0;
         let values = points.clone().map(|(_, y)| y);
-        let y = Scale::over(values, bottom, top).with_whole_marks(MARKS);
+        let y = Scale::over(values, bottom, top, None).with_whole_marks(MARKS);
         let marks = y.marks(MARKS);
         let room = marks.iter().map(|(_, label)| width(label, TEXT_SIZE));
         let left = MARGIN + room.fold(0.0, f64::max) + 8.0;
@@ -37,7 +39,8 @@ impl Plot {
             let at = at + TEXT_SIZE / 3.0;
             canvas.text(left - 8.0, at, TEXT_SIZE, FAINT_INK, Anchor::End, label);
         }
-        let x = Scale::over(points.map(|(x, _)| x), left, right);
+        let around = has_times.then_some(DAY_SECONDS);
+        let x = Scale::over(points.map(|(x, _)| x), left, right, around);
         let marks = match has_times {
             true => x.time_marks(MARKS + 1),
             false => x.marks(MARKS + 1),

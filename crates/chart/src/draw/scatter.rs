@@ -71,9 +71,9 @@ pub(super) fn draw(
         "Scatter chart of {}: {} points, {} from {}, {} from {}.",
         frame.title(choice),
         rounded(points.len() as f64, 0),
-        crate::text::shown(frame.name(along)),
+        crate::text::cleaned(frame.name(along)),
         range(&mut points.iter().map(|(x, _)| *x)),
-        crate::text::shown(frame.name(numbers)),
+        crate::text::cleaned(frame.name(numbers)),
         range(&mut points.iter().map(|(_, y)| *y)),
     ))
 }
