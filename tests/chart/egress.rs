@@ -76,16 +76,23 @@ fn reaches(blocks: &[(Network, BTreeSet<Network>)], address: &str) -> bool {
     blocks.iter().any(is_in)
 }
 
-/// Addresses at which clouds serve a node's credentials, also behind NAT64.
-const METADATA: [&str; 8] = [
+/// Addresses at which clouds serve a node's credentials, also behind NAT64 and in 6to4.
+const METADATA: [&str; 15] = [
     "169.254.169.254",
     "169.254.170.2",
     "168.63.129.16",
+    "100.100.100.200",
     "fe80::a9fe:a9fe",
     "fd00:ec2::254",
     "fd20:ce::254",
     "fd00:c1::a9fe:a9fe",
     "64:ff9b::169.254.169.254",
+    "64:ff9b::168.63.129.16",
+    "64:ff9b::100.100.100.200",
+    "64:ff9b:1::a9fe:a9fe",
+    "2002:a9fe:a9fe::1",
+    "2002:a83f:8110::1",
+    "2002:6464:64c8::1",
 ];
 const PUBLIC: [&str; 4] = [
     "52.95.110.1",
@@ -93,10 +100,9 @@ const PUBLIC: [&str; 4] = [
     "64:ff9b::52.95.110.1",
     "162.159.128.233",
 ];
-const PRIVATE: [&str; 10] = [
+const PRIVATE: [&str; 9] = [
     "10.0.0.1",
     "100.64.0.1",
-    "100.100.100.200",
     "172.20.0.1",
     "192.168.1.1",
     "198.18.0.1",

@@ -223,7 +223,7 @@ async fn a_session_is_opened_by_command_through_an_ingress_or_a_gateway_too() {
     let gateway = include_str!("../../deploy/examples/gateway.yaml")
         .replace("duckbot-sessions", sessions)
         .replace(" gateways\n", &format!(" {bot}\n"))
-        .replace("port: 443", &format!("port: {port}"));
+        .replace("port: 8443", &format!("port: {port}"));
     apply(&gateway).await;
     let namespace = bot.clone();
     env.kill_bot().await;

@@ -141,7 +141,6 @@ fn overlay_line(line: &str, answers: &Answers) -> Vec<String> {
     }
     let line = line
         .replace("registry.example.com", answers.get(Registry))
-        .replace(":0.1.0\"", &format!(":{}\"", answers.get(Tag)))
         .replace("*.duck.example.com", &format!("*.{}", answers.get(Domain)));
     vec![line]
 }
