@@ -87,12 +87,12 @@ async fn queries_without_a_session_run_in_a_query_runner(mut env: impl RuntimeEn
 
     // So does a chart, and another one of the same rows.
     let pressed = ana.press(&parquet, "Chart").await.unwrap();
-    let drawn = pressed.until(|it| has_picture(it)).await;
+    let drawn = pressed.until(has_picture).await;
     assert_says(&drawn, "The query ran again for this chart.");
     let alt = "Bars of grams by name: mallard 1,100, teal 330.";
     assert_eq!(drawn.files[0].description.as_deref(), Some(alt));
     let chosen = ana.choose(&drawn, "Number: grams").await.unwrap();
-    let other = chosen.until(|it| has_picture(it)).await;
+    let other = chosen.until(has_picture).await;
     let alt = "grams: 1,100, +770 (+233.3 %) compared with 330 in the next row.";
     assert_eq!(other.files[0].description.as_deref(), Some(alt));
     let pressed = ana.press(&other, "Share").await.unwrap();

@@ -93,9 +93,10 @@ impl Frame<'_> {
     }
 
     fn reason(&self) -> NoChart {
-        match self.rows.is_empty() {
-            true => NoChart::NoRows,
-            false => NoChart::NoNumbers,
+        if self.rows.is_empty() {
+            NoChart::NoRows
+        } else {
+            NoChart::NoNumbers
         }
     }
 

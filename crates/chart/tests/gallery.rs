@@ -1,6 +1,7 @@
 //! Examples of charts. Their pictures are on the page docs/charts.md.
 //!
 //! `CHART_TEST_WRITE=1` writes the expected drawings and the pictures.
+#![allow(clippy::unwrap_used)]
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,5 @@
 //! The numbers in a picture are those of the rows, as read from its SVG.
+#![allow(clippy::unwrap_used)]
 
 use chart::{Choice, Frame};
 

@@ -75,9 +75,10 @@ pub(super) fn draw(
     let legend = canvas.legend(&names);
     let name = choice.along.map_or("row", |it| frame.name(it));
     let range = range(&all, has_times);
-    let label = match has_times {
-        true => format!("{name}, {range}"),
-        false => name.to_owned(),
+    let label = if has_times {
+        format!("{name}, {range}")
+    } else {
+        name.to_owned()
     };
     let every = all.iter().flat_map(Series::values);
     let plot = Plot::new(canvas, every, TITLE_Y + 20.0 + legend, has_times, &label);
@@ -132,9 +133,12 @@ fn averaged(points: &[(f64, Option<f64>)], most: usize) -> Vec<(f64, Option<f64>
         return Vec::new();
     };
     let width = (last - first) / most as f64;
-    let part = |x: f64| match width > 0.0 {
-        true => (((x - first) / width) as usize).min(most - 1),
-        false => 0,
+    let part = |x: f64| {
+        if width > 0.0 {
+            (((x - first) / width) as usize).min(most - 1)
+        } else {
+            0
+        }
     };
     let parts = points.chunk_by(|a, b| part(a.0) == part(b.0));
     parts
@@ -209,9 +213,10 @@ fn range(all: &[Series], has_times: bool) -> String {
     let (from, to) = places.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), it| {
         (low.min(it), high.max(it))
     });
-    match has_times {
-        true => times::range(from, to),
-        false => format!("{} to {}", rounded(from, 6), rounded(to, 6)),
+    if has_times {
+        times::range(from, to)
+    } else {
+        format!("{} to {}", rounded(from, 6), rounded(to, 6))
     }
 }
 

@@ -41,9 +41,10 @@ impl Plot {
         }
         let around = has_times.then_some(DAY_SECONDS);
         let x = Scale::over(points.map(|(x, _)| x), left, right, around);
-        let marks = match has_times {
-            true => x.time_marks(MARKS + 1),
-            false => x.marks(MARKS + 1),
+        let marks = if has_times {
+            x.time_marks(MARKS + 1)
+        } else {
+            x.marks(MARKS + 1)
         };
         let mut free_from = f64::NEG_INFINITY;
         for (value, label) in &marks {
