@@ -70,7 +70,7 @@ fn the_context_has_all_that_the_program_is_made_of() {
     }
 }
 
-/// Rust files in a folder and below.
+/// Rust files in a folder and below, without those of unit tests.
 fn files_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap();
     let entries = entries.map(|entry| entry.unwrap().path());
@@ -81,9 +81,11 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
             vec![path]
         }
     });
-    files
-        .filter(|path| path.extension().is_some_and(|it| it == "rs"))
-        .collect()
+    let is_code = |path: &PathBuf| {
+        let name = path.to_str().unwrap();
+        name.ends_with(".rs") && !name.ends_with("tests.rs")
+    };
+    files.filter(is_code).collect()
 }
 
 #[test]
