@@ -57,7 +57,7 @@ const AUTO: &str = "auto";
 
 /// Returns true if some chart shows these rows.
 pub(super) fn can_draw(rows: &Rows) -> bool {
-    frame(rows).suggest().is_ok()
+    frame(rows).has_choices()
 }
 
 /// Draws a chart. It takes up to a tenth of a second of processor time.

@@ -73,25 +73,30 @@ impl Frame<'_> {
         self.first(|_| true).ok_or(self.reason())
     }
 
+    /// Returns true if [`Self::suggest`] finds a chart. It does not look at the values.
+    pub fn has_choices(&self) -> bool {
+        !self.rows.is_empty() && self.columns_of(Holds::Numbers).next().is_some()
+    }
+
     /// Chooses a chart of this kind.
     ///
     /// # Errors
     /// If no chart of this kind shows these rows.
     pub fn suggest_kind(&self, kind: Kind) -> Result<Choice, NoChart> {
-        let reason = match self.reason() {
-            NoChart::NoRows => NoChart::NoRows,
-            NoChart::NoNumbers if self.columns_of(Holds::Numbers).next().is_none() => {
-                NoChart::NoNumbers
-            }
-            _ => NoChart::Unsuitable(kind),
+        let first = self.first(|it| it.kind == kind);
+        let reason = if self.has_choices() {
+            NoChart::Unsuitable(kind)
+        } else {
+            self.reason()
         };
-        self.first(|it| it.kind == kind).ok_or(reason)
+        first.ok_or(reason)
     }
 
     fn first(&self, is_wanted: impl Fn(&Choice) -> bool) -> Option<Choice> {
         self.all_choices().into_iter().find(is_wanted)
     }
 
+    /// Reason why there are no choices.
     fn reason(&self) -> NoChart {
         if self.rows.is_empty() {
             NoChart::NoRows

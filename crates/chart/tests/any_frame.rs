@@ -63,6 +63,7 @@ proptest! {
         prop_assert_eq!(first.is_ok(), !rows.is_empty() && !frame.choices().is_empty());
         let choices = frame.choices();
         prop_assert!(choices.len() <= 25);
+        prop_assert_eq!(frame.has_choices(), first.is_ok());
         // Drawing takes longer than all else.
         if let Some(choice) = choices.get(picture % choices.len().max(1)) {
             prop_assert_eq!(choice.to_string().parse(), Ok(choice.clone()));

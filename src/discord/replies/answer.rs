@@ -89,7 +89,7 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
     };
     let about_chart = match question.chart {
         None => String::new(),
-        Some(Ok(picture)) => chart_notes(picture),
+        Some(Ok(picture)) => chart_notes(picture, rows),
         Some(Err(why)) => no_chart(*why),
     };
     let note = again.to_owned() + &wanted_file_note(question, rows) + &about_chart;

@@ -6,9 +6,12 @@ use super::{
     format::{code, count_of, grouped},
     reply::{File, Menu, MenuEntry, Reply, shorten},
 };
-use crate::discord::{
-    buttons::Button,
-    charts::{Picture, WantedChart},
+use crate::{
+    discord::{
+        buttons::Button,
+        charts::{Picture, WantedChart},
+    },
+    runtime::Rows,
 };
 
 /// Hint of the menu under a picture.
@@ -43,7 +46,14 @@ pub(crate) fn chart_menu(choices: impl Iterator<Item = (Choice, String)>) -> Opt
 }
 
 /// Returns sentences about the differences between a picture and the rows.
-pub(super) fn chart_notes(picture: &Picture) -> String {
+pub(super) fn chart_notes(picture: &Picture, rows: &Rows) -> String {
+    let held = rows.rows.len();
+    let part = if held < rows.count() {
+        // All rows are only in the Parquet file.
+        format!(" The chart shows the first {}.", count_of(held, "row"))
+    } else {
+        String::new()
+    };
     let notes = picture.drawing.notes.iter().map(|note| match note {
         Note::Averaged(count) => format!(
             " In the chart, {} are averaged to fewer points.",
@@ -70,7 +80,7 @@ pub(super) fn chart_notes(picture: &Picture) -> String {
             " In the chart, `?` stands for characters that its font lacks.".to_owned()
         }
     });
-    notes.collect()
+    part + &notes.collect::<String>()
 }
 
 /// Says why there is no chart.

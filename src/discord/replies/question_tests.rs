@@ -231,6 +231,19 @@ fn results_with_a_chart() {
         ("unknown", unknown_chart("pie")),
     ];
     insta::assert_snapshot!(gallery(&texts));
+    let mut in_a_file = rows.clone();
+    in_a_file.parquet = Some(Parquet::File(ParquetFile {
+        content: "PAR1".into(),
+        rows: 9,
+        changed: Vec::new(),
+    }));
+    let question = QueryContext {
+        file: Some(FileFormat::Parquet),
+        chart: Some(&drawn),
+        ..QueryContext::default()
+    };
+    let text = answer(&question, &QueryResponse::Rows(in_a_file)).text;
+    assert!(text.contains("The chart shows the first 2 rows."), "{text}");
     let reply = with_picture(Reply::new(""), &drawn.expect("a chart"));
     let file = reply.files.first().expect("a picture");
     let alt = "Bars of grams by species: eider 2,200, teal 330.";
