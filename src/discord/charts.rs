@@ -11,7 +11,7 @@ pub enum WantedChart {
     Best,
     /// The best one of a kind.
     Kind(Kind),
-    /// One of the menu.
+    /// Entry of the menu under a picture.
     Choice(Choice),
 }
 

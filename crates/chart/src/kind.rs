@@ -5,11 +5,11 @@
 pub enum Kind {
     /// Numbers over times, other numbers or the order of the rows.
     Line,
-    /// One number for each category.
+    /// Number for each category.
     Bars,
     /// Pairs of numbers.
     Scatter,
-    /// One number in large, compared with a second one if there is one.
+    /// Number in large, compared with a second one if there is one.
     Number,
 }
 

@@ -1,4 +1,4 @@
-//! One number in large, compared with a second one.
+//! Number in large, compared with a second one.
 
 use super::canvas::{Anchor, Canvas, FAINT_INK, HEIGHT, INK, MARGIN, WIDTH};
 use crate::{
