@@ -16,7 +16,7 @@ use crate::{
     error::{Error, new_reference},
     runtime::{Claim, rewrite},
     session::{
-        Cause, CredentialSource, Observed, OwnerId, RECORD_VERSION, Record, RecordKind, RequestId,
+        Cause, CredentialSource, NewRecord, Observed, OwnerId, Record, RecordKind, RequestId,
         SessionId, Stage, open_slots,
     },
     unicode::is_layout_control,
@@ -247,8 +247,7 @@ impl Service {
         who: &Requester,
         ask: &StartRequest,
     ) -> Result<Record, Rejection> {
-        Ok(Record {
-            version: RECORD_VERSION,
+        Ok(Record::starting(NewRecord {
             kind: RecordKind::Session,
             id: self.fresh_id(),
             request: ask.request.clone(),
@@ -260,19 +259,7 @@ impl Service {
             channel: ask.channel,
             created: self.now(),
             credentials: CredentialSource::Owner,
-            credentials_expire: None,
-            credentials_warned: false,
-            ready: None,
-            rescheduled: None,
-            credentials_renewed: None,
-            credentials_replaced: false,
-            restarts_told: 0,
-            extended_seconds: 0,
-            kept_until: None,
-            warned: None,
-            announcement: None,
-            stage: Stage::Starting,
-        })
+        }))
     }
 
     /// Returns true if there is a session with this ID, which may be stopping.

@@ -31,8 +31,8 @@ pub use reap_policy::{
     extension, latest_stop, plan, scheduled_stop,
 };
 pub use record::{
-    Cause, CredentialSource, Ending, RECORD_VERSION, RUNNER_SIZE, Record, RecordKind, Stage,
-    Warning,
+    Cause, CredentialSource, Ending, NewRecord, RECORD_VERSION, RUNNER_SIZE, Record, RecordKind,
+    Stage, Warning,
 };
 pub use renewal::Renewal;
 pub use rule::Rule;

@@ -208,7 +208,65 @@ struct Versioned {
     version: u32,
 }
 
+/// The part of a record that is known before its session exists.
+pub struct NewRecord {
+    pub kind: RecordKind,
+    pub id: SessionId,
+    pub request: RequestId,
+    pub owner: OwnerId,
+    pub slot: u8,
+    pub display_name: String,
+    pub size: String,
+    pub catalog: String,
+    pub channel: Option<ChannelId>,
+    pub created: DateTime<Utc>,
+    pub credentials: CredentialSource,
+}
+
 impl Record {
+    /// Creates the record of a session that starts.
+    pub fn starting(new: NewRecord) -> Self {
+        let NewRecord {
+            kind,
+            id,
+            request,
+            owner,
+            slot,
+            display_name,
+            size,
+            catalog,
+            channel,
+            created,
+            credentials,
+        } = new;
+        Self {
+            version: RECORD_VERSION,
+            kind,
+            id,
+            request,
+            owner,
+            slot,
+            display_name,
+            size,
+            catalog,
+            channel,
+            created,
+            credentials,
+            credentials_expire: None,
+            credentials_warned: false,
+            credentials_renewed: None,
+            credentials_replaced: false,
+            ready: None,
+            rescheduled: None,
+            restarts_told: 0,
+            extended_seconds: 0,
+            kept_until: None,
+            warned: None,
+            announcement: None,
+            stage: Stage::Starting,
+        }
+    }
+
     /// Parses a stored document.
     ///
     /// # Errors
@@ -466,23 +524,20 @@ impl Record {
         at: DateTime<Utc>,
     ) -> Self {
         Self {
-            version: RECORD_VERSION,
-            request: RequestId(format!("restart-{}", self.id)),
-            id,
             credentials_expire,
-            credentials_warned: false,
-            created: at,
-            ready: None,
-            rescheduled: None,
-            credentials_renewed: None,
-            credentials_replaced: false,
-            restarts_told: 0,
-            extended_seconds: 0,
-            kept_until: None,
-            warned: None,
-            announcement: None,
-            stage: Stage::Starting,
-            ..self.clone()
+            ..Self::starting(NewRecord {
+                kind: self.kind,
+                id,
+                request: RequestId(format!("restart-{}", self.id)),
+                owner: self.owner,
+                slot: self.slot,
+                display_name: self.display_name.clone(),
+                size: self.size.clone(),
+                catalog: self.catalog.clone(),
+                channel: self.channel,
+                created: at,
+                credentials: self.credentials,
+            })
         }
     }
 
@@ -502,8 +557,7 @@ pub(crate) mod tests {
 
     /// Creates a record of owner 7, requested at 12:00.
     pub(crate) fn starting() -> Record {
-        Record {
-            version: RECORD_VERSION,
+        Record::starting(NewRecord {
             kind: RecordKind::Session,
             id: "977a26".parse().expect("a valid ID"),
             request: RequestId("1042".into()),
@@ -515,19 +569,7 @@ pub(crate) mod tests {
             channel: Some(5.into()),
             created: "2026-11-23T12:00:00Z".parse().expect("a valid time"),
             credentials: CredentialSource::Owner,
-            credentials_expire: None,
-            credentials_warned: false,
-            ready: None,
-            rescheduled: None,
-            credentials_renewed: None,
-            credentials_replaced: false,
-            restarts_told: 0,
-            extended_seconds: 0,
-            kept_until: None,
-            warned: None,
-            announcement: None,
-            stage: Stage::Starting,
-        }
+        })
     }
 
     /// Creates the record of a query runner of owner 7, requested at 12:00.

@@ -23,8 +23,8 @@ use crate::{
     outbound::CertificateProblem,
     runtime::{Claim, Runtime, rewrite},
     session::{
-        Cause, CredentialSource, Observed, OwnerId, Parts, PodState, RECORD_VERSION, Record,
-        RecordKind, RequestId, SessionId, Stage,
+        Cause, CredentialSource, NewRecord, Observed, OwnerId, Parts, PodState, Record, RecordKind,
+        RequestId, SessionId,
     },
     settings::{RouteKind, Settings},
 };
@@ -102,8 +102,7 @@ async fn claim(
     settings: &Settings,
     owner: Option<OwnerId>,
 ) -> Result<Arc<Record>, String> {
-    let mut record = Record {
-        version: RECORD_VERSION,
+    let mut record = Record::starting(NewRecord {
         kind: RecordKind::Session,
         id: SessionId::from_uuid(Uuid::new_v4()),
         request: RequestId(Uuid::new_v4().to_string()),
@@ -119,19 +118,7 @@ async fn claim(
             Some(_) => CredentialSource::Owner,
             None => CredentialSource::Awaited,
         },
-        credentials_expire: None,
-        credentials_warned: false,
-        credentials_renewed: None,
-        credentials_replaced: false,
-        ready: None,
-        rescheduled: None,
-        restarts_told: 0,
-        extended_seconds: 0,
-        kept_until: None,
-        warned: None,
-        announcement: None,
-        stage: Stage::Starting,
-    };
+    });
     for slot in 0..settings.sessions.per_user {
         record.slot = slot;
         match runtime.claim(&record).await {
@@ -344,11 +331,8 @@ async fn remove(
 ) -> Result<(), Error> {
     let stopped = |record: &Record| {
         let by = record.owner;
-        let mut record = record.with_ending(Cause::Stopped { by }, Utc::now());
-        if let Stage::Stopping { told, .. } = &mut record.stage {
-            *told = true;
-        }
-        record
+        let record = record.with_ending(Cause::Stopped { by }, Utc::now());
+        record.with_end_announced()
     };
     rewrite(runtime, id, stopped).await?;
     let Some(seen) = runtime.session(id) else {
