@@ -33,13 +33,17 @@ const MAX_PAGES: usize = 2;
 const MAX_WAITING_PAGES: usize = 128;
 /// Maximum number of other requests with a body. Tokens of 1 MiB take DuckDB 40 ms.
 const MAX_OTHERS: usize = 1;
+/// Maximum number of short requests at DuckDB: interrupts, `/info`. DuckDB's port queues only five
+/// connections that it has not accepted. Linux drops further ones and tries again after 1 s, 3 s, 7 s and
+/// so on, and a connection that was dropped each time fails.
+const MAX_SHORT: usize = 4;
 /// Maximum number of requests in progress, of all kinds. On one machine, all sessions share the
 /// connections of one port, so one session must not need all of them.
 const MAX_REQUESTS: usize = 128;
 /// Time that a request beyond [`MAX_REQUESTS`] waits. Most requests take milliseconds.
 const MAX_ROOM_WAIT: Duration = Duration::from_secs(1);
-/// Maximum size of an interrupt's body. The UI sends none.
-const MAX_INTERRUPT_BYTES: usize = 4 << 10;
+/// Maximum size of a short request's body. The UI sends none.
+const MAX_SHORT_BYTES: usize = 4 << 10;
 /// Header with the name of a connection in DuckDB.
 const CONNECTION: &str = "x-duckdb-ui-connection-name";
 
@@ -50,6 +54,7 @@ pub(super) struct Flow {
     queries: Queue,
     pages: Queue,
     others: Queue,
+    short: Semaphore,
     bodies: WaitingBodies,
     events: Events,
     requests: Arc<Semaphore>,
@@ -62,6 +67,7 @@ impl Flow {
             queries: Queue::new(MAX_QUERIES, MAX_QUEUED, counter.clone()),
             pages: Queue::new(MAX_PAGES, MAX_WAITING_PAGES, counter.clone()),
             others: Queue::new(MAX_OTHERS, MAX_QUEUED, counter.clone()),
+            short: Semaphore::new(MAX_SHORT),
             bodies: WaitingBodies::default(),
             events: Events::default(),
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
@@ -109,7 +115,7 @@ impl Flow {
                 return self.events.listen(&self.duckdb, counted).await;
             }
             None if path == INTERRUPT_PATH => return self.interrupt(request).await,
-            None => return self.duckdb.forward(stream_body(request), None).await,
+            None => return self.forward_short(request).await,
         };
         let counted = self.counter.begin(kind);
         let waiting = queue.wait(request.headers().get(CONNECTION).cloned());
@@ -137,15 +143,25 @@ impl Flow {
 
     /// Interrupts a connection, wherever its query is.
     async fn interrupt(&self, request: Request<Incoming>) -> Result<Response<Body>, ProxyError> {
-        let request = receive_body(stream_body(request), MAX_INTERRUPT_BYTES).await?;
         let connection = request.headers().get(CONNECTION);
         let was_queued = connection.is_some_and(|name| self.queries.interrupt(name));
-        match self.duckdb.forward(request, None).await {
+        match self.forward_short(request).await {
             // DuckDB does not know a connection whose first query was still waiting.
             Ok(answer) if was_queued && answer.status() == StatusCode::NOT_FOUND => {
                 Ok(answer::empty())
             }
             answer => answer,
         }
+    }
+
+    /// Forwards a request that DuckDB answers at once. Its body is received first, because DuckDB would
+    /// wait for it.
+    async fn forward_short(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, ProxyError> {
+        let request = receive_body(stream_body(request), MAX_SHORT_BYTES).await?;
+        let _permit = self.short.acquire().await;
+        self.duckdb.forward(request, None).await
     }
 }

@@ -1,6 +1,6 @@
 //! Many queries, tabs and pages at once: DuckDB has few threads, and always one for an interrupt.
 
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 use serde_json::json;
 use tokio::{
     io::AsyncWriteExt,
@@ -280,6 +280,40 @@ async fn one_session_does_not_use_all_connections_of_a_port() {
     // People without a cookie are answered.
     let page = session.door.get("/").send().await.unwrap();
     assert_eq!(page.status(), 401);
+}
+
+#[tokio::test]
+async fn as_many_short_requests_as_a_session_may_have_are_all_answered() {
+    let session = Session::start().await;
+    let ask = |_| session.door.get("/info").header("cookie", &session.cookie);
+    for answer in join_all((0..128).map(|number| ask(number).send())).await {
+        assert_eq!(answer.unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn short_requests_come_to_duckdb_a_few_at_a_time() {
+    // DuckDB's port queues five connections that it has not accepted, and Linux drops the others.
+    let duckdb = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let door = Door::start(duckdb.local_addr().unwrap().port()).await;
+    let cookie = door.admit().await;
+    let ask = |_| door.get("/info").header("cookie", &cookie).send();
+    let answer_all = async {
+        for _ in 0..6 {
+            let mut open = Vec::new();
+            for _ in 0..4 {
+                open.push(duckdb.accept().await.unwrap().0);
+            }
+            let fifth = duckdb.accept().now_or_never();
+            assert!(fifth.is_none(), "a fifth request came before an answer");
+            for mut request in open {
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                request.write_all(answer).await.unwrap();
+            }
+        }
+    };
+    let (answers, ()) = tokio::join!(join_all((0..24).map(ask)), answer_all);
+    assert!(answers.into_iter().all(|it| it.unwrap().status() == 200));
 }
 
 #[tokio::test]

@@ -280,17 +280,6 @@ async fn no_thread_of_duckdb_is_held_by_a_browser_that_does_nothing() {
 }
 
 #[tokio::test]
-async fn many_requests_at_once_are_all_answered() {
-    let (_duckdb, port) = DuckDb::start_ui().await;
-    let door = Door::start(port).await;
-    let cookie = door.admit().await;
-    let ask = |_| door.get("/info").header("cookie", &cookie).send();
-    for answer in futures_util::future::join_all((0..200).map(ask)).await {
-        assert_eq!(answer.unwrap().status(), 200);
-    }
-}
-
-#[tokio::test]
 async fn a_web_socket_passes() {
     const SWITCHES: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\
         upgrade: websocket\r\nsec-websocket-accept: yes\r\n\r\n";
