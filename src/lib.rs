@@ -45,3 +45,4 @@ pub mod session;
 pub mod settings;
 pub mod telemetry;
 mod unicode;
+pub mod work;

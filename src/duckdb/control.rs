@@ -9,7 +9,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::environment::{self, ConfigError, SessionConfig, secret};
-use crate::door::ticket::{MAX_CLOCK_SKEW, Signed, TICKET_LIFETIME, TicketError, Verifier};
+use crate::{
+    door::ticket::{MAX_CLOCK_SKEW, Signed, TICKET_LIFETIME, TicketError, Verifier},
+    work::WorkReport,
+};
 
 /// Maximum number of commands that a session accepts within [`TICKET_LIFETIME`].
 const MAX_COMMANDS: usize = 20;
@@ -27,6 +30,11 @@ const OWN: [&str; 4] = [
 pub enum ControlCommand {
     /// Use these credentials of the owner instead of the previous ones, by variable.
     RenewCredentials { variables: HashMap<String, String> },
+    /// Save the work, for at most this time. The answer is [`ControlResponse::Work`], also if saving
+    /// failed.
+    SaveWork { seconds: u32 },
+    /// Describe the state of the work.
+    DescribeWork,
     /// A command of a newer version.
     #[serde(other)]
     Unknown,
@@ -42,6 +50,8 @@ impl ControlCommand {
     pub fn label(&self) -> &'static str {
         match self {
             Self::RenewCredentials { .. } => "renew credentials",
+            Self::SaveWork { .. } => "save work",
+            Self::DescribeWork => "describe work",
             Self::Unknown => "unknown",
         }
     }
@@ -58,6 +68,8 @@ pub enum ControlResponse {
     /// The credentials were replaced, but the catalog could not be attached again, with DuckDB's
     /// error without secret values. The table `problems` has the statement.
     Detached(String),
+    /// The state of the work.
+    Work(WorkReport),
     /// The command was not carried out.
     Refused(String),
     /// The session does not know the command, or takes none.
@@ -70,6 +82,7 @@ impl fmt::Display for ControlResponse {
             Self::Done => write!(f, "done"),
             Self::Failed { what, error } => write!(f, "{what} failed: {error}"),
             Self::Detached(error) => write!(f, "done, but the catalog is detached: {error}"),
+            Self::Work(_) => write!(f, "a report about the work"),
             Self::Refused(why) => write!(f, "refused: {why}"),
             Self::NotSupported => write!(f, "not supported"),
         }

@@ -199,7 +199,9 @@ impl Control {
         }
         let answer = match command {
             ControlCommand::RenewCredentials { variables } => self.renew(shell, &variables).await?,
-            ControlCommand::Unknown => ControlResponse::NotSupported,
+            ControlCommand::SaveWork { .. }
+            | ControlCommand::DescribeWork
+            | ControlCommand::Unknown => ControlResponse::NotSupported,
         };
         // The client may be gone.
         let _ = sender.send(answer);

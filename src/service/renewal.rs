@@ -47,7 +47,9 @@ async fn send(runtime: &dyn Runtime, seen: &Observed, credentials: &Credentials)
         Ok(ControlResponse::Detached(error)) => Renewal::Detached(error),
         Ok(ControlResponse::NotSupported) => Renewal::NotSupported,
         Ok(ControlResponse::Refused(why)) => Renewal::Refused(why),
-        Ok(answer @ ControlResponse::Failed { .. }) => Renewal::Refused(answer.to_string()),
+        Ok(answer @ (ControlResponse::Failed { .. } | ControlResponse::Work(_))) => {
+            Renewal::Refused(answer.to_string())
+        }
         Err(error) => {
             let id = &seen.record.id;
             warn!(session = %id, %error, "session {id} did not answer to new credentials");

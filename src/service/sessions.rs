@@ -17,7 +17,7 @@ use crate::{
     runtime::{Claim, rewrite},
     session::{
         Cause, CredentialSource, NewRecord, Observed, OwnerId, Record, RecordKind, RequestId,
-        SessionId, Stage, open_slots,
+        Restore, SessionId, Stage, Workspace, open_slots,
     },
     unicode::is_layout_control,
 };
@@ -253,6 +253,8 @@ impl Service {
             request: ask.request.clone(),
             owner: who.id,
             slot: 0,
+            workspace: Workspace::unnamed(0),
+            restore: Restore::Latest,
             display_name: displayable_name(&who.display_name),
             size: self.size(ask.size.as_deref())?,
             catalog: self.catalog(ask.catalog.as_deref())?,

@@ -10,6 +10,12 @@ use uuid::Uuid;
 #[error("{0}")]
 pub struct InvalidId(&'static str);
 
+impl InvalidId {
+    pub(super) fn new(reason: &'static str) -> Self {
+        Self(reason)
+    }
+}
+
 /// Session ID: six lower-case hex digits, as in `duckui-977a26`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

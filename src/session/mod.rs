@@ -16,6 +16,7 @@ mod record;
 mod renewal;
 mod rule;
 mod size;
+mod workspace;
 
 pub use details::{Details, PodEvent};
 pub use digest::{fingerprint, sha256_hex};
@@ -37,6 +38,7 @@ pub use record::{
 pub use renewal::Renewal;
 pub use rule::Rule;
 pub use size::{Cpu, Mebibytes, Requests, Size};
+pub use workspace::{Restore, Workspace};
 
 #[cfg(test)]
 pub(crate) use record::tests::{starting, starting_runner};

@@ -7,12 +7,13 @@ use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ChannelId, ErrorSummary, Failure, Incident, MessageId, OwnerId, RequestId, Rule, SessionId,
+    ChannelId, ErrorSummary, Failure, Incident, MessageId, OwnerId, RequestId, Restore, Rule,
+    SessionId, Workspace,
 };
 
 /// Version of a record's document. A bot reads no other version, because it must not guess fields
 /// that are missing.
-pub const RECORD_VERSION: u32 = 7;
+pub const RECORD_VERSION: u32 = 8;
 
 /// The record of one session: its options and its stage.
 ///
@@ -29,6 +30,11 @@ pub struct Record {
     pub owner: OwnerId,
     /// Slot that the session occupies in its owner's quota, counted from 0.
     pub slot: u8,
+    /// Workspace that the session opens. A query runner has one as well, and does not use it.
+    pub workspace: Workspace,
+    /// The saved work with which the session begins.
+    #[serde(default)]
+    pub restore: Restore,
     /// Name that the chat shows for the owner. For display only.
     pub display_name: String,
     /// Name of a size in the settings, or [`RUNNER_SIZE`].
@@ -215,6 +221,8 @@ pub struct NewRecord {
     pub request: RequestId,
     pub owner: OwnerId,
     pub slot: u8,
+    pub workspace: Workspace,
+    pub restore: Restore,
     pub display_name: String,
     pub size: String,
     pub catalog: String,
@@ -232,6 +240,8 @@ impl Record {
             request,
             owner,
             slot,
+            workspace,
+            restore,
             display_name,
             size,
             catalog,
@@ -246,6 +256,8 @@ impl Record {
             request,
             owner,
             slot,
+            workspace,
+            restore,
             display_name,
             size,
             catalog,
@@ -531,6 +543,8 @@ impl Record {
                 request: RequestId(format!("restart-{}", self.id)),
                 owner: self.owner,
                 slot: self.slot,
+                workspace: self.workspace.clone(),
+                restore: Restore::Latest,
                 display_name: self.display_name.clone(),
                 size: self.size.clone(),
                 catalog: self.catalog.clone(),
@@ -563,6 +577,8 @@ pub(crate) mod tests {
             request: RequestId("1042".into()),
             owner: 7.into(),
             slot: 0,
+            workspace: Workspace::unnamed(0),
+            restore: Restore::Latest,
             display_name: "Ana".into(),
             size: "small".into(),
             catalog: "lake".into(),
@@ -609,7 +625,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn version_7_is_written_like_this_and_read_back() {
+    fn version_8_is_written_like_this_and_read_back() {
         let drained = Incident::new(Failure::Evicted, "The node is drained.");
         let record = starting()
             .with_announcement(Some(99.into()), at("2026-11-23T12:00:20Z"), 0)
@@ -628,12 +644,14 @@ pub(crate) mod tests {
         let json = serde_json::to_string_pretty(&record).expect("valid JSON");
         insta::assert_snapshot!(json, @r#"
         {
-          "version": 7,
+          "version": 8,
           "kind": "session",
           "id": "977a26",
           "request": "1042",
           "owner": "7",
           "slot": 0,
+          "workspace": "main",
+          "restore": "latest",
           "display_name": "Ana",
           "size": "small",
           "catalog": "lake",

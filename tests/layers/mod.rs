@@ -12,7 +12,8 @@ use std::{
 use imports::Crate;
 
 /// Top-level modules, and the modules that each may import.
-const MAY_IMPORT: [(&str, &[&str]); 24] = [
+const MAY_IMPORT: [(&str, &[&str]); 25] = [
+    ("work", &["catalog", "session"]),
     ("session", &[]),
     ("catalog", &["outbound"]),
     ("outbound", &["unicode"]),
@@ -97,7 +98,7 @@ const MAY_IMPORT: [(&str, &[&str]); 24] = [
     ),
     (
         "duckdb",
-        &["catalog", "door", "outbound", "redact", "s3_error"],
+        &["catalog", "door", "outbound", "redact", "s3_error", "work"],
     ),
     (
         "reconciler",

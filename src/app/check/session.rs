@@ -24,7 +24,7 @@ use crate::{
     runtime::{Claim, Runtime, rewrite},
     session::{
         Cause, CredentialSource, NewRecord, Observed, OwnerId, Parts, PodState, Record, RecordKind,
-        RequestId, SessionId,
+        RequestId, Restore, SessionId, Workspace,
     },
     settings::{RouteKind, Settings},
 };
@@ -109,6 +109,8 @@ async fn claim(
         // No person has the ID of a server.
         owner: owner.unwrap_or(OwnerId::from(settings.discord.guild)),
         slot: 0,
+        workspace: Workspace::unnamed(0),
+        restore: Restore::Latest,
         display_name: "duckbot check".to_owned(),
         size: settings.sessions.default_size.clone(),
         catalog: settings.sessions.default_catalog.clone(),

@@ -1,0 +1,87 @@
+//! What a session reports about its work.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// State of a session's work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkReport {
+    /// The work with which the session began.
+    pub restored: Restored,
+    /// File in the session's home folder with a database that could not be opened. The session began
+    /// with an empty one.
+    #[serde(default)]
+    pub put_aside: Option<String>,
+    /// Last complete save of this session.
+    pub saved: Option<SaveSummary>,
+    /// Failure of the last attempt to save. `None` if it succeeded, or there was none.
+    pub failure: Option<SaveFailure>,
+    /// True if the work has changed since it was last saved or restored.
+    pub is_changed: bool,
+}
+
+/// The work with which a session began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Restored {
+    /// Nothing: there was no save, or none was asked for.
+    Nothing,
+    /// The files of an earlier run in the same Pod or folder.
+    Kept,
+    Save(SaveSummary),
+    /// Nothing, because the save could not be restored. It stays where it is.
+    Failed {
+        /// Number of the save, if one was found.
+        number: Option<u32>,
+        #[serde(flatten)]
+        failure: SaveFailure,
+    },
+}
+
+/// A complete save.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaveSummary {
+    pub number: u32,
+    /// Time at which the copy was made.
+    pub at: DateTime<Utc>,
+    pub tables: u32,
+    pub notebooks: u32,
+    /// Size of all files together.
+    pub bytes: u64,
+    /// True if the database was over `work.max_size`, so that only the notebooks are new.
+    pub is_partial: bool,
+}
+
+/// Failure of a save or of a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaveFailure {
+    pub at: DateTime<Utc>,
+    pub reason: SaveFailureReason,
+    /// The error of DuckDB or of the storage, without secret values.
+    pub error: String,
+}
+
+/// Reasons why work can't be saved or restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SaveFailureReason {
+    /// The storage refused the keys, or they have expired.
+    KeysRefused,
+    /// The keys may not read or write there.
+    NotAllowed,
+    /// The storage does not answer, or has a failure of its own.
+    Unavailable,
+    /// The session's disk has no room for the copy.
+    NoRoom,
+    /// It took longer than `work.deadline`.
+    TimedOut,
+    /// The database could not be copied.
+    NotCopied,
+    /// The save was made by a newer DuckDB.
+    NewerDuckDb,
+    /// The save is damaged, or was not made by duckbot for this person and workspace.
+    NotGenuine,
+    /// The save that was asked for does not exist.
+    NotFound,
+    Other,
+}
