@@ -8,13 +8,14 @@ use std::{
 
 use chrono::Utc;
 use duckbot::{
+    catalog::values::S3Endpoint,
     door::ticket::SigningKey,
     duckdb::control::{ControlCommand, ControlResponse},
-    work::{Restored, SaveFailureReason, WorkKey, WorkReport},
+    work::{Restored, S3Access, SaveFailureReason, WorkKey, WorkLocation, WorkReport, WorkStore},
 };
 use serde_json::json;
 use tempfile::TempDir;
-use test_support::{Session, lake, signal};
+use test_support::{S3, Session, lake, signal};
 
 /// Time for the last save, and for a Pod to end.
 const GRACE: Duration = Duration::from_secs(30);
@@ -412,6 +413,88 @@ async fn a_failed_save_says_why_and_the_next_one_succeeds() {
     );
     assert!(report.is_changed);
     assert_eq!(ana.numbers(), [0; 0]);
+}
+
+#[tokio::test]
+async fn a_save_that_is_cut_off_at_any_request_leaves_the_last_one() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("lake")).unwrap();
+    let s3 = S3::start_in(folder.path()).await;
+    let ana = Person::new(82);
+    s3.add_key(&ana.key_id, SECRET);
+    let (url, main) = (s3.url(), "main".parse().unwrap());
+    let session = ana.start_with("abcdd1", &[("S3_ENDPOINT", &url)]).await;
+    session
+        .run_sql("CREATE TABLE kept AS SELECT 42 AS x")
+        .await
+        .unwrap();
+    assert_eq!(ana.save(&session, "abcdd1").await.saved.unwrap().number, 1);
+    // It is uploaded in three parts.
+    session
+        .run_sql("CREATE TABLE large AS SELECT random() AS x FROM range(2_500_000)")
+        .await
+        .unwrap();
+    let endpoint = S3Endpoint::parse(&url).unwrap();
+    let access = S3Access {
+        endpoint: Some(&endpoint),
+        region: "us-east-1",
+        path_style: true,
+        key_id: &ana.key_id,
+        secret_key: SECRET,
+        session_token: None,
+    };
+    let location = WorkLocation::parse(&ana.location).unwrap();
+    let client = reqwest::Client::builder().no_proxy();
+    let store = WorkStore::open(&location, &access, client).unwrap();
+    let key = WorkKey::parse(&ana.work_key).unwrap();
+    let newest = async || {
+        let saves = store.saves(82.into(), &main, &key).await.unwrap();
+        saves[0].clone()
+    };
+    let mut requests = 0;
+    let saved = loop {
+        s3.fail_after(requests, 503);
+        let report = ana.save(&session, "abcdd1").await;
+        s3.recover();
+        match report.failure {
+            None => break report.saved.unwrap(),
+            Some(failure) => {
+                assert_eq!(
+                    failure.reason,
+                    SaveFailureReason::Unavailable,
+                    "{failure:?}"
+                );
+                assert_eq!((report.is_changed, newest().await.number), (true, 1));
+            }
+        }
+        requests += 1;
+    };
+    // A list, the start and the end of an upload with three parts, and the manifest.
+    assert!(requests >= 7, "{requests}");
+    assert_eq!((newest().await, saved.tables), (saved.clone(), 2));
+    end(session).await;
+    let session = ana.start_with("abcdd2", &[("S3_ENDPOINT", &url)]).await;
+    let count = "SELECT count(*) AS x FROM large";
+    assert_eq!(one(&session, count).await, 2_500_000);
+}
+
+#[tokio::test]
+async fn a_storage_that_does_not_answer_delays_the_end_only_for_a_while() {
+    let folder = TempDir::new().unwrap();
+    let s3 = S3::start_in(folder.path()).await;
+    let ana = Person::new(83);
+    let variables = [("S3_ENDPOINT", &*s3.url()), ("WORK_DEADLINE", "2")];
+    let mut session = ana.start_with("abcde3", &variables).await;
+    session
+        .run_sql("CREATE TABLE kept AS SELECT 42 AS x")
+        .await
+        .unwrap();
+    s3.hang();
+    let ended = session.terminate(GRACE).await;
+    assert_eq!(ended.expect("the session ended in time").code(), Some(0));
+    session
+        .wait_for_log("the work was not saved within 2 s")
+        .await;
 }
 
 #[tokio::test]
