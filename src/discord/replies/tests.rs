@@ -1158,6 +1158,7 @@ fn reporting() {
         users: Vec::new(),
         others: UsageTotal::default(),
         starts: None,
+        detail: None,
     };
     let running = |due, unreachable| RunningSession {
         record: Arc::new(record(Stage::Running)),
