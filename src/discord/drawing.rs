@@ -6,8 +6,11 @@ use chart::NoChart;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 use tracing::warn;
 
-use super::charts::{ChartError, Picture};
-use crate::{error::new_reference, runtime::Rows};
+use super::{
+    charts::{ChartError, Picture},
+    replies::{self, Reply},
+};
+use crate::{error::new_reference, runtime::Rows, session::Report};
 
 /// Number of pictures that are drawn at a time. Each takes up to 40 MB.
 const MAX_PICTURES: usize = 2;
@@ -65,6 +68,20 @@ impl DrawingQueue {
             Err(DrawingFailed { reference }) => Err(ChartError::Failed { reference }),
         };
         (Arc::unwrap_or_clone(rows), chart)
+    }
+
+    /// Returns the report as a message, with its picture. If the picture can't be drawn, the text is
+    /// enough.
+    pub(super) async fn report(&self, report: &Report, dry_run: bool) -> Reply {
+        let mut reply = replies::report(report, dry_run);
+        let report = report.clone();
+        match self.draw(move || replies::report_picture(&report)).await {
+            Ok(Ok(picture)) => reply.files.extend(picture),
+            Ok(Err(why)) => warn!(?why, "the report has no picture"),
+            // It is in the log.
+            Err(DrawingFailed { .. }) => {}
+        }
+        reply
     }
 }
 

@@ -141,7 +141,8 @@ impl Discord {
     /// Creates the notifier for this connection.
     pub fn notifier(&self, settings: Arc<settings::Settings>) -> DiscordNotifier {
         let (http, direct) = (self.http.clone(), self.direct.clone());
-        DiscordNotifier::new(http, direct, self.followed.clone(), settings)
+        let (followed, drawings) = (self.followed.clone(), self.drawings.clone());
+        DiscordNotifier::new(http, direct, followed, drawings, settings)
     }
 
     /// Handles interactions until `shutdown`.
