@@ -11,7 +11,7 @@ use super::{
     reply::File,
     report::{MAX_NAMED, OTHERS, change, hours},
 };
-use crate::session::{LoadPart, OwnerId, Report, ReportDetail, UsageTotal};
+use crate::session::{OwnerId, Report, ReportDetail, UsageTotal};
 
 /// Number of seconds from which use is shown in hours.
 const HOURS_FROM: i64 = 2 * 3600;
@@ -57,21 +57,16 @@ fn draw(report: &Report) -> Result<Option<Drawing>, NoChart> {
     };
     let (people, has_rest) = people(report, detail);
     let longest = people.iter().map(|(_, seconds)| *seconds).max();
-    let is_in_hours = longest.is_some_and(|it| it >= HOURS_FROM);
-    let (unit, people_title) = if is_in_hours {
-        ("hours", "Hours by person")
+    let (unit, length, people_title) = if longest.is_some_and(|it| it >= HOURS_FROM) {
+        ("hours", 3600.0, "Hours by person")
     } else {
-        ("minutes", "Minutes by person")
+        ("minutes", 60.0, "Minutes by person")
     };
     let people: Rows = people
         .into_iter()
         .map(|(name, seconds)| {
-            let value = if is_in_hours {
-                format!("{:.1}", seconds as f64 / 3600.0)
-            } else {
-                (seconds / 60).to_string()
-            };
-            vec![Some(name), Some(value)]
+            let value = seconds as f64 / length;
+            vec![Some(name), Some(format!("{value:.1}"))]
         })
         .collect();
     let people = Frame::new([("person", "VARCHAR"), (unit, "DOUBLE")], &people);
@@ -123,27 +118,30 @@ fn draw(report: &Report) -> Result<Option<Drawing>, NoChart> {
     board.draw().map(Some)
 }
 
-/// Returns a row for each part of the period and each size with the most use, and one for all others.
+/// Returns a row for each part of the period and each size with the most use, and one for all others. The
+/// last part has another one for its end.
 fn load_rows(detail: &ReportDetail) -> Rows {
     let named = match detail.sizes.len() {
         count if count <= MAX_NAMED => count,
         _ => MAX_NAMED - 1,
     };
-    let rows = detail.load.iter().flat_map(|part| {
+    let begins = detail.load.iter().map(|part| (part.from, part));
+    let end = detail.load.last().map(|part| (part.until, part));
+    let rows = begins.chain(end).flat_map(|(at, part)| {
         let seconds = part.seconds.iter().take(named).copied();
         let rest: i64 = part.seconds.iter().skip(named).sum();
         let rest = (named < detail.sizes.len()).then_some((OTHERS, rest));
         let names = detail.sizes.iter().map(|(name, _)| name.as_str());
         let each = names.zip(seconds).chain(rest);
-        each.map(|(name, seconds)| load_row(part, name, seconds))
+        each.map(move |(name, seconds)| load_row(at, name, part.average(seconds)))
     });
     rows.collect()
 }
 
-fn load_row(part: &LoadPart, size: &str, seconds: i64) -> Vec<Option<String>> {
-    let from = part.from.format("%Y-%m-%d %H:%M:%S").to_string();
-    let average = format!("{:.3}", part.average(seconds));
-    vec![Some(from), Some(size.to_owned()), Some(average)]
+fn load_row(at: DateTime<Utc>, size: &str, average: f64) -> Vec<Option<String>> {
+    let at = at.format("%Y-%m-%d %H:%M:%S").to_string();
+    let average = format!("{average:.3}");
+    vec![Some(at), Some(size.to_owned()), Some(average)]
 }
 
 /// Returns the names of people with their seconds, as in the text, and true if the last one stands for

@@ -199,7 +199,7 @@ fn a_short_period_shows_minutes() {
     let shown = texts(&svg);
     for text in [
         "Minutes by person",
-        "Ben",
+        "4.0",
         "Sessions in use on average (small)",
         "session",
         "0 h 04 min",
