@@ -232,7 +232,7 @@ async fn only_changes_are_saved_and_three_saves_are_kept() {
 }
 
 #[tokio::test]
-async fn work_is_saved_again_and_again_while_a_transaction_is_open() {
+async fn work_is_saved_again_and_again_whatever_else_runs() {
     let ana = Person::new(73);
     let mut session = ana.start_with("ccccc1", &[("WORK_EVERY", "1")]).await;
     session
@@ -240,6 +240,9 @@ async fn work_is_saved_again_and_again_while_a_transaction_is_open() {
         .await
         .unwrap();
     session.wait_for_log("save 1 is complete: 1 tables").await;
+    let endless = "SELECT count(*) FROM range(1_000_000_000) a, range(1_000_000_000) b";
+    let busy = session.on("busy");
+    let busy = tokio::spawn(async move { busy.run_sql(endless).await });
     session
         .run_sql("BEGIN; INSERT INTO kept VALUES (43)")
         .await
@@ -250,8 +253,10 @@ async fn work_is_saved_again_and_again_while_a_transaction_is_open() {
         .await
         .unwrap();
     session.wait_for_log("save 2 is complete: 2 tables").await;
+    assert!(!busy.is_finished());
+    let duckdb = session.duckdb();
     signal("KILL", session.id()).await;
-    signal("KILL", session.duckdb()).await;
+    signal("KILL", duckdb).await;
     // The same session on another node continues with its own work.
     let session = ana
         .start_with("ccccc1", &[("WORK_RESTORE", "nothing")])
@@ -582,25 +587,32 @@ fn newer_duckdb() -> TempDir {
 }
 
 #[tokio::test]
-async fn work_is_saved_in_a_folder_too() {
-    let folder = TempDir::new().unwrap();
+async fn a_confined_session_saves_in_a_folder_too() {
+    let (folder, shared) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let ana = Person {
-        location: folder.path().to_str().unwrap().to_owned(),
+        location: folder.path().join("new").to_str().unwrap().to_owned(),
         ..Person::new(80)
     };
-    let session = ana.start("abcdb1").await;
+    // DuckDB's settings are locked, and Landlock allows the home, this folder and Ana's saves.
+    let limits = [
+        ("DUCKDB_CONFINED", "true"),
+        ("DUCKDB_FOLDERS", shared.path().to_str().unwrap()),
+    ];
+    let session = ana.start_with("abcdb1", &limits).await;
     session
         .run_sql("CREATE TABLE kept AS SELECT 42 AS x")
         .await
         .unwrap();
+    open_notebooks(&session).await;
+    session.run_sql(NOTEBOOKS).await.unwrap();
+    assert!(ana.save(&session, "abcdb1").await.saved.is_some());
     end(session).await;
-    assert!(
-        Path::new(&ana.location)
-            .join("80/main/1/manifest.json")
-            .exists()
-    );
-    let session = ana.start("abcdb2").await;
+    let saves = Path::new(&ana.location).join("80/main");
+    assert!(saves.join("1/manifest.json").exists());
+    let session = ana.start_with("abcdb2", &limits).await;
     assert_eq!(one(&session, "FROM kept").await, 42);
+    let peek = format!("FROM read_text('{}/1/manifest.json')", saves.display());
+    assert!(session.rows(&peek).await.is_err(), "DuckDB reads a save");
     assert!(ana.describe(&session, "abcdb2").await.failure.is_none());
 }
 
