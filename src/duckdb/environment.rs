@@ -285,7 +285,8 @@ impl EnvironmentReader<'_> {
             text.parse().map_err(|_| "is not a Discord ID")
         });
         let workspace = self.required_as("WORK_WORKSPACE", |text| {
-            text.parse().map_err(|_| "is not the name of a workspace")
+            // Names that the bot reserves are valid here.
+            Workspace::try_from(text.to_owned()).map_err(|_| "is not the name of a workspace")
         });
         let session = self.required_as("SESSION_ID", |text| {
             text.parse().map_err(|_| "is not a session ID")
