@@ -73,6 +73,7 @@ async fn choices(
         }
         Suggestions::Sessions => sessions(bot, who, who.is_admin),
         Suggestions::OwnSessions => sessions(bot, who, false),
+        Suggestions::Workspaces => workspaces(bot, who),
         Suggestions::Tables => tables(bot, who, options).await,
         Suggestions::Texts(texts) => texts.iter().map(|text| same(text)).collect(),
     }
@@ -124,8 +125,26 @@ fn sessions(bot: &Bot, who: &Requester, all: bool) -> Vec<(String, String)> {
     sessions.iter().map(choice).collect()
 }
 
+/// The workspaces in which the person has sessions.
+fn workspaces(bot: &Bot, who: &Requester) -> Vec<(String, String)> {
+    let sessions = bot.service.list(Some(who.id)).into_iter();
+    let choices = sessions.map(|seen| {
+        let Record { workspace, id, .. } = &*seen.record;
+        let text = format!("{workspace} (session {id}, {})", seen.phase());
+        (text, workspace.to_string())
+    });
+    choices.collect()
+}
+
 /// Describes a session in one line.
 pub(super) fn describe_session(record: &Record, phase: &str) -> String {
     let name = isolate(shorten(&clean(&record.display_name), 40));
-    format!("{} ({name}, {}, {phase})", record.id, record.size)
+    let workspace = match &record.workspace {
+        workspace if record.is_runner() || workspace.is_main() => String::new(),
+        workspace => format!(" in {workspace}"),
+    };
+    format!(
+        "{}{workspace} ({name}, {}, {phase})",
+        record.id, record.size
+    )
 }

@@ -53,7 +53,7 @@ pub enum Claim {
     /// The record is stored. If an earlier attempt of the same request stored it, this is that
     /// record.
     Made(Arc<Record>),
-    /// The slot is occupied. Holds the session's ID, or the record's name if the record can't be
+    /// The workspace has a session. Holds its ID, or the record's name if the record can't be
     /// read or was just removed.
     Taken(String),
 }
@@ -152,8 +152,9 @@ pub trait Runtime: Send + Sync {
         command: ControlCommand,
     ) -> Result<ControlResponse, Error>;
 
-    /// Stores a new record in its owner's slot, if that slot is free. This is both the lock and the
-    /// quota: two claims of one slot never both succeed.
+    /// Stores a new record, if its owner has none for this workspace. Two claims of one workspace never
+    /// both succeed. Afterwards, the view shows all records that were stored before, unless its watch
+    /// is slow.
     async fn claim(&self, record: &Record) -> Result<Claim, Error>;
 
     /// Overwrites the record of `seen`.
@@ -169,7 +170,7 @@ pub trait Runtime: Send + Sync {
     /// its node is gone is removed by force.
     async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Error>;
 
-    /// Removes the record of `seen`, but never a newer record in the same slot. This is the last
+    /// Removes the record of `seen`, but never a newer record of the same workspace. This is the last
     /// step of a session.
     async fn remove(&self, seen: &Observed) -> Result<(), Error>;
 

@@ -64,7 +64,7 @@ use crate::{
     runtime::{LedgerStore, ReplyStore, Runtime},
     session::{
         ChannelId, Ending, Incident, MessageId, Observed, OwnerId, ReapPause, Record, Renewal,
-        Report, RequestId, Warning,
+        Report, RequestId, Restore, Warning, Workspace,
     },
     settings::Settings,
 };
@@ -98,7 +98,11 @@ pub struct StartRequest {
     pub size: Option<String>,
     /// Name or URL of a catalog. The default is `sessions.default_catalog`.
     pub catalog: Option<String>,
-    /// Start a session even if another one is running.
+    /// Workspace to open. Without one, the session gets the first free one of `main`, `main-2` and so
+    /// on.
+    pub workspace: Option<Workspace>,
+    pub restore: Restore,
+    /// Start a session even if another one is running. Has no effect with a named workspace.
     pub another: bool,
     /// Reject the request if the session that it made before has other options.
     pub exact: bool,

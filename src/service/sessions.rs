@@ -17,7 +17,7 @@ use crate::{
     runtime::{Claim, rewrite},
     session::{
         Cause, CredentialSource, NewRecord, Observed, OwnerId, Record, RecordKind, RequestId,
-        Restore, SessionId, Stage, Workspace, open_slots,
+        SessionId, Stage, Workspace, is_within_quota, open_workspaces,
     },
     unicode::is_layout_control,
 };
@@ -38,7 +38,7 @@ pub struct OpenedSession {
 }
 
 impl Service {
-    /// Starts a session with the owner's stored credentials, by claiming a slot for it.
+    /// Starts a session with the owner's stored credentials, by claiming a workspace for it.
     ///
     /// # Errors
     /// Returns a rejection if nothing was started. After an error, the session may still start.
@@ -52,22 +52,23 @@ impl Service {
             return Err(StartRejection::OwnCredentialsNeeded.into());
         }
         if let Some(same) = self.find_by_request(&record) {
-            if ask.exact && !is_equivalent(&record, &same) {
+            if ask.exact && !is_equivalent(&ask, &record, &same) {
                 return Err(StartRejection::RequestReused.into());
             }
             return Ok(StartOutcome::Starting(same));
         }
         let mine = self.sessions_of(who.id);
         let is_ready = |seen: &Observed| seen.record.stage == Stage::Running;
-        if !ask.another && mine.iter().any(is_ready) {
+        if ask.workspace.is_none() && !ask.another && mine.iter().any(is_ready) {
             return Ok(StartOutcome::AlreadyRunning {
                 room: mine.len() < usize::from(self.settings.sessions.per_user),
                 sessions: mine,
             });
         }
+        check_workspace(&ask, &mine)?;
         record.credentials_expire = self.usable_credentials(who.id, &record.catalog).await?;
-        let claimed = self.claim(who, &record).await?;
-        if ask.exact && !is_equivalent(&record, &claimed) {
+        let claimed = self.claim(who, &ask, &record).await?;
+        if ask.exact && !is_equivalent(&ask, &record, &claimed) {
             Err(StartRejection::RequestReused.into())
         } else {
             Ok(StartOutcome::Starting(claimed))
@@ -81,11 +82,15 @@ impl Service {
         who: &Requester,
         size: Option<&str>,
         catalog: Option<&str>,
+        workspace: Option<&Workspace>,
     ) -> bool {
-        let is_ready = |seen: &Observed| seen.record.stage == Stage::Running;
+        let is_shown_instead = |seen: &Observed| match workspace {
+            Some(workspace) => seen.record.workspace == *workspace,
+            None => seen.record.stage == Stage::Running,
+        };
         if self.size(size).is_err()
             || self.check_catalog(catalog).is_err()
-            || self.sessions_of(who.id).iter().any(is_ready)
+            || self.sessions_of(who.id).iter().any(is_shown_instead)
         {
             return false;
         }
@@ -110,12 +115,18 @@ impl Service {
         }
         record.credentials = CredentialSource::Awaited;
         record.credentials_expire = credentials.expiry(part);
-        if self.settings.credentials.preflight && self.find_by_request(&record).is_none() {
-            self.try_credentials(credentials, &record.catalog).await?;
+        if self.find_by_request(&record).is_none() {
+            check_workspace(&ask, &self.sessions_of(who.id))?;
+            if self.settings.credentials.preflight {
+                self.try_credentials(credentials, &record.catalog).await?;
+            }
         }
-        let claimed = self.claim(who, &record).await?;
-        if claimed.id != record.id && !self.is_same_request(&record, &claimed, credentials).await? {
-            return Err(StartRejection::RequestReused.into());
+        let claimed = self.claim(who, &ask, &record).await?;
+        if claimed.id != record.id {
+            let is_stored = self.has_same_credentials(&claimed, credentials).await?;
+            if !is_stored || !is_equivalent(&ask, &record, &claimed) {
+                return Err(StartRejection::RequestReused.into());
+            }
         }
         let newest = self.latest_record(&claimed);
         if newest.credentials != CredentialSource::Awaited || newest.is_stopping() {
@@ -139,11 +150,10 @@ impl Service {
         }
     }
 
-    /// Returns true if the session of an earlier call of the same request has the same options and
-    /// the same credentials. Waits for the earlier call, which may be about to store them.
-    async fn is_same_request(
+    /// Returns true if the session of an earlier call of the same request has the same credentials, or
+    /// none. Waits for the earlier call, which may be about to store them.
+    async fn has_same_credentials(
         &self,
-        asked: &Record,
         found: &Arc<Record>,
         credentials: &Credentials,
     ) -> Result<bool, Error> {
@@ -152,9 +162,6 @@ impl Service {
         let stored = async { while awaits() && changes.changed().await.is_ok() {} };
         // After the timeout, the bot that was to store them has probably died.
         let _ = tokio::time::timeout(CREDENTIALS_TIMEOUT, stored).await;
-        if !is_equivalent(asked, found) {
-            return Ok(false);
-        }
         let kept = if awaits() {
             None
         } else {
@@ -210,32 +217,92 @@ impl Service {
         mine.find(|it| it.request == record.request)
     }
 
-    /// Claims the first free slot of the owner. Returns the existing record if the same request
-    /// has already made one, perhaps at the same moment.
-    async fn claim(&self, who: &Requester, record: &Record) -> Result<Arc<Record>, ServiceError> {
+    /// Claims the named workspace, or else the first free unnamed one of the owner. Returns the existing
+    /// record if the same request has already made one, perhaps at the same moment.
+    async fn claim(
+        &self,
+        who: &Requester,
+        ask: &StartRequest,
+        record: &Record,
+    ) -> Result<Arc<Record>, ServiceError> {
         if let Some(same) = self.find_by_request(record) {
             return Ok(same);
         }
         let limit = self.settings.sessions.per_user;
         let mine = self.sessions_of(who.id);
-        let places: Vec<_> = mine.iter().map(|seen| seen.record.slot).collect();
-        let open = open_slots(limit, &places);
-        let beyond = mine.iter().filter(|seen| seen.record.slot >= open);
-        let mut taken: Vec<_> = beyond.map(|seen| seen.record.id.to_string()).collect();
-        for slot in 0..open {
+        let ids = |seen: &Observed| seen.record.id.to_string();
+        if let Some(workspace) = &ask.workspace {
+            if mine.len() >= usize::from(limit) {
+                let ids = mine.iter().map(ids).collect();
+                return Err(StartRejection::QuotaReached { ids, limit }.into());
+            }
+            return match self.runtime.claim(record).await? {
+                Claim::Made(claimed) => self.confirm(who, record, claimed, None).await,
+                Claim::Taken(id) => Err(self.workspace_in_use(workspace, id).into()),
+            };
+        }
+        let open = open_workspaces(limit, &workspaces(&mine));
+        let is_open = |seen: &Observed| {
+            (0..open).any(|number| Workspace::unnamed(number) == seen.record.workspace)
+        };
+        let beyond = mine.iter().filter(|seen| !is_open(seen));
+        let mut taken: Vec<_> = beyond.map(ids).collect();
+        for number in 0..open {
             let record = Record {
-                slot,
+                workspace: Workspace::unnamed(number),
                 ..record.clone()
             };
             match self.runtime.claim(&record).await? {
-                Claim::Made(record) => {
-                    audit(who, "started", &record.id.to_string());
-                    return Ok(record);
+                Claim::Made(claimed) => {
+                    return self.confirm(who, &record, claimed, Some(number)).await;
                 }
                 Claim::Taken(other) => taken.push(other),
             }
         }
         Err(StartRejection::QuotaReached { ids: taken, limit }.into())
+    }
+
+    /// Takes a record back that was just claimed if its owner now has more sessions than allowed. The
+    /// names of workspaces are not bounded, so two starts can claim the last free place at the same
+    /// moment. The view shows all records that were made before this one. So at least the later start
+    /// is rejected, and both are if each sees the other. `unnamed` is the number of an unnamed workspace.
+    async fn confirm(
+        &self,
+        who: &Requester,
+        asked: &Record,
+        claimed: Arc<Record>,
+        unnamed: Option<u8>,
+    ) -> Result<Arc<Record>, ServiceError> {
+        if claimed.id != asked.id {
+            // The call that made it does this.
+            return Ok(claimed);
+        }
+        let limit = self.settings.sessions.per_user;
+        let mine = self.sessions_of(who.id);
+        if is_within_quota(limit, unnamed, &workspaces(&mine)) {
+            audit(who, "started", &claimed.id.to_string());
+            return Ok(claimed);
+        }
+        // The reconciler may have begun to create parts, so it also removes them. Nothing was announced.
+        let cause = Cause::Stopped { by: who.id };
+        let ended = |record: &Record| {
+            let record = record.with_ending(cause.clone(), self.now());
+            record.with_end_announced()
+        };
+        rewrite(&*self.runtime, &claimed.id, ended).await?;
+        let others = mine.iter().filter(|seen| seen.record.id != claimed.id);
+        let ids = others.map(|seen| seen.record.id.to_string()).collect();
+        Err(StartRejection::QuotaReached { ids, limit }.into())
+    }
+
+    /// Returns the rejection of a start in a workspace that has this session.
+    fn workspace_in_use(&self, workspace: &Workspace, id: String) -> StartRejection {
+        let seen = id.parse().ok().and_then(|id| self.runtime.session(&id));
+        StartRejection::WorkspaceInUse {
+            workspace: workspace.clone(),
+            is_stopping: seen.is_some_and(|seen| seen.record.is_stopping()),
+            id,
+        }
     }
 
     /// Creates the record for a request.
@@ -252,9 +319,8 @@ impl Service {
             id: self.fresh_id(),
             request: ask.request.clone(),
             owner: who.id,
-            slot: 0,
-            workspace: Workspace::unnamed(0),
-            restore: Restore::Latest,
+            workspace: ask.workspace.clone().unwrap_or_default(),
+            restore: ask.restore,
             display_name: displayable_name(&who.display_name),
             size: self.size(ask.size.as_deref())?,
             catalog: self.catalog(ask.catalog.as_deref())?,
@@ -477,19 +543,44 @@ pub(super) fn not_yours(seen: &Observed, action: SessionAction) -> LookupRejecti
     }
 }
 
-/// Returns true if both records have the same options: size, catalog, display name, and whether
-/// they use the owner's stored credentials.
-fn is_equivalent(one: &Record, other: &Record) -> bool {
+/// Rejects a start in a workspace that has a session. A start without a named one waits for the session
+/// that is stopping in `main`, because the person means the work that is being saved there.
+fn check_workspace(ask: &StartRequest, mine: &[Observed]) -> Result<(), StartRejection> {
+    let is_wanted = |seen: &&Observed| match &ask.workspace {
+        Some(workspace) => seen.record.workspace == *workspace,
+        None => !ask.another && seen.record.workspace.is_main() && seen.record.is_stopping(),
+    };
+    match mine.iter().find(is_wanted) {
+        Some(seen) => Err(StartRejection::WorkspaceInUse {
+            workspace: seen.record.workspace.clone(),
+            id: seen.record.id.to_string(),
+            is_stopping: seen.record.is_stopping(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn workspaces(sessions: &[Observed]) -> Vec<Workspace> {
+    let workspaces = sessions.iter().map(|seen| seen.record.workspace.clone());
+    workspaces.collect()
+}
+
+/// Returns true if the record that was found has the same options as the one that was asked for: size,
+/// catalog, display name, workspace if one was named, what to restore, and whether it uses the owner's
+/// stored credentials.
+fn is_equivalent(ask: &StartRequest, asked: &Record, found: &Record) -> bool {
     let wish = |it: &Record| {
-        let credentials = it.uses_owner_credentials();
+        let workspace = ask.workspace.as_ref().map(|_| it.workspace.clone());
         (
             it.size.clone(),
             it.catalog.clone(),
             it.display_name.clone(),
-            credentials,
+            workspace,
+            it.restore,
+            it.uses_owner_credentials(),
         )
     };
-    wish(one) == wish(other)
+    wish(asked) == wish(found)
 }
 
 /// Removes the characters from a name that turn the text around it, or that can't be stored in an

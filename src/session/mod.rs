@@ -26,7 +26,7 @@ pub use incident::{Failure, Incident, without_queries};
 pub use ledger::{Ledger, Outcome, Report, RunningSession, UsageTotal};
 pub use lifecycle::{Policy, Step, next_step, usual_start};
 pub use observed::{Observed, Parts, Phase, Pod, PodState, StartupStep};
-pub use quota::open_slots;
+pub use quota::{is_within_quota, open_workspaces};
 pub use reap_policy::{
     Action, ExtensionLimit, Limits, Orphan, Plan, ReapPause, ScheduledStop, TrackedSession, Usage,
     extension, latest_stop, plan, scheduled_stop,

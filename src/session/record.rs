@@ -28,9 +28,8 @@ pub struct Record {
     /// Request that made the session. One request makes at most one record.
     pub request: RequestId,
     pub owner: OwnerId,
-    /// Slot that the session occupies in its owner's quota, counted from 0.
-    pub slot: u8,
-    /// Workspace that the session opens. A query runner has one as well, and does not use it.
+    /// Workspace that the session opens. No other session of its owner has it. A query runner has a
+    /// reserved one, without work.
     pub workspace: Workspace,
     /// The saved work with which the session begins.
     #[serde(default)]
@@ -220,7 +219,6 @@ pub struct NewRecord {
     pub id: SessionId,
     pub request: RequestId,
     pub owner: OwnerId,
-    pub slot: u8,
     pub workspace: Workspace,
     pub restore: Restore,
     pub display_name: String,
@@ -239,7 +237,6 @@ impl Record {
             id,
             request,
             owner,
-            slot,
             workspace,
             restore,
             display_name,
@@ -255,7 +252,6 @@ impl Record {
             id,
             request,
             owner,
-            slot,
             workspace,
             restore,
             display_name,
@@ -328,14 +324,10 @@ impl Record {
         all.into_iter().flatten()
     }
 
-    /// Name under which the record is stored. It consists of the owner and the slot, so creating it
-    /// takes the slot. Query runners have slots of their own.
+    /// Name under which the record is stored. It consists of the owner and the workspace, so creating
+    /// it takes the workspace.
     pub fn name(&self) -> String {
-        let Self { owner, slot, .. } = self;
-        match self.kind {
-            RecordKind::Session => format!("duckui-{owner}-{slot}"),
-            RecordKind::QueryRunner => format!("duckui-{owner}-query-{slot}"),
-        }
+        format!("duckui-{}-{}", self.owner, self.workspace)
     }
 
     pub fn is_runner(&self) -> bool {
@@ -528,7 +520,17 @@ impl Record {
         }
     }
 
-    /// Returns the record of the new session that replaces this one in the same slot.
+    /// Returns the saved work with which a new session in place of this one begins.
+    pub fn next_restore(&self) -> Restore {
+        // A session that was ready has work of its own, which is newer.
+        if self.was_ready() {
+            Restore::Latest
+        } else {
+            self.restore
+        }
+    }
+
+    /// Returns the record of the new session that replaces this one in the same workspace.
     pub fn successor(
         &self,
         id: SessionId,
@@ -542,9 +544,8 @@ impl Record {
                 id,
                 request: RequestId(format!("restart-{}", self.id)),
                 owner: self.owner,
-                slot: self.slot,
                 workspace: self.workspace.clone(),
-                restore: Restore::Latest,
+                restore: self.next_restore(),
                 display_name: self.display_name.clone(),
                 size: self.size.clone(),
                 catalog: self.catalog.clone(),
@@ -576,7 +577,6 @@ pub(crate) mod tests {
             id: "977a26".parse().expect("a valid ID"),
             request: RequestId("1042".into()),
             owner: 7.into(),
-            slot: 0,
             workspace: Workspace::unnamed(0),
             restore: Restore::Latest,
             display_name: "Ana".into(),
@@ -592,6 +592,7 @@ pub(crate) mod tests {
     pub(crate) fn starting_runner() -> Record {
         Record {
             kind: RecordKind::QueryRunner,
+            workspace: Workspace::of_runner(0),
             size: RUNNER_SIZE.into(),
             channel: None,
             ..starting()
@@ -649,7 +650,6 @@ pub(crate) mod tests {
           "id": "977a26",
           "request": "1042",
           "owner": "7",
-          "slot": 0,
           "workspace": "main",
           "restore": "latest",
           "display_name": "Ana",
@@ -714,16 +714,16 @@ pub(crate) mod tests {
     #[test]
     fn a_record_of_another_version_is_not_read() {
         let json = serde_json::to_string(&starting()).expect("valid JSON");
-        for version in [0, 6, 8] {
-            let other = json.replace("\"version\":7", &format!("\"version\":{version}"));
-            let why = format!("it has version {version}; this bot reads version 7 only");
+        for version in [0, 7, 9] {
+            let other = json.replace("\"version\":8", &format!("\"version\":{version}"));
+            let why = format!("it has version {version}; this bot reads version 8 only");
             assert_eq!(Record::read(&other), Err(why));
         }
     }
 
     #[test]
-    fn a_query_runner_takes_no_slot_of_a_session() {
-        assert_eq!(starting().name(), "duckui-7-0");
+    fn the_name_has_the_workspace() {
+        assert_eq!(starting().name(), "duckui-7-main");
         assert_eq!(starting_runner().name(), "duckui-7-query-0");
         let json = serde_json::to_string(&starting_runner()).expect("valid JSON");
         assert_eq!(read(&json), starting_runner());

@@ -96,40 +96,46 @@ pub(super) async fn diagnose(
     diagnostics
 }
 
-/// Stores the record of a new session in a free slot.
+/// Stores the record of a new session. It has a workspace of its own, so it touches no work of its owner.
 async fn claim(
     runtime: &dyn Runtime,
     settings: &Settings,
     owner: Option<OwnerId>,
 ) -> Result<Arc<Record>, String> {
-    let mut record = Record::starting(NewRecord {
+    let credentials = match owner {
+        Some(_) => CredentialSource::Owner,
+        None => CredentialSource::Awaited,
+    };
+    // No person has the ID of a server.
+    let owner = owner.unwrap_or(OwnerId::from(settings.discord.guild));
+    let mut theirs = runtime.sessions_of(owner);
+    theirs.retain(|seen| !seen.record.is_runner());
+    if theirs.len() >= usize::from(settings.sessions.per_user) {
+        return Err(
+            "the person has as many sessions as allowed (sessions.per_user); stop one".to_owned(),
+        );
+    }
+    let record = Record::starting(NewRecord {
         kind: RecordKind::Session,
         id: SessionId::from_uuid(Uuid::new_v4()),
         request: RequestId(Uuid::new_v4().to_string()),
-        // No person has the ID of a server.
-        owner: owner.unwrap_or(OwnerId::from(settings.discord.guild)),
-        slot: 0,
-        workspace: Workspace::unnamed(0),
-        restore: Restore::Latest,
+        owner,
+        workspace: Workspace::of_check(),
+        restore: Restore::Nothing,
         display_name: "duckbot check".to_owned(),
         size: settings.sessions.default_size.clone(),
         catalog: settings.sessions.default_catalog.clone(),
         channel: None,
         created: Utc::now(),
-        credentials: match owner {
-            Some(_) => CredentialSource::Owner,
-            None => CredentialSource::Awaited,
-        },
+        credentials,
     });
-    for slot in 0..settings.sessions.per_user {
-        record.slot = slot;
-        match runtime.claim(&record).await {
-            Ok(Claim::Made(record)) => return Ok(record),
-            Ok(Claim::Taken(_)) => {}
-            Err(error) => return Err(error.to_string()),
-        }
+    match runtime.claim(&record).await {
+        Ok(Claim::Made(record)) => Ok(record),
+        Ok(Claim::Taken(id)) => Err(format!(
+            "another check runs, or was interrupted; an admin can end it with /duck stop {id}"
+        )),
+        Err(error) => Err(error.to_string()),
     }
-    Err("the person has as many sessions as allowed (sessions.per_user); stop one".to_owned())
 }
 
 /// Starts the session, and queries it. Returns what else to say.

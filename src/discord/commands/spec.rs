@@ -48,6 +48,8 @@ pub(crate) enum Suggestions {
     Sessions,
     /// IDs of the person's sessions. An admin can't open or query the sessions of others.
     OwnSessions,
+    /// Names of the person's workspaces.
+    Workspaces,
     /// Names of the tables in the session that the options name.
     Tables,
     /// Fixed texts.

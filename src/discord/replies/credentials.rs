@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     credentials::{CredentialMetadata, CredentialPart, InputError, preflight::PreflightError},
-    discord::buttons::Button,
+    discord::{buttons::Button, start_options::StartOptions},
     service::CredentialsRejection,
     session::{Observed, Record},
 };
@@ -112,11 +112,8 @@ pub(crate) fn credentials(
 /// Answer to a direct message of a person with stored credentials.
 pub(crate) fn direct_answer(about: &CredentialMetadata, can_check: bool) -> Reply {
     let reply = credentials(about, can_check, None);
-    let start = Reply::new(format!("{IN_THE_SERVER}\n{}", reply.text)).with_start(
-        "Start a session",
-        None,
-        None,
-    );
+    let start = Reply::new(format!("{IN_THE_SERVER}\n{}", reply.text))
+        .with_start("Start a session", StartOptions::default());
     Reply {
         buttons: [start.buttons, reply.buttons].concat(),
         ..start

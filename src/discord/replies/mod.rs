@@ -26,6 +26,7 @@ mod startup;
 mod status;
 mod stored;
 mod tables;
+mod workspaces;
 
 pub(super) use answer::answer;
 pub(super) use credentials::*;
@@ -48,6 +49,7 @@ pub(super) use sql::*;
 pub(super) use status::*;
 pub(super) use stored::*;
 pub(super) use tables::*;
+pub(super) use workspaces::*;
 
 #[cfg(test)]
 mod name_tests;

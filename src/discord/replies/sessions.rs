@@ -5,12 +5,12 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 
 use super::{
-    format::{relative_time, started},
+    format::{relative_time, session_name, started},
     reaping::stops,
     reply::{Emphasis, MAX_MESSAGE_CHARS, MAX_ROWS, RESERVE, Reply, message_len},
 };
 use crate::{
-    discord::buttons::Button,
+    discord::{buttons::Button, start_options::StartOptions},
     door::ticket,
     session::{
         Observed, OwnerId, Record, Rule, ScheduledStop, SessionId, Stage, TrackedSession, Usage,
@@ -45,6 +45,13 @@ pub(crate) fn already_running(sessions: &[(Observed, String)], room: bool, other
     }
 }
 
+/// Progress of a start that waits for the end of the session in its workspace.
+pub(crate) fn waiting_for_workspace(id: &SessionId) -> Reply {
+    Reply::new(format!(
+        "Session `{id}` is still being stopped. The new one starts when it is gone…"
+    ))
+}
+
 /// Button of a session that can be opened.
 fn open_button(seen: &Observed) -> Option<(Emphasis, &'static str, Button)> {
     let id = || seen.record.id.clone();
@@ -64,9 +71,9 @@ pub(crate) const LINK_LABEL: &str = "Open DuckDB";
 /// Text above the link that opens a session.
 pub(crate) fn opening(record: &Record) -> Reply {
     Reply::new(format!(
-        "Your link to session `{}` is ready. It is valid for {} and works in one browser. Get a \
+        "Your link to session {} is ready. It is valid for {} and works in one browser. Get a \
          new one with `/duck open`.",
-        record.id,
+        session_name(record),
         ticket::lifetime()
     ))
 }
@@ -82,8 +89,8 @@ pub(crate) fn confirm_stop(record: &Record) -> Reply {
         )
     };
     Reply::new(format!(
-        "Stop {kind}`{}` of <@{}> ({}, `{}`, started {})?\n{loss}",
-        record.id,
+        "Stop {kind}{} of <@{}> ({}, `{}`, started {})?\n{loss}",
+        session_name(record),
         record.owner,
         record.size,
         record.catalog,
@@ -179,7 +186,7 @@ fn list_sessions(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
             "You have no sessions. Start one with `/duck start`, or see everybody's with \
              `/duck list all:True`."
         };
-        return Reply::new(text).with_start("Start a session", None, None);
+        return Reply::new(text).with_start("Start a session", StartOptions::default());
     }
     let mut text = match (all, sessions.len()) {
         (true, 1) => "1 session:".to_owned(),
@@ -242,8 +249,8 @@ fn list_item(seen: &Observed, url: &str, more: &str) -> String {
 pub(super) fn session_summary(seen: &Observed) -> String {
     let record = &seen.record;
     format!(
-        "`{}` of <@{}>: {}, {}, `{}`, started {}",
-        record.id,
+        "{} of <@{}>: {}, {}, `{}`, started {}",
+        session_name(record),
         record.owner,
         seen.phase(),
         record.size,

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     credentials::{CredentialPart, ExpiryNote},
-    discord::buttons::Button,
+    discord::{buttons::Button, start_options::StartOptions},
     service::SetupOutcome,
     session::{Record, Renewal},
 };
@@ -23,7 +23,11 @@ pub(crate) fn stored(
 ) -> Reply {
     let reply = saved(outcome, note, required);
     if outcome.renewals.is_empty() {
-        reply.with_start("Start a session", None, catalog)
+        let options = StartOptions {
+            catalog,
+            ..StartOptions::default()
+        };
+        reply.with_start("Start a session", options)
     } else {
         reply
     }

@@ -11,7 +11,10 @@ use crate::{
         S3Metadata, TokenMetadata, ValueError,
         preflight::{CheckedService, PreflightError},
     },
-    discord::{access::DenialReason, buttons::Button, commands::specs, goals::Goal},
+    discord::{
+        access::DenialReason, buttons::Button, commands::specs, goals::Goal,
+        start_options::StartOptions,
+    },
     door::activity::Activity,
     error::Error,
     outbound::CertificateProblem,
@@ -27,12 +30,29 @@ use crate::{
     session::{
         Action, Cause, Details, Ending, ErrorSummary, ExtensionLimit, Failure, Incident, Mebibytes,
         Observed, Orphan, Outcome, Plan, Pod, PodEvent, PodState, ReapPause, Record, Renewal,
-        Report, Requests, Rule, RunningSession, ScheduledStop, SessionId, Size, Stage, StartupStep,
-        TrackedSession, Usage, UsageTotal, Warning, starting as starting_record,
+        Report, Requests, Restore, Rule, RunningSession, ScheduledStop, SessionId, Size, Stage,
+        StartupStep, TrackedSession, Usage, UsageTotal, Warning, Workspace,
+        starting as starting_record,
     },
 };
 
 const URL: &str = "https://duckui-977a26.duck.example.com/";
+
+fn large() -> StartOptions {
+    StartOptions {
+        size: Some("large".into()),
+        workspace: Some("sales".parse().expect("a name")),
+        ..StartOptions::default()
+    }
+}
+
+pub(super) fn in_use(id: &str, is_stopping: bool) -> StartRejection {
+    StartRejection::WorkspaceInUse {
+        workspace: "sales".parse().expect("a name"),
+        id: id.into(),
+        is_stopping,
+    }
+}
 
 pub(super) fn record(stage: Stage) -> Record {
     Record {
@@ -755,9 +775,11 @@ fn credentials_that_do_not_work() {
 #[test]
 fn starting() {
     let record = record(Stage::Starting);
-    let another = || Button::StartAnother {
-        size: None,
-        catalog: Some("lake".into()),
+    let another = || {
+        Button::StartAnother(StartOptions {
+            catalog: Some("lake".into()),
+            ..StartOptions::default()
+        })
     };
     let one = [(seen(), URL.to_owned())];
     let two = [
@@ -790,10 +812,10 @@ fn starting() {
             "almost",
             progress(&record, Some(&Pod::new(PodState::Ready)), usual)
         ),
-        ("ready, in private", ready(&record.id, None)),
+        ("ready, in private", ready(&record, None)),
         (
             "ready, without a message in the channel",
-            ready(&record.id, Some(URL))
+            ready(&record, Some(URL))
         ),
         ("ready, in the channel", announcement(&record, URL)),
         ("one runs already", already_running(&one, true, another())),
@@ -1333,8 +1355,7 @@ fn turning_down() {
                     ids: vec!["977a26".into(), "1b2c3d".into()],
                     limit: 2
                 },
-                Some("large".into()),
-                None
+                large()
             )
         ),
         (
@@ -1344,8 +1365,7 @@ fn turning_down() {
                     part: CredentialPart::S3Keys,
                     catalog: "lake".into(),
                 },
-                Some("large".into()),
-                None
+                large()
             )
         ),
         (
@@ -1375,6 +1395,52 @@ fn turning_down() {
                 owner: 7.into(),
                 action: SessionAction::Open
             })
+        ),
+        (
+            "workspace in use",
+            not_started(&in_use("977a26", false), large())
+        ),
+        (
+            "workspace in use, to restore",
+            not_started(
+                &in_use("977a26", false),
+                StartOptions {
+                    restore: Restore::Save(3),
+                    ..large()
+                }
+            )
+        ),
+        (
+            "workspace in use, without saved work",
+            not_started(
+                &in_use("977a26", false),
+                StartOptions {
+                    restore: Restore::Nothing,
+                    ..large()
+                }
+            )
+        ),
+        (
+            "workspace of a session that stops",
+            not_started(&in_use("977a26", true), large())
+        ),
+        (
+            "workspace with a record that can't be read",
+            not_started(&in_use("duckui-7-sales", false), large())
+        ),
+        (
+            "not the name of a workspace",
+            invalid_workspace(
+                "Sales `1`",
+                &"Sales".parse::<Workspace>().expect_err("no name")
+            )
+        ),
+        (
+            "reserved name",
+            invalid_workspace(
+                "query-1",
+                &"query-1".parse::<Workspace>().expect_err("no name")
+            )
         ),
         ("not ready", rejection(LookupRejection::NotReady(id()))),
         ("no key", rejection(Rejection::NoSigningKey(id()))),

@@ -167,6 +167,13 @@ impl Kubernetes {
         }
     }
 
+    /// Waits until the watch has shown all records up to this revision. Gives up after a timeout, or if
+    /// the watch is broken, because a claim does not depend on it.
+    async fn wait_for_older_records(&self, at: u64) {
+        let is_seen = |view: &View| view.records.is_at(at) || self.cache.stale_since().is_some();
+        let _ = self.wait_for_view(VIEW_TIMEOUT, is_seen).await;
+    }
+
     /// URL of `path` at the door's port for the bot. None if the Pod has no address or no door.
     fn door_url(&self, seen: &Observed, path: &str) -> Option<String> {
         if seen.record.is_runner() {
@@ -532,11 +539,9 @@ impl Runtime for Kubernetes {
             .await
         {
             Ok(created) => {
+                let at = revision(&created.metadata);
                 self.cache.apply_write(created, lists);
-                // Ignore a timeout: the slot is claimed even if the view does not show it yet.
-                let _ = self
-                    .wait_for_view(VIEW_TIMEOUT, |view| view.record(&name).is_some())
-                    .await;
+                self.wait_for_older_records(at).await;
                 Ok(Claim::Made(Arc::new(record.clone())))
             }
             Err(Error::Exists { .. }) => {
@@ -547,18 +552,20 @@ impl Runtime for Kubernetes {
                     .await;
                 let stored = match found {
                     Ok(stored) => stored,
-                    // The record was just removed. Only the next claim finds the slot free.
+                    // The record was just removed. Only the next claim finds the name free.
                     Err(Error::Unknown { .. }) => return Ok(Claim::Taken(name)),
                     Err(error) => return Err(error),
                 };
                 match build::read_record(&stored) {
                     Ok(found) if found.request == record.request => {
                         // The view may not show it yet, as after a response that was lost.
+                        let at = revision(&stored.metadata);
                         self.cache.apply_write(stored, lists);
+                        self.wait_for_older_records(at).await;
                         Ok(Claim::Made(Arc::new(found)))
                     }
                     Ok(found) => Ok(Claim::Taken(found.id.to_string())),
-                    // A record that this bot can't read occupies its slot too.
+                    // A record that this bot can't read occupies its name too.
                     Err(_) => Ok(Claim::Taken(name)),
                 }
             }

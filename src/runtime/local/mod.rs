@@ -3,8 +3,8 @@
 //!
 //! | path | content |
 //! | --- | --- |
-//! | `records/duckui-<owner>-<slot>` | a session's record |
-//! | `records/duckui-<owner>-query-<slot>` | a query runner's record |
+//! | `records/duckui-<owner>-<workspace>` | a session's record |
+//! | `records/duckui-<owner>-query-<number>` | a query runner's record |
 //! | `credentials/<owner>` | a person's credentials |
 //! | `credentials/session-<session>` | a session's own credentials |
 //! | `replies/<session>` | a session's reply token |

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    session::{RECORD_VERSION, starting, starting_runner},
+    session::{RECORD_VERSION, Workspace, starting, starting_runner},
     settings,
 };
 
@@ -42,7 +42,7 @@ fn settings(changes: &[(&str, &str)]) -> Settings {
 
 fn session() -> Record {
     Record {
-        slot: 1,
+        workspace: Workspace::unnamed(1),
         ..starting()
     }
 }
@@ -52,7 +52,7 @@ fn pretty(object: &impl serde::Serialize) -> String {
 }
 
 #[test]
-fn the_record_names_owner_and_slot() {
+fn the_record_names_owner_and_workspace() {
     let stored = record(&settings(&[]), &session(), None);
     insta::assert_snapshot!(pretty(&stored));
     assert_eq!(read_record(&stored), Ok(session()));
