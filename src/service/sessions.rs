@@ -247,6 +247,8 @@ impl Service {
         who: &Requester,
         ask: &StartRequest,
     ) -> Result<Record, Rejection> {
+        let catalog = self.catalog(ask.catalog.as_deref())?;
+        let settings = self.settings.catalog(&catalog);
         Ok(Record::starting(NewRecord {
             kind: RecordKind::Session,
             id: self.fresh_id(),
@@ -255,9 +257,10 @@ impl Service {
             slot: 0,
             workspace: Workspace::unnamed(0),
             restore: Restore::Latest,
+            keeps_work: settings.is_some_and(|catalog| catalog.work.is_some()),
             display_name: displayable_name(&who.display_name),
             size: self.size(ask.size.as_deref())?,
-            catalog: self.catalog(ask.catalog.as_deref())?,
+            catalog,
             channel: ask.channel,
             created: self.now(),
             credentials: CredentialSource::Owner,

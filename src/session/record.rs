@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ChannelId, ErrorSummary, Failure, Incident, MessageId, OwnerId, RequestId, Restore, Rule,
-    SessionId, Workspace,
+    SessionId, WorkOutcome, Workspace,
 };
 
 /// Version of a record's document. A bot reads no other version, because it must not guess fields
@@ -18,7 +18,8 @@ pub const RECORD_VERSION: u32 = 8;
 /// The record of one session: its options and its stage.
 ///
 /// The state of the Pod (queued, ready, failed) is never stored. [`Phase`](super::Phase) is
-/// computed from it.
+/// computed from it. Only the outcome of the last save is stored, because people are told of it after
+/// the Pod is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// [`RECORD_VERSION`] of the bot that wrote the record.
@@ -35,6 +36,10 @@ pub struct Record {
     /// The saved work with which the session begins.
     #[serde(default)]
     pub restore: Restore,
+    /// True if the work of the session is saved. It is decided at the start, so that the settings of a
+    /// later bot don't change what people were told.
+    #[serde(default)]
+    pub keeps_work: bool,
     /// Name that the chat shows for the owner. For display only.
     pub display_name: String,
     /// Name of a size in the settings, or [`RUNNER_SIZE`].
@@ -122,6 +127,9 @@ pub enum Stage {
         ending: Ending,
         /// True if the end was announced.
         told: bool,
+        /// Outcome of the save before the Pod is deleted. `None` before it, or if there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        work: Option<WorkOutcome>,
     },
 }
 
@@ -223,6 +231,7 @@ pub struct NewRecord {
     pub slot: u8,
     pub workspace: Workspace,
     pub restore: Restore,
+    pub keeps_work: bool,
     pub display_name: String,
     pub size: String,
     pub catalog: String,
@@ -242,6 +251,7 @@ impl Record {
             slot,
             workspace,
             restore,
+            keeps_work,
             display_name,
             size,
             catalog,
@@ -258,6 +268,7 @@ impl Record {
             slot,
             workspace,
             restore,
+            keeps_work,
             display_name,
             size,
             catalog,
@@ -325,7 +336,8 @@ impl Record {
             ended,
             of_cause,
         ];
-        all.into_iter().flatten()
+        let of_work = self.work_outcome().into_iter().flat_map(WorkOutcome::times);
+        all.into_iter().flatten().chain(of_work)
     }
 
     /// Name under which the record is stored. It consists of the owner and the slot, so creating it
@@ -350,6 +362,14 @@ impl Record {
         }
     }
 
+    /// Returns the outcome of the save at the end of the session, if it is known.
+    pub fn work_outcome(&self) -> Option<&WorkOutcome> {
+        match &self.stage {
+            Stage::Stopping { work, .. } => work.as_ref(),
+            _ => None,
+        }
+    }
+
     pub fn is_stopping(&self) -> bool {
         matches!(self.stage, Stage::Stopping { .. })
     }
@@ -361,6 +381,7 @@ impl Record {
             record.stage = Stage::Stopping {
                 ending: Ending { at, cause },
                 told: false,
+                work: None,
             };
         }
         record
@@ -545,6 +566,7 @@ impl Record {
                 slot: self.slot,
                 workspace: self.workspace.clone(),
                 restore: Restore::Latest,
+                keeps_work: self.keeps_work,
                 display_name: self.display_name.clone(),
                 size: self.size.clone(),
                 catalog: self.catalog.clone(),
@@ -553,6 +575,15 @@ impl Record {
                 credentials: self.credentials,
             })
         }
+    }
+
+    /// Returns the record of an ending session after its work was saved, or could not be.
+    pub fn with_work_outcome(&self, outcome: WorkOutcome) -> Self {
+        let mut record = self.clone();
+        if let Stage::Stopping { work, .. } = &mut record.stage {
+            work.get_or_insert(outcome);
+        }
+        record
     }
 
     /// Returns the record after its end was announced.
@@ -579,6 +610,7 @@ pub(crate) mod tests {
             slot: 0,
             workspace: Workspace::unnamed(0),
             restore: Restore::Latest,
+            keeps_work: false,
             display_name: "Ana".into(),
             size: "small".into(),
             catalog: "lake".into(),
@@ -652,6 +684,7 @@ pub(crate) mod tests {
           "slot": 0,
           "workspace": "main",
           "restore": "latest",
+          "keeps_work": false,
           "display_name": "Ana",
           "size": "small",
           "catalog": "lake",

@@ -1,7 +1,6 @@
 //! Saved work: the notebooks and tables that outlive a session.
 
 mod location;
-mod report;
 
+pub use crate::session::{Restored, SaveFailure, SaveFailureReason, SaveSummary, WorkReport};
 pub use location::WorkLocation;
-pub use report::{Restored, SaveFailure, SaveFailureReason, SaveSummary, WorkReport};

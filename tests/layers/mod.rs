@@ -38,7 +38,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "settings",
         ],
     ),
-    ("settings", &["catalog", "outbound", "session"]),
+    ("settings", &["catalog", "outbound", "session", "work"]),
     ("telemetry", &["settings", "unicode"]),
     (
         "credentials",
@@ -98,7 +98,9 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
     ),
     (
         "duckdb",
-        &["catalog", "door", "outbound", "redact", "s3_error", "work"],
+        &[
+            "catalog", "door", "outbound", "redact", "s3_error", "session",
+        ],
     ),
     (
         "reconciler",

@@ -111,6 +111,8 @@ async fn claim(
         slot: 0,
         workspace: Workspace::unnamed(0),
         restore: Restore::Latest,
+        // It must not touch the person's work.
+        keeps_work: false,
         display_name: "duckbot check".to_owned(),
         size: settings.sessions.default_size.clone(),
         catalog: settings.sessions.default_catalog.clone(),

@@ -8,6 +8,7 @@ use super::{
     credential_errors::{input_error, preflight_error},
     expiry_label,
     format::relative_time,
+    kept::if_some_are_stopped,
     part_name,
     rejections::refused,
     reply::{Emphasis, Reply},
@@ -166,9 +167,9 @@ pub(crate) fn confirm_forget(about: &CredentialMetadata, live: &[Observed]) -> R
     let reply = match live {
         [] => Reply::new(text).with(Emphasis::Danger, "Delete", Button::Forget { stop: false }),
         live => Reply::new(format!(
-            "{text}\n{}If a session is stopped, **tables and notebooks that are not saved elsewhere \
-             will be lost.**",
+            "{text}\n{}{}",
             after_deletion(live),
+            if_some_are_stopped(live.iter().map(|seen| &*seen.record)),
         ))
         .with(
             Emphasis::Danger,

@@ -10,6 +10,7 @@ mod extending;
 mod format;
 mod forms;
 mod help;
+mod kept;
 mod life;
 mod picture;
 mod query_errors;
@@ -26,6 +27,7 @@ mod startup;
 mod status;
 mod stored;
 mod tables;
+mod work;
 
 pub(super) use answer::answer;
 pub(super) use credentials::*;

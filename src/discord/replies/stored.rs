@@ -4,6 +4,7 @@ use super::{
     credentials::{Subject, sessions, subject},
     expiry_label,
     format::plain,
+    kept::all_keep_work,
     reply::{Emphasis, Reply},
 };
 use crate::{
@@ -77,7 +78,8 @@ pub(crate) fn saved(
         }
     }
     if has_old {
-        offer_restart(text)
+        let live = outcome.renewals.iter().map(|(seen, _)| &*seen.record);
+        offer_restart(text, live)
     } else {
         Reply::new(text)
     }
@@ -89,16 +91,20 @@ pub(crate) fn not_renewed(record: &Record, renewal: &Renewal) -> Option<Reply> {
     let (state, is_old) = exception(renewal)?;
     let text = format!("<@{}> Your session `{}` {state}", record.owner, record.id);
     Some(if is_old {
-        offer_restart(text)
+        offer_restart(text, [record])
     } else {
         Reply::new(text)
     })
 }
 
-fn offer_restart(text: String) -> Reply {
+fn offer_restart<'a>(text: String, records: impl IntoIterator<Item = &'a Record>) -> Reply {
     let text = text
-        + "\nA restart switches to the new credentials, but **tables and notebooks that are not \
-           saved elsewhere will be lost.**";
+        + if all_keep_work(records) {
+            "\nA restart switches to the new credentials. Notebooks and tables are saved before it."
+        } else {
+            "\nA restart switches to the new credentials, but **tables and notebooks that are not \
+             saved elsewhere will be lost.**"
+        };
     Reply::new(text).with(
         Emphasis::Danger,
         "Restart with the new credentials",

@@ -795,7 +795,7 @@ fn starting() {
             "ready, without a message in the channel",
             ready(&record.id, Some(URL))
         ),
-        ("ready, in the channel", announcement(&record, URL)),
+        ("ready, in the channel", announcement(&record, URL, None)),
         ("one runs already", already_running(&one, true, another())),
         (
             "as many as allowed",
@@ -817,8 +817,8 @@ fn ending_sessions() {
     };
     insta::assert_snapshot!(gallery(&[
         ("before", confirm_stop(&record)),
-        ("progress", stopping(&record.id)),
-        ("after", stopped(&record.id)),
+        ("progress", stopping(&record.id, None)),
+        ("after", stopped(&record.id, None)),
         ("not stopped", session_kept(&record.id)),
         ("by the owner", ending(Cause::Stopped { by: 7.into() })),
         (
@@ -904,7 +904,7 @@ fn going_on() {
         ),
         ("rescheduled", rescheduled(&record, &drained)),
         ("restarting", progress(&again, None, None)),
-        ("ready again", announcement(&again, URL)),
+        ("ready again", announcement(&again, URL, None)),
         (
             "not ready again",
             not_again(Cause::TookTooLong { after_seconds: 300 })
