@@ -16,6 +16,11 @@ use crate::{
 
 /// Maximum number of commands that a session accepts within [`TICKET_LIFETIME`].
 const MAX_COMMANDS: usize = 20;
+/// Maximum time for a command, with the delay for the bot's clock. DuckDB contacts the catalog with short
+/// time limits.
+const CARRY_OUT_TIMEOUT: Duration = Duration::from_secs(35);
+/// Time that the bot waits longer than the session, for the way there and back.
+const ANSWER_MARGIN: Duration = Duration::from_secs(5);
 /// Variables with the owner's own credentials. The others belong to the team.
 const OWN: [&str; 4] = [
     secret::KEY_ID,
@@ -46,6 +51,19 @@ impl Signed for ControlCommand {
 }
 
 impl ControlCommand {
+    /// Maximum time for the session to carry the command out.
+    pub(super) fn time_limit(&self) -> Duration {
+        match self {
+            Self::SaveWork { seconds } => Duration::from_secs((*seconds).into()),
+            _ => CARRY_OUT_TIMEOUT,
+        }
+    }
+
+    /// Maximum time for the bot to wait for the answer.
+    pub fn timeout(&self) -> Duration {
+        self.time_limit() + ANSWER_MARGIN
+    }
+
     /// Label of the action, for logs.
     pub fn label(&self) -> &'static str {
         match self {

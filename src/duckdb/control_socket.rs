@@ -33,9 +33,6 @@ const GET_CREDENTIALS: &str = "credentials";
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time until the renewed credentials are returned.
 const GET_TIMEOUT: Duration = Duration::from_secs(2);
-/// Maximum time for a command, with the delay for the bot's clock. It is shorter than the time that
-/// the bot waits.
-const CARRY_OUT_TIMEOUT: Duration = Duration::from_secs(35);
 /// Maximum number of connections.
 const MAX_CONNECTIONS: usize = 8;
 /// Pause after a connection that could not be accepted.
@@ -106,7 +103,7 @@ async fn serve(
     let answer = match line.trim_end() {
         GET_CREDENTIALS => serde_json::to_vec(&*renewed.lock()),
         signed => {
-            let deadline = Instant::now() + CARRY_OUT_TIMEOUT;
+            let begin = Instant::now();
             let delay = gate.lock().delay(signed, Utc::now());
             sleep(delay).await;
             let accepted = gate.lock().accept(signed, Utc::now());
@@ -115,7 +112,10 @@ async fn serve(
                     eprintln!("duckbot: a command of the bot: {answer}");
                     answer
                 }
-                Ok(command) => carry_out(command, deadline, commands).await,
+                Ok(command) => {
+                    let deadline = begin + command.time_limit();
+                    carry_out(command, deadline, commands).await
+                }
             };
             serde_json::to_vec(&answer)
         }

@@ -26,14 +26,17 @@ pub mod secret {
     pub const CLIENT_ID: &str = "CATALOG_OAUTH2_CLIENT_ID";
     /// Secret of the team's client.
     pub const CLIENT_SECRET: &str = "CATALOG_OAUTH2_CLIENT_SECRET";
+    /// Key that authenticates the owner's saved work, in hex digits.
+    pub const WORK_KEY: &str = "WORK_KEY";
     /// The names of these variables.
-    pub const ALL: [&str; 6] = [
+    pub const ALL: [&str; 7] = [
         KEY_ID,
         KEY,
         SESSION_TOKEN,
         CATALOG_TOKEN,
         CLIENT_ID,
         CLIENT_SECRET,
+        WORK_KEY,
     ];
 }
 

@@ -36,7 +36,9 @@ impl WorkLocation {
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         let is_bucket = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
         let prefix = prefix.trim_matches('/');
-        let is_step = |step: &str| !["", ".", ".."].contains(&step);
+        // Other characters are encoded differently by different clients.
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._=".contains(c);
+        let is_step = |step: &str| !["", ".", ".."].contains(&step) && step.chars().all(is_plain);
         let is_prefix = prefix.is_empty() || prefix.split('/').all(is_step);
         if bucket.is_empty() || !bucket.chars().all(is_bucket) || !is_prefix {
             return Err(INVALID);

@@ -13,7 +13,7 @@ use imports::Crate;
 
 /// Top-level modules, and the modules that each may import.
 const MAY_IMPORT: [(&str, &[&str]); 25] = [
-    ("work", &["catalog", "session"]),
+    ("work", &["catalog", "s3_error", "session"]),
     ("session", &[]),
     ("catalog", &["outbound"]),
     ("outbound", &["unicode"]),
