@@ -170,7 +170,10 @@ fn main() -> ExitCode {
                 open,
                 verbose,
             };
-            finish(app::run(|shutdown| app::sandbox::run(options, shutdown)))
+            let limit = app::sandbox::SHUTDOWN_TIMEOUT;
+            finish(app::run_within(limit, |shutdown| {
+                app::sandbox::run(options, shutdown)
+            }))
         }
         Command::Door {
             listen,
@@ -227,7 +230,10 @@ fn serve(config: Option<PathBuf>) -> ExitCode {
         Err(invalid) => return usage_error(&invalid),
     };
     telemetry::start(&settings.log);
-    finish(app::run(|shutdown| app::serve(settings, shutdown)))
+    let limit = app::shutdown_timeout(&settings);
+    finish(app::run_within(limit, |shutdown| {
+        app::serve(settings, shutdown)
+    }))
 }
 
 fn invite(application: &str) -> ExitCode {

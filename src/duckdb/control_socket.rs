@@ -33,6 +33,8 @@ const GET_CREDENTIALS: &str = "credentials";
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time until the renewed credentials are returned.
 const GET_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum time to wait for the answer to a command. The bot waits less.
+const MAX_WAIT: Duration = Duration::from_hours(1);
 /// Maximum number of connections.
 const MAX_CONNECTIONS: usize = 8;
 /// Pause after a connection that could not be accepted.
@@ -146,7 +148,7 @@ async fn carry_out(
 
 /// Sends a signed command to the session with this home folder.
 pub async fn send(home: &Path, signed: &str) -> ControlResponse {
-    match timeout(CARRY_OUT_TIMEOUT + READ_TIMEOUT, exchange(home, signed)).await {
+    match timeout(MAX_WAIT, exchange(home, signed)).await {
         Err(_) => ControlResponse::Refused("DuckDB was busy for too long".into()),
         // Without a socket, the session takes no commands.
         Ok(Err(_)) => ControlResponse::NotSupported,

@@ -747,9 +747,9 @@ pub(crate) mod tests {
     #[test]
     fn a_record_of_another_version_is_not_read() {
         let json = serde_json::to_string(&starting()).expect("valid JSON");
-        for version in [0, 6, 8] {
-            let other = json.replace("\"version\":7", &format!("\"version\":{version}"));
-            let why = format!("it has version {version}; this bot reads version 7 only");
+        for version in [0, 7, 9] {
+            let other = json.replace("\"version\":8", &format!("\"version\":{version}"));
+            let why = format!("it has version {version}; this bot reads version 8 only");
             assert_eq!(Record::read(&other), Err(why));
         }
     }

@@ -256,7 +256,8 @@ mod tests {
         let read = |document: &str, place| Manifest::read(document.as_bytes(), place, &key());
         assert_eq!(read(&written, place(3, &main)), Some(manifest(3, "977a26")));
         assert_eq!(read(&written, place(4, &main)), None);
-        assert_eq!(read(&written, place(3, &Workspace::unnamed(1))), None);
+        let second = Workspace::unnamed(1);
+        assert_eq!(read(&written, place(3, &second)), None);
         let other = WorkKey::derive(&[7; WorkKey::BYTES], 8.into());
         assert_eq!(
             Manifest::read(written.as_bytes(), place(3, &main), &other),

@@ -60,6 +60,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "outbound",
             "session",
             "settings",
+            "work",
         ],
     ),
     (

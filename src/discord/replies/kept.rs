@@ -77,8 +77,8 @@ pub(super) fn when_ready(record: &Record, report: Option<&WorkReport>) -> String
             contents(save)
         ),
         Restored::Failed { failure, .. } => format!(
-            "**Your saved work could not be restored:** {} The save is still there. To try it again, or \
-             another one, stop this session and run `/duck restore`. To begin anew, go on here.",
+            "**Your saved work could not be restored:** {} The save is still there. To try it again, \
+             stop this session first, then run `/duck restore`. Or go on here, without it.",
             not_saved(failure)
         ),
     };

@@ -52,6 +52,8 @@ pub(super) use stored::*;
 pub(super) use tables::*;
 
 #[cfg(test)]
+mod kept_tests;
+#[cfg(test)]
 mod name_tests;
 #[cfg(test)]
 mod question_tests;
