@@ -315,6 +315,9 @@ fn duckdb(attached: bool) -> ExitCode {
         Ok(wanted) => wanted,
         Err(mistakes) => return usage_error(&mistakes),
     };
+    // The last save has its own time limit.
+    let saving = wanted.work.as_ref().map(|work| work.deadline);
+    let limit = app::SHUTDOWN_TIMEOUT + saving.unwrap_or_default();
     // Before any thread is started, because only this one and its descendants are confined.
     if let Err(error) = duckdb::confine::confine(&variables) {
         return finish(Err(error));
@@ -325,7 +328,7 @@ fn duckdb(attached: bool) -> ExitCode {
         }
         duckdb::run(wanted, variables, shutdown)
     };
-    match app::run(body) {
+    match app::run_within(limit, body) {
         Ok(code) => ExitCode::from(code),
         Err(error) => finish(Err(error)),
     }

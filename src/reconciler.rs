@@ -281,18 +281,10 @@ impl Reconciler {
         let seconds = u32::try_from(deadline.as_secs()).unwrap_or(u32::MAX);
         let command = ControlCommand::SaveWork { seconds };
         let session = &seen.record.id;
-        let not_saved = |error: String| WorkOutcome::NotSaved {
-            failure: SaveFailure {
-                at: (self.clock)(),
-                reason: SaveFailureReason::Other,
-                error,
-            },
-            last: None,
-        };
         let outcome = match self.runtime.control(seen, command).await {
             Ok(ControlResponse::Work(report)) => WorkOutcome::of(report),
             Ok(ControlResponse::NotSupported) => WorkOutcome::NoAnswer,
-            Ok(answer) => not_saved(answer.to_string()),
+            Ok(answer) => self.unfinished_save(seen, &answer).await,
             Err(error) => {
                 warn!(%session, %error, "session {session} did not answer when it was to save its work");
                 WorkOutcome::NoAnswer
@@ -303,6 +295,20 @@ impl Reconciler {
             warn!(%session, ?reason, error, "session {session}: its work could not be saved: {error}");
         }
         outcome
+    }
+
+    /// Returns the outcome for a session that did not save in time, for the reason in `answer`. It knows
+    /// its last complete save.
+    async fn unfinished_save(&self, seen: &Observed, answer: &ControlResponse) -> WorkOutcome {
+        let Some(mut report) = self.describe_work(seen).await else {
+            return WorkOutcome::NoAnswer;
+        };
+        report.failure.get_or_insert_with(|| SaveFailure {
+            at: (self.clock)(),
+            reason: SaveFailureReason::TimedOut,
+            error: answer.to_string(),
+        });
+        WorkOutcome::of(report)
     }
 
     /// Asks a session about its work. Returns `None` if it does not answer in time.

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Maximum time to finish after SIGTERM or SIGINT.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Time that sessions on this machine have to end after their last save.
 const AFTER_SAVE_TIMEOUT: Duration = Duration::from_secs(20);

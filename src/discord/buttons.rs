@@ -27,6 +27,8 @@ pub enum Button {
         /// True to also stop the sessions that use them.
         stop: bool,
     },
+    /// Deletes all saved work.
+    ForgetWork,
     /// Keeps the stored credentials.
     KeepCredentials,
     /// Restarts the sessions that use old credentials.
@@ -165,6 +167,7 @@ impl Button {
             Self::AskToForget => "duckbot:ask-to-forget".into(),
             Self::Forget { stop: true } => "duckbot:forget:stop".into(),
             Self::Forget { stop: false } => "duckbot:forget:only".into(),
+            Self::ForgetWork => "duckbot:forget:work".into(),
             Self::KeepCredentials => "duckbot:keep-keys".into(),
             Self::Restart => "duckbot:restart".into(),
             Self::StartAnother { size, catalog } => {
@@ -230,6 +233,7 @@ impl Button {
             ["duckbot", "ask-to-forget"] => Some(Self::AskToForget),
             ["duckbot", "forget", "stop"] => Some(Self::Forget { stop: true }),
             ["duckbot", "forget", "only"] => Some(Self::Forget { stop: false }),
+            ["duckbot", "forget", "work"] => Some(Self::ForgetWork),
             ["duckbot", "keep-keys"] => Some(Self::KeepCredentials),
             ["duckbot", "restart"] => Some(Self::Restart),
             ["duckbot", "start", size, catalog] => Some(Self::StartAnother {
@@ -328,6 +332,7 @@ impl Button {
             | Self::CheckCredentials(_)
             | Self::AskToForget
             | Self::Forget { .. }
+            | Self::ForgetWork
             | Self::KeepCredentials
             | Self::Restart
             | Self::Status(_)
@@ -348,6 +353,7 @@ impl Button {
             // The same rule as for `/duck forget` and `/duck history`.
             Self::AskToForget
             | Self::Forget { .. }
+            | Self::ForgetWork
             | Self::KeepCredentials
             | Self::ShowPastQuery(_)
             | Self::DeleteHistory => Access::Everybody,
@@ -404,6 +410,7 @@ mod tests {
             Button::AskToForget,
             Button::Forget { stop: true },
             Button::Forget { stop: false },
+            Button::ForgetWork,
             Button::KeepCredentials,
             Button::Restart,
             Button::StartAnother {

@@ -109,14 +109,31 @@ mod platform {
             .map(PathBuf::from)
             .chain(further.into_iter().flatten())
             .chain(extensions.map(files_below).into_iter().flatten());
+        let work = work_folder(variables).context("can't create the folder of the saved work")?;
         let folders = value("DUCKDB_FOLDERS").into_iter();
         let folders = folders.flat_map(|all| all.split(','));
         let writable = folders
             .filter(|folder| !folder.contains("://"))
             .chain(value("HOME"))
+            .chain(work.as_deref())
             .chain(["/dev/null"]);
         restrict(readable, writable, ports(variables))
             .context("can't confine the session with Landlock")
+    }
+
+    /// Creates the folder of the owner's saved work, if it is saved in a folder. A rule can only name
+    /// one that exists.
+    fn work_folder(variables: &HashMap<String, String>) -> std::io::Result<Option<String>> {
+        let value = |name: &str| variables.get(name).filter(|value| !value.is_empty());
+        let Some((location, owner)) = value("WORK_LOCATION").zip(value("WORK_OWNER")) else {
+            return Ok(None);
+        };
+        if !location.starts_with('/') {
+            return Ok(None);
+        }
+        let folder = format!("{location}/{owner}");
+        fs::create_dir_all(&folder)?;
+        Ok(Some(folder))
     }
 
     /// Variables with URLs that a session must reach. Each may have several, separated by commas.

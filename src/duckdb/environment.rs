@@ -1,10 +1,12 @@
 //! Reads a session's configuration from its environment variables. Pure.
 
-use std::{collections::HashMap, fmt, num::NonZeroU32, path::PathBuf};
+use std::{collections::HashMap, fmt, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use crate::{
     catalog::values::{S3Endpoint, ValueError, catalog_name, http_url, plain_text},
     outbound::CA_FILE_VARIABLE,
+    session::{OwnerId, Restore, SessionId, Workspace},
+    work::WorkLocation,
 };
 
 /// Default port of DuckDB's UI, which the UI's pages and the door expect.
@@ -94,6 +96,26 @@ pub struct SessionConfig {
     pub control: Option<ControlKey>,
     pub s3: S3,
     pub catalog: Catalog,
+    /// Rules for saving the work. `None` if nothing is saved.
+    pub work: Option<WorkConfig>,
+}
+
+/// Rules for saving a session's work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkConfig {
+    pub location: WorkLocation,
+    pub owner: OwnerId,
+    pub workspace: Workspace,
+    /// The session's ID.
+    pub session: SessionId,
+    /// The save with which the session begins.
+    pub restore: Restore,
+    /// Interval of periodic saves.
+    pub every: Duration,
+    /// Maximum time for the last save.
+    pub deadline: Duration,
+    /// Maximum size of the saved database.
+    pub max_bytes: u64,
 }
 
 /// Public key that verifies the bot's commands to a session.
@@ -229,6 +251,7 @@ impl EnvironmentReader<'_> {
         let control = self.control();
         let s3 = self.s3();
         let catalog = self.catalog();
+        let work = self.work();
         Ok(SessionConfig {
             is_runner: is_runner?,
             memory: memory?,
@@ -248,7 +271,43 @@ impl EnvironmentReader<'_> {
             control: control?,
             s3: s3?,
             catalog: catalog?,
+            work: work?,
         })
+    }
+
+    fn work(&mut self) -> Result<Option<WorkConfig>, Invalid> {
+        const LOCATION: &str = "WORK_LOCATION";
+        if !self.is_set(LOCATION) {
+            return Ok(None);
+        }
+        let location = self.required_as(LOCATION, WorkLocation::parse);
+        let owner = self.required_as("WORK_OWNER", |text| {
+            text.parse().map_err(|_| "is not a Discord ID")
+        });
+        let workspace = self.required_as("WORK_WORKSPACE", |text| {
+            text.parse().map_err(|_| "is not the name of a workspace")
+        });
+        let session = self.required_as("SESSION_ID", |text| {
+            text.parse().map_err(|_| "is not a session ID")
+        });
+        let restore = self.parsed("WORK_RESTORE", |text| {
+            text.parse()
+                .map_err(|_| "must be latest, nothing or a number")
+        });
+        let seconds = |amount: NonZeroU32| Duration::from_secs(amount.get().into());
+        let every = self.amount("WORK_EVERY");
+        let deadline = self.amount("WORK_DEADLINE");
+        let most = self.amount("WORK_MAX_MIB");
+        Ok(Some(WorkConfig {
+            location: location?,
+            owner: owner?,
+            workspace: workspace?,
+            session: session?,
+            restore: restore?.unwrap_or_default(),
+            every: seconds(every?),
+            deadline: seconds(deadline?),
+            max_bytes: u64::from(most?.get()) << 20,
+        }))
     }
 
     fn control(&mut self) -> Result<Option<ControlKey>, Invalid> {

@@ -38,6 +38,7 @@ pub mod shell;
 mod statement_text;
 mod steps;
 mod table_text;
+mod work;
 
 use std::{
     collections::HashMap,
@@ -59,7 +60,11 @@ use names::literal;
 use script::{SHORT_TIMEOUTS, Script, ScriptStep, renewal};
 use shell::{Answer, Exited, Shell};
 use steps::{Unprepared, run_optional, run_required, run_step};
+use work::{Work, files::put_aside};
 
+/// Attaches the database that is never saved: the table `problems`, and the results that DuckDB's UI
+/// keeps (it requires this name).
+const OPEN_MEMORY: &str = "ATTACH IF NOT EXISTS ':memory:' AS memory;";
 /// Pauses before a detached catalog is attached again.
 const ATTACH_PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
@@ -86,67 +91,149 @@ pub async fn run(
     let own = read_init_sql(&config.init);
     let script = Script::new(&config, own.as_deref());
     let mut control = Control::start(&config, variables);
-    let mut shell = Shell::start(&config.program, &config.home)
-        .with_context(|| format!("can't start {}", config.program.display()))?;
-    let outcome = tokio::select! {
-        outcome = serve(&mut shell, &config, &script, &mut control) => outcome,
-        () = shutdown.cancelled() => {
-            shell.end().await.context("can't stop DuckDB")?;
-            return Ok(0);
-        }
+    let restoring = Work::begin(&config, &control.variables);
+    let Some(work) = shutdown.run_until_cancelled(restoring).await else {
+        return Ok(0);
     };
+    let mut session = Session::start(&config, work).await?;
+    let outcome = session
+        .serve(&config, &script, &mut control, &shutdown)
+        .await;
     match outcome {
-        Ok(Exited) => Ok(shell.exit_code().await?),
+        Ok(Ended::ByItself) => Ok(session.shell.exit_code().await?),
+        Ok(Ended::ByShutdown) => {
+            session.shell.end().await.context("can't stop DuckDB")?;
+            Ok(0)
+        }
         Err(error) => {
-            shell.end().await.context("can't stop DuckDB")?;
+            session.shell.end().await.context("can't stop DuckDB")?;
             Err(error)
         }
     }
 }
 
-/// Prepares the session. Then forwards DuckDB's error output and carries out the bot's commands,
-/// until DuckDB ends.
-async fn serve(
-    shell: &mut Shell,
-    config: &SessionConfig,
-    script: &Script,
-    control: &mut Control,
-) -> anyhow::Result<Exited> {
-    let begin = Instant::now();
-    match prepare(shell, config, script, &mut control.variables).await {
-        Ok(problems) => {
-            let took = begin.elapsed().as_secs_f32();
-            eprintln!("duckbot: the session is prepared after {took:.1} s, problems: {problems}");
-            loop {
-                let pending = tokio::select! {
-                    exited = shell.forward_errors() => return Ok(exited),
-                    pending = control.next() => pending,
-                };
-                if let Err(exited) = control.carry_out(shell, pending).await {
-                    return Ok(exited);
-                }
-            }
-        }
-        Err(Unprepared::Exited(ended)) => Ok(ended),
-        Err(Unprepared::StepFailed { what, error }) => bail!("{what} failed: {error}"),
-    }
+/// Reasons why a session ends.
+enum Ended {
+    ByItself,
+    ByShutdown,
 }
 
-/// Runs all steps. Returns the number of optional ones that failed.
-async fn prepare(
-    shell: &mut Shell,
-    config: &SessionConfig,
-    script: &Script,
-    variables: &mut HashMap<String, String>,
-) -> Result<usize, Unprepared> {
-    run_required(shell, &script.essential).await?;
-    let extensions = script.extensions.iter().map(std::slice::from_ref);
-    let mut problems = run_optional(shell, extensions).await?;
-    run_required(shell, &script.first).await?;
-    problems += prepare_access(shell, config, variables).await?;
-    problems += run_optional(shell, [&*script.own]).await?;
-    run_required(shell, &script.last).await?;
-    Ok(problems)
+/// DuckDB and the work in it.
+struct Session {
+    shell: Shell,
+    work: Work,
+}
+
+impl Session {
+    /// Starts DuckDB on the session's database. Puts a database aside that DuckDB can't open.
+    async fn start(config: &SessionConfig, mut work: Work) -> anyhow::Result<Self> {
+        let database = work.files().database();
+        let start = || {
+            Shell::start(&config.program, &config.home, &database)
+                .with_context(|| format!("can't start {}", config.program.display()))
+        };
+        let mut shell = start()?;
+        if shell.execute(OPEN_MEMORY).await.is_err() && database.exists() {
+            let name = put_aside(&database).context("can't put the unreadable database aside")?;
+            eprintln!("duckbot: the database can't be opened. It is {name} now");
+            work.note_put_aside(name);
+            shell = start()?;
+            let _ = shell.execute(OPEN_MEMORY).await;
+        }
+        Ok(Self { shell, work })
+    }
+
+    /// Prepares the session. Then forwards DuckDB's error output, saves the work and carries out the
+    /// bot's commands, until DuckDB ends or `shutdown`.
+    async fn serve(
+        &mut self,
+        config: &SessionConfig,
+        script: &Script,
+        control: &mut Control,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Ended> {
+        let begin = Instant::now();
+        let preparing = self.prepare(config, script, &mut control.variables);
+        let Some(prepared) = shutdown.run_until_cancelled(preparing).await else {
+            return Ok(Ended::ByShutdown);
+        };
+        match prepared {
+            Ok(problems) => {
+                let took = begin.elapsed().as_secs_f32();
+                eprintln!(
+                    "duckbot: the session is prepared after {took:.1} s, problems: {problems}"
+                );
+            }
+            Err(Unprepared::Exited(Exited)) => return Ok(Ended::ByItself),
+            Err(Unprepared::StepFailed { what, error }) => bail!("{what} failed: {error}"),
+        }
+        let mut ticks = self.work.watch(config);
+        loop {
+            let taken = tokio::select! {
+                Exited = self.shell.forward_errors() => return Ok(Ended::ByItself),
+                () = shutdown.cancelled() => {
+                    self.work.finish(&mut self.shell, config, &control.variables).await;
+                    return Ok(Ended::ByShutdown);
+                }
+                pending = control.next() => self.carry_out(control, config, pending).await,
+                () = ticks.due() => {
+                    self.work.save(&mut self.shell, config, &control.variables).await
+                }
+                outcome = self.work.uploaded() => {
+                    let variables = &control.variables;
+                    self.work.conclude(outcome, &mut self.shell, config, variables).await
+                }
+            };
+            if taken.is_err() {
+                return Ok(Ended::ByItself);
+            }
+        }
+    }
+
+    async fn carry_out(
+        &mut self,
+        control: &mut Control,
+        config: &SessionConfig,
+        (command, sender): Pending,
+    ) -> Result<(), Exited> {
+        // The bot gave up on the command while it waited.
+        if sender.is_closed() {
+            return Ok(());
+        }
+        let answer = match command {
+            ControlCommand::RenewCredentials { variables } => {
+                control.renew(&mut self.shell, &variables).await?
+            }
+            ControlCommand::SaveWork { .. } => {
+                let (shell, variables) = (&mut self.shell, &control.variables);
+                return self.work.save_for(sender, shell, config, variables).await;
+            }
+            ControlCommand::DescribeWork => self.work.describe(),
+            ControlCommand::Unknown => ControlResponse::NotSupported,
+        };
+        // The client may be gone.
+        let _ = sender.send(answer);
+        Ok(())
+    }
+
+    /// Runs all steps. Returns the number of problems.
+    async fn prepare(
+        &mut self,
+        config: &SessionConfig,
+        script: &Script,
+        variables: &mut HashMap<String, String>,
+    ) -> Result<usize, Unprepared> {
+        let shell = &mut self.shell;
+        run_required(shell, &script.essential).await?;
+        let mut problems = self.work.report_problems(shell).await?;
+        let extensions = script.extensions.iter().map(std::slice::from_ref);
+        problems += run_optional(shell, extensions).await?;
+        run_required(shell, &script.first).await?;
+        problems += prepare_access(shell, config, variables).await?;
+        problems += run_optional(shell, [&*script.own]).await?;
+        run_required(shell, &script.last).await?;
+        Ok(problems)
+    }
 }
 
 /// The bot's commands to a session.
@@ -189,23 +276,6 @@ impl Control {
             return pending;
         }
         std::future::pending().await
-    }
-
-    async fn carry_out(&mut self, shell: &mut Shell, pending: Pending) -> Result<(), Exited> {
-        let (command, sender) = pending;
-        // The bot gave up on the command while it waited.
-        if sender.is_closed() {
-            return Ok(());
-        }
-        let answer = match command {
-            ControlCommand::RenewCredentials { variables } => self.renew(shell, &variables).await?,
-            ControlCommand::SaveWork { .. }
-            | ControlCommand::DescribeWork
-            | ControlCommand::Unknown => ControlResponse::NotSupported,
-        };
-        // The client may be gone.
-        let _ = sender.send(answer);
-        Ok(())
     }
 
     /// Replaces the credentials in DuckDB's secrets. Attaches the catalog again if its token is

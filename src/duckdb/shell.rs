@@ -24,6 +24,7 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
+    environment::secret,
     secrets::Secrets,
     table_text::{Marks, Table},
 };
@@ -75,13 +76,16 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// Starts `program` on an in-memory database, with this process's environment, in `folder`.
+    /// Starts `program` on the database file `database`, with this process's environment, in `folder`.
+    /// DuckDB ends at once if it can't open the file.
     ///
     /// # Errors
     /// If `program` can't be started.
-    pub fn start(program: &Path, folder: &Path) -> std::io::Result<Self> {
+    pub fn start(program: &Path, folder: &Path, database: &Path) -> std::io::Result<Self> {
         let mut command = Command::new(program);
-        command.current_dir(folder);
+        // DuckDB has no use for it.
+        command.current_dir(folder).env_remove(secret::WORK_KEY);
+        command.arg(database);
         // Results are not needed: the owner runs queries in the UI.
         Self::run(command, Secrets::from_environment(), false)
     }
@@ -98,6 +102,7 @@ impl Shell {
         secrets: Secrets,
     ) -> std::io::Result<Self> {
         let mut command = Command::new(program);
+        command.arg(":memory:");
         let names = INHERITED_VARIABLES
             .into_iter()
             .chain(SESSION_PROXY_VARIABLES);

@@ -24,6 +24,7 @@ mod summary;
 mod table_details;
 mod tables;
 mod view;
+mod work;
 
 use std::sync::{
     Arc,
@@ -53,6 +54,7 @@ pub use sql::RunOptions;
 pub use status::Status;
 pub use summary::summarize;
 pub use table_details::TableDetails;
+pub use work::{SaveTrial, WorkDeletion, try_saving};
 
 use crate::{
     credentials::{

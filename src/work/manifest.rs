@@ -7,7 +7,7 @@ use super::{SaveSummary, WorkKey};
 use crate::session::{OwnerId, SessionId, Workspace};
 
 /// Name of the manifest in a save's folder.
-pub const MANIFEST: &str = "manifest.json";
+pub(super) const MANIFEST: &str = "manifest.json";
 /// Version of the manifests that this program writes. It reads no other one.
 const VERSION: u32 = 1;
 
@@ -198,7 +198,7 @@ impl From<DuckDbVersion> for String {
 ///
 /// Without the one of an earlier session, a session that could not restore it would soon have
 /// replaced it with saves of an empty database.
-pub fn to_keep(saves: &[Manifest]) -> Vec<u32> {
+pub(super) fn to_keep(saves: &[Manifest]) -> Vec<u32> {
     const NEWEST: usize = 3;
     let Some(newest) = saves.first() else {
         return Vec::new();
@@ -251,12 +251,11 @@ mod tests {
 
     #[test]
     fn a_manifest_counts_only_in_its_place_and_with_its_key() {
-        let main = Workspace::unnamed(0);
+        let (main, second) = (Workspace::unnamed(0), Workspace::unnamed(1));
         let written = manifest(3, "977a26").write(&key());
         let read = |document: &str, place| Manifest::read(document.as_bytes(), place, &key());
         assert_eq!(read(&written, place(3, &main)), Some(manifest(3, "977a26")));
         assert_eq!(read(&written, place(4, &main)), None);
-        let second = Workspace::unnamed(1);
         assert_eq!(read(&written, place(3, &second)), None);
         let other = WorkKey::derive(&[7; WorkKey::BYTES], 8.into());
         assert_eq!(

@@ -12,11 +12,8 @@ mod location;
 mod manifest;
 mod store;
 
-pub(crate) use manifest::{
-    DuckDbVersion, FileName, MANIFEST, Manifest, NewManifest, Place, SavedFile, to_keep,
-};
-
 pub use crate::session::{Restored, SaveFailure, SaveFailureReason, SaveSummary, WorkReport};
 pub use key::WorkKey;
 pub use location::WorkLocation;
+pub use manifest::{DuckDbVersion, FileName, Manifest, NewManifest, Place, SavedFile};
 pub use store::{S3Access, StoreError, WorkStore};

@@ -3,6 +3,7 @@
 use std::{fmt, path::Path as FilePath, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use chrono::Utc;
 use futures_util::TryStreamExt;
 use object_store::{
     ClientOptions, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, WriteMultipart,
@@ -19,8 +20,10 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    FileName, MANIFEST, Manifest, Place, SaveFailureReason, SaveSummary, SavedFile, WorkKey,
-    WorkLocation, key::hex, to_keep,
+    FileName, Manifest, Place, SaveFailure, SaveFailureReason, SaveSummary, SavedFile, WorkKey,
+    WorkLocation,
+    key::hex,
+    manifest::{MANIFEST, to_keep},
 };
 use crate::{
     catalog::values::S3Endpoint,
@@ -410,6 +413,15 @@ impl HttpConnector for OwnClient {
 }
 
 impl StoreError {
+    /// Returns the failure, as one of now.
+    pub(crate) fn now(self) -> SaveFailure {
+        SaveFailure {
+            at: Utc::now(),
+            reason: self.reason,
+            error: self.error,
+        }
+    }
+
     fn other(error: String) -> Self {
         Self {
             reason: SaveFailureReason::Other,

@@ -77,6 +77,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "settings",
             "telemetry",
             "unicode",
+            "work",
         ],
     ),
     (
@@ -100,7 +101,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
     (
         "duckdb",
         &[
-            "catalog", "door", "outbound", "redact", "s3_error", "session",
+            "catalog", "door", "outbound", "redact", "s3_error", "session", "work",
         ],
     ),
     (

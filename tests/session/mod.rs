@@ -18,3 +18,4 @@ mod statements;
 mod unreadable;
 mod values;
 mod vended;
+mod work;

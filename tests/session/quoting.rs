@@ -78,7 +78,8 @@ impl DuckDbShell {
         let runtime = Runtime::new().unwrap();
         let guard = runtime.enter();
         let home = TempDir::new().unwrap();
-        let shell = Shell::start(&tools::duckdb().join("duckdb"), home.path());
+        let database = home.path().join("work.duckdb");
+        let shell = Shell::start(&tools::duckdb().join("duckdb"), home.path(), &database);
         let shell = Mutex::new(shell.unwrap());
         drop(guard);
         let duck = Self {

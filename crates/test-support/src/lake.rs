@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::LazyLock,
     thread,
@@ -37,6 +37,8 @@ pub struct Lake {
     pub s3: S3,
     /// URL of the catalog.
     pub catalog: String,
+    /// Folder with the objects of the bucket.
+    pub bucket: PathBuf,
     /// Ends when its standard input closes, so also when this process ends.
     _catalog: Child,
 }
@@ -57,7 +59,9 @@ impl Lake {
         let [key_id, secret] = CATALOG_CREDENTIALS;
         s3.add_key(key_id, secret);
 
-        let (running, catalog) = start_catalog(&s3.url(), [key_id, secret], &folder.keep());
+        let folder = folder.keep();
+        let bucket = folder.join(BUCKET);
+        let (running, catalog) = start_catalog(&s3.url(), [key_id, secret], &folder);
         let properties = json!({
             "uri": catalog,
             "s3.endpoint": s3.url(),
@@ -69,6 +73,7 @@ impl Lake {
         Self {
             s3,
             catalog,
+            bucket,
             _catalog: running,
         }
     }

@@ -2,9 +2,13 @@
 
 use super::{
     format::{plain, relative_time},
+    reply::Reply,
     work::{contents, not_saved, saved},
 };
-use crate::session::{Failure, Record, Restore, Restored, WorkOutcome, WorkReport};
+use crate::{
+    service::SaveTrial,
+    session::{Failure, Record, Restore, Restored, WorkOutcome, WorkReport},
+};
 
 /// Says that work is gone, of a session whose work is not saved.
 const LOST: &str =
@@ -117,6 +121,25 @@ pub(super) fn after_the_end(record: &Record) -> String {
             "What changed since its last save may be lost.".to_owned()
         }
     }
+}
+
+/// Says whether work can be saved with a person's credentials, after another sentence. Empty if that was
+/// not tried.
+pub(super) fn save_trial(trial: Option<&SaveTrial>) -> String {
+    match trial {
+        None => String::new(),
+        Some(Ok(())) => " Your notebooks and tables are saved with them.".to_owned(),
+        Some(Err(failure)) => format!(
+            "\n**Your notebooks and tables can't be saved with them:** {} Everything else works.\n",
+            not_saved(failure)
+        ),
+    }
+}
+
+/// Adds whether work can be saved to a reply about stored credentials.
+pub(crate) fn with_save_trial(reply: Reply, trial: Option<&SaveTrial>) -> Reply {
+    let text = format!("{}{}", reply.text, save_trial(trial));
+    Reply { text, ..reply }
 }
 
 /// Returns a sentence after a space, or nothing.

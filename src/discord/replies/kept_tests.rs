@@ -1,11 +1,20 @@
 //! Snapshots of what people are told about the work of a session.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{tests::gallery, *};
-use crate::session::{
-    Cause, Failure, Incident, Record, Restore, Restored, Rule, SaveFailure, SaveFailureReason,
-    SaveSummary, Warning, WorkOutcome, WorkReport, starting,
+use super::{
+    tests::{gallery, outcome, seen, with_keys},
+    *,
+};
+use crate::{
+    credentials::CredentialPart,
+    service::{SaveTrial, SetupOutcome, WorkDeletion},
+    session::{
+        Cause, Failure, Incident, Observed, Record, Renewal, Restore, Restored, Rule, SaveFailure,
+        SaveFailureReason, SaveSummary, Warning, WorkOutcome, WorkReport, starting,
+    },
 };
 
 const URL: &str = "https://duckui-977a26.duck.example.com/";
@@ -165,6 +174,43 @@ fn a_stop_says_what_is_saved_and_what_is_lost() {
 
 fn stopped_reply(record: &Record) -> Reply {
     stopped(&record.id, Some(record))
+}
+
+#[test]
+fn people_learn_whether_their_keys_can_save_and_delete_their_work() {
+    let stored = |trial: SaveTrial| {
+        let outcome = SetupOutcome {
+            saves_work: Some(trial),
+            ..outcome(true, &[Renewal::Done])
+        };
+        saved(&outcome, None, CredentialPart::S3Keys)
+    };
+    let not_allowed = || failure(SaveFailureReason::NotAllowed);
+    let about = with_keys("4D7Q", None);
+    let live = Observed {
+        record: Arc::new(running()),
+        ..seen()
+    };
+    insta::assert_snapshot!(gallery(&[
+        ("may save", stored(Ok(()))),
+        ("may not save", stored(Err(not_allowed()))),
+        ("delete?", confirm_forget(&about, &[], true)),
+        (
+            "delete, with a session?",
+            confirm_forget(&about, &[live.clone()], true)
+        ),
+        ("deleted", work_deletion(&WorkDeletion::Deleted(7))),
+        ("nothing saved", work_deletion(&WorkDeletion::Deleted(0))),
+        (
+            "a session runs",
+            work_deletion(&WorkDeletion::InUse(vec![live]))
+        ),
+        ("no keys", work_deletion(&WorkDeletion::NoKeys)),
+        (
+            "not deleted",
+            work_deletion(&WorkDeletion::Failed(not_allowed()))
+        ),
+    ]));
 }
 
 #[test]

@@ -36,6 +36,7 @@ pub(super) use errors::*;
 pub(super) use extending::*;
 pub(super) use forms::*;
 pub(super) use help::*;
+pub(super) use kept::with_save_trial;
 pub(super) use life::*;
 pub(super) use picture::{chart_menu, unknown_chart};
 pub(super) use query_errors::QueryContext;

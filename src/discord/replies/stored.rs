@@ -4,7 +4,7 @@ use super::{
     credentials::{Subject, sessions, subject},
     expiry_label,
     format::plain,
-    kept::all_keep_work,
+    kept::{all_keep_work, save_trial},
     reply::{Emphasis, Reply},
 };
 use crate::{
@@ -43,6 +43,7 @@ pub(crate) fn saved(
         "saved without a check"
     };
     let mut text = format!("Your {name} {were} {tried}.");
+    text += &save_trial(outcome.saves_work.as_ref());
     text += &match note {
         Some(ExpiryNote::ReadAsUtc) => {
             " The time of expiry in your paste has no time zone, so I read it as UTC.".to_owned()

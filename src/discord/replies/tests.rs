@@ -41,15 +41,16 @@ pub(super) fn record(stage: Stage) -> Record {
     }
 }
 
-fn outcome(is_tried: bool, renewals: &[Renewal]) -> SetupOutcome {
+pub(super) fn outcome(is_tried: bool, renewals: &[Renewal]) -> SetupOutcome {
     SetupOutcome {
         entered: with_keys("4D7Q", None),
         is_tried,
+        saves_work: None,
         renewals: renewals.iter().map(|it| (seen(), it.clone())).collect(),
     }
 }
 
-fn with_keys(hint: &str, expires: Option<DateTime<Utc>>) -> CredentialMetadata {
+pub(super) fn with_keys(hint: &str, expires: Option<DateTime<Utc>>) -> CredentialMetadata {
     CredentialMetadata {
         s3: Some(S3Metadata {
             hint: KeyHint(hint.into()),
@@ -673,12 +674,18 @@ fn keeping_credentials() {
             "a token, not checked, expiring",
             credentials(&token_only(Some(noon())), true, None)
         ),
-        ("delete a token?", confirm_forget(&token_only(None), &[])),
-        ("delete?", confirm_forget(&tried, &[])),
-        ("delete, with a session?", confirm_forget(&tried, &[seen()])),
+        (
+            "delete a token?",
+            confirm_forget(&token_only(None), &[], false)
+        ),
+        ("delete?", confirm_forget(&tried, &[], false)),
+        (
+            "delete, with a session?",
+            confirm_forget(&tried, &[seen()], false)
+        ),
         (
             "delete, with a starting session?",
-            confirm_forget(&tried, &[seen(), seen_at(Stage::Starting)])
+            confirm_forget(&tried, &[seen(), seen_at(Stage::Starting)], false)
         ),
         ("deleted", credentials_deleted(&[])),
         ("deleted, with a session", credentials_deleted(&[seen()])),

@@ -30,6 +30,7 @@ fn config() -> SessionConfig {
             path_style: true,
             keys: OwnKeys::Permanent,
         },
+        work: None,
         catalog: Catalog {
             name: "pond".into(),
             // The storage's host, with a path.

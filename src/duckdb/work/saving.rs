@@ -1,0 +1,79 @@
+//! Where and how a session's work is saved.
+
+use std::{collections::HashMap, path::Path, process::Stdio, time::Duration};
+
+use tokio::{process::Command, time::timeout};
+
+use crate::{
+    duckdb::environment::{SessionConfig, WorkConfig, secret},
+    outbound::Outbound,
+    session::{OwnerId, Restore, SessionId, Workspace},
+    work::{
+        DuckDbVersion, S3Access, SaveFailureReason, StoreError, WorkKey, WorkLocation, WorkStore,
+    },
+};
+
+/// Maximum time for DuckDB to print its version.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where and how the work is saved.
+#[derive(Clone)]
+pub(super) struct Saving {
+    location: WorkLocation,
+    pub owner: OwnerId,
+    pub workspace: Workspace,
+    pub session: SessionId,
+    pub restore: Restore,
+    pub deadline: Duration,
+    pub max_bytes: u64,
+    pub key: WorkKey,
+}
+
+impl Saving {
+    /// Returns `None` if the session has no key.
+    pub(super) fn new(work: &WorkConfig, variables: &HashMap<String, String>) -> Option<Self> {
+        Some(Self {
+            location: work.location.clone(),
+            owner: work.owner,
+            workspace: work.workspace.clone(),
+            session: work.session.clone(),
+            restore: work.restore,
+            deadline: work.deadline,
+            max_bytes: work.max_bytes,
+            key: WorkKey::parse(variables.get(secret::WORK_KEY)?)?,
+        })
+    }
+
+    /// Opens the storage with the session's present credentials.
+    pub(super) fn open(
+        &self,
+        config: &SessionConfig,
+        variables: &HashMap<String, String>,
+    ) -> Result<WorkStore, StoreError> {
+        let value = |name: &str| variables.get(name).map(String::as_str);
+        let access = S3Access {
+            endpoint: config.s3.endpoint.as_ref(),
+            region: &config.s3.region,
+            path_style: config.s3.path_style,
+            key_id: value(secret::KEY_ID).unwrap_or_default(),
+            secret_key: value(secret::KEY).unwrap_or_default(),
+            session_token: value(secret::SESSION_TOKEN).filter(|token| !token.is_empty()),
+        };
+        let client = Outbound::from_variables(variables).client();
+        WorkStore::open(&self.location, &access, client)
+    }
+}
+
+/// Asks DuckDB for its version.
+pub(super) async fn duckdb_version(program: &Path) -> Result<DuckDbVersion, StoreError> {
+    let mut command = Command::new(program);
+    command.arg("--version").env_clear().stdin(Stdio::null());
+    let output = timeout(VERSION_TIMEOUT, command.output()).await;
+    let output = output.ok().and_then(Result::ok);
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    text.and_then(|text| DuckDbVersion::parse(&text))
+        .ok_or_else(|| StoreError {
+            reason: SaveFailureReason::Other,
+            error: "DuckDB did not print its version".to_owned(),
+        })
+}

@@ -1,0 +1,537 @@
+//! Work that stays: notebooks and tables outlive a session.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use chrono::Utc;
+use duckbot::{
+    door::ticket::SigningKey,
+    duckdb::control::{ControlCommand, ControlResponse},
+    work::{Restored, SaveFailureReason, WorkKey, WorkReport},
+};
+use serde_json::json;
+use tempfile::TempDir;
+use test_support::{Session, lake, signal};
+
+/// Time for the last save, and for a Pod to end.
+const GRACE: Duration = Duration::from_secs(30);
+const SECRET: &str = "a-secret-for-saved-work-CANARY";
+/// What people make in a session.
+const WORK: &str = "\
+    CREATE TABLE kept AS SELECT 42 AS answer; \
+    CREATE VIEW ducks AS SELECT count(*) AS n FROM lake.zoo.ducks; \
+    CREATE MACRO twice(a) AS 2 * a; \
+    CREATE SCHEMA farm; \
+    CREATE TYPE mood AS ENUM ('calm', 'loud'); \
+    CREATE SEQUENCE tags START 5; \
+    CREATE TABLE farm.ponds (id INTEGER PRIMARY KEY, name TEXT, twice INTEGER GENERATED ALWAYS AS (2 * id)); \
+    CREATE TABLE farm.geese (tag INTEGER DEFAULT nextval('tags'), pond INTEGER REFERENCES farm.ponds (id), mood mood); \
+    INSERT INTO farm.ponds (id, name) VALUES (1, 'north'), (2, 'south'); \
+    INSERT INTO farm.geese (pond, mood) VALUES (2, 'loud');";
+/// Tables as DuckDB's UI makes them, with two notebooks.
+const NOTEBOOKS: &str = "\
+    CREATE TABLE _duckdb_ui.notebooks (id UUID PRIMARY KEY, name TEXT, created TIMESTAMP); \
+    CREATE TABLE _duckdb_ui.notebook_versions (notebook_id UUID, version INTEGER, title TEXT, json JSON); \
+    INSERT INTO _duckdb_ui.notebooks SELECT uuid(), 'notebook ' || range, now()::TIMESTAMP FROM range(2);";
+
+/// Person with saved work, in the lake's bucket or in a folder.
+struct Person {
+    key_id: String,
+    owner: String,
+    location: String,
+    control: SigningKey,
+    work_key: String,
+}
+
+impl Person {
+    fn new(owner: u64) -> Self {
+        let key_id = format!("AKIAWORK{owner}");
+        lake().s3.add_key(&key_id, SECRET);
+        Self {
+            key_id,
+            owner: owner.to_string(),
+            location: "s3://lake/work".to_owned(),
+            control: SigningKey::read("k1", &SigningKey::generate()).unwrap(),
+            work_key: WorkKey::derive(&[7; WorkKey::BYTES], owner.into())
+                .to_hex()
+                .to_string(),
+        }
+    }
+
+    async fn start(&self, id: &str) -> Session {
+        self.start_with(id, &[]).await
+    }
+
+    /// Starts a session with this ID, with other values for some variables.
+    async fn start_with(&self, id: &str, differing: &[(&str, &str)]) -> Session {
+        let public = self.control.public();
+        let variables = [
+            ("SESSION_ID", id),
+            ("CONTROL_KEY", &*public),
+            ("WORK_LOCATION", &*self.location),
+            ("WORK_OWNER", &*self.owner),
+            ("WORK_WORKSPACE", "main"),
+            ("WORK_EVERY", "3600"),
+            ("WORK_DEADLINE", "30"),
+            ("WORK_MAX_MIB", "1000"),
+            ("WORK_KEY", &*self.work_key),
+        ];
+        let variables = [&variables, differing].concat();
+        let mut session = Session::start_with(&self.key_id, SECRET, &variables);
+        session.wait_until_prepared().await;
+        session
+    }
+
+    async fn command(&self, session: &Session, id: &str, command: ControlCommand) -> WorkReport {
+        let signed = self.control.sign(command, id, Utc::now());
+        let answer = session.send_command(&signed).await;
+        match serde_json::from_str(&answer) {
+            Ok(ControlResponse::Work(report)) => report,
+            _ => panic!("{answer}"),
+        }
+    }
+
+    async fn save(&self, session: &Session, id: &str) -> WorkReport {
+        self.command(session, id, ControlCommand::SaveWork { seconds: 30 })
+            .await
+    }
+
+    async fn describe(&self, session: &Session, id: &str) -> WorkReport {
+        self.command(session, id, ControlCommand::DescribeWork)
+            .await
+    }
+
+    /// Folder of the bucket with this person's saves.
+    fn saves(&self) -> PathBuf {
+        lake().bucket.join("work").join(&self.owner).join("main")
+    }
+
+    /// Numbers of the saves in the bucket, the oldest first.
+    fn numbers(&self) -> Vec<u32> {
+        let entries = fs::read_dir(self.saves()).map(|all| all.flatten().collect());
+        let entries: Vec<_> = entries.unwrap_or_default();
+        let name = |entry: &fs::DirEntry| entry.file_name().to_str()?.parse().ok();
+        let mut numbers: Vec<_> = entries.iter().filter_map(name).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+}
+
+async fn end(mut session: Session) -> String {
+    let ended = session.terminate(GRACE).await;
+    assert_eq!(ended.expect("the session ended in time").code(), Some(0));
+    session.log()
+}
+
+async fn one(session: &Session, sql: &str) -> serde_json::Value {
+    let rows = session.rows(sql).await;
+    rows.unwrap_or_else(|error| panic!("{sql}: {error}"))[0]["it"].clone()
+}
+
+async fn open_notebooks(session: &Session) {
+    let path = session.home().join(".duckdb/extension_data/ui/ui.db");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let attach = format!("ATTACH '{}' AS _duckdb_ui", path.display());
+    session.run_sql(&attach).await.unwrap();
+}
+
+#[tokio::test]
+async fn everything_is_there_again_in_the_next_session() {
+    let ana = Person::new(71);
+    let session = ana.start("aaaaa1").await;
+    session.run_sql(WORK).await.unwrap();
+    open_notebooks(&session).await;
+    session.run_sql(NOTEBOOKS).await.unwrap();
+    session
+        .run_sql("CREATE TABLE memory.main.result_of_the_ui AS SELECT 1")
+        .await
+        .unwrap();
+    session
+        .run_sql("CREATE SECRET mine (TYPE s3, KEY_ID 'AKIA', SECRET 'planted-CANARY')")
+        .await
+        .unwrap();
+    let log = end(session).await;
+    assert!(
+        log.contains("save 1 is complete: 3 tables, 2 notebooks"),
+        "{log}"
+    );
+
+    let session = ana.start("aaaaa2").await;
+    assert_eq!(one(&session, "SELECT answer AS it FROM kept").await, 42);
+    assert_eq!(one(&session, "SELECT n AS it FROM ducks").await, 2);
+    assert_eq!(one(&session, "SELECT twice(21) AS it").await, 42);
+    let goose = "SELECT [g.tag::TEXT, name, twice::TEXT, mood::TEXT]::TEXT AS it \
+        FROM farm.geese g JOIN farm.ponds p ON pond = id";
+    assert_eq!(one(&session, goose).await, "[5, south, 4, loud]");
+    assert_eq!(one(&session, "SELECT nextval('tags') AS it").await, 6);
+    open_notebooks(&session).await;
+    assert_eq!(
+        one(&session, "SELECT count(*) AS it FROM _duckdb_ui.notebooks").await,
+        2
+    );
+    let others = "SELECT count(*) AS it FROM duckdb_tables() WHERE table_name = 'result_of_the_ui'";
+    assert_eq!(one(&session, others).await, 0);
+    assert!(!session.log().contains("failed"), "{}", session.log());
+    let report = ana.describe(&session, "aaaaa2").await;
+    assert!(matches!(report.restored, Restored::Save(save) if save.number == 1));
+
+    // Nothing secret is in the saved files.
+    for file in ["work.duckdb", "ui.duckdb", "manifest.json"] {
+        let bytes = fs::read(ana.saves().join("1").join(file)).unwrap();
+        let bytes = String::from_utf8_lossy(&bytes);
+        for secret in ["CANARY", &*ana.key_id, &*ana.work_key] {
+            assert!(!bytes.contains(secret), "{file} has {secret}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_changes_are_saved_and_three_saves_are_kept() {
+    let ana = Person::new(72);
+    let session = ana.start("bbbbb1").await;
+    let report = ana.save(&session, "bbbbb1").await;
+    assert_eq!(
+        (report.saved, report.failure),
+        (None, None),
+        "nothing has changed"
+    );
+    for number in 1..=5 {
+        session
+            .run_sql("CREATE OR REPLACE TABLE kept AS SELECT 42")
+            .await
+            .unwrap();
+        assert!(ana.describe(&session, "bbbbb1").await.is_changed);
+        let report = ana.save(&session, "bbbbb1").await;
+        assert!(!report.is_changed);
+        assert_eq!(report.saved.unwrap().number, number);
+    }
+    assert_eq!(ana.numbers(), [3, 4, 5]);
+    end(session).await;
+    assert_eq!(ana.numbers(), [3, 4, 5], "nothing has changed since");
+
+    // A session that begins without the saved work never replaces it.
+    let session = ana
+        .start_with("bbbbb2", &[("WORK_RESTORE", "nothing")])
+        .await;
+    for _ in 0..4 {
+        session
+            .run_sql("CREATE OR REPLACE TABLE other AS SELECT 1")
+            .await
+            .unwrap();
+        ana.save(&session, "bbbbb2").await;
+    }
+    assert_eq!(ana.numbers(), [5, 7, 8, 9]);
+    end(session).await;
+    let session = ana.start_with("bbbbb3", &[("WORK_RESTORE", "5")]).await;
+    assert_eq!(one(&session, "SELECT count(*) AS it FROM kept").await, 1);
+}
+
+#[tokio::test]
+async fn work_is_saved_again_and_again_while_a_transaction_is_open() {
+    let ana = Person::new(73);
+    let mut session = ana.start_with("ccccc1", &[("WORK_EVERY", "1")]).await;
+    session
+        .run_sql("CREATE TABLE kept AS SELECT 42 AS answer")
+        .await
+        .unwrap();
+    session.wait_for_log("save 1 is complete: 1 tables").await;
+    session
+        .run_sql("BEGIN; INSERT INTO kept VALUES (43)")
+        .await
+        .unwrap();
+    session
+        .on("another")
+        .run_sql("CREATE TABLE committed AS SELECT 1")
+        .await
+        .unwrap();
+    session.wait_for_log("save 2 is complete: 2 tables").await;
+    signal("KILL", session.id()).await;
+    signal("KILL", session.duckdb()).await;
+    // The same session on another node continues with its own work.
+    let session = ana
+        .start_with("ccccc1", &[("WORK_RESTORE", "nothing")])
+        .await;
+    assert_eq!(
+        one(&session, "SELECT list(answer)::TEXT AS it FROM kept").await,
+        "[42]"
+    );
+    assert_eq!(
+        one(&session, "SELECT count(*) AS it FROM committed").await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_duckdb_that_is_killed_loses_nothing_that_was_committed() {
+    let home = TempDir::new().unwrap();
+    let home = [("HOME", home.path().to_str().unwrap())];
+    let session = Session::start_with("AKIAKILLED", SECRET, &home);
+    lake().s3.add_key("AKIAKILLED", SECRET);
+    session.wait_for_ui().await;
+    session
+        .run_sql("CREATE TABLE kept AS SELECT 42 AS it")
+        .await
+        .unwrap();
+    signal("KILL", session.duckdb()).await;
+    drop(session);
+    let session = Session::start_with("AKIAKILLED", SECRET, &home);
+    session.wait_for_ui().await;
+    assert_eq!(one(&session, "FROM kept").await, 42);
+}
+
+#[tokio::test]
+async fn databases_that_cannot_be_opened_are_put_aside_and_named() {
+    let home = TempDir::new().unwrap();
+    let ui = home.path().join(".duckdb/extension_data/ui");
+    fs::create_dir_all(&ui).unwrap();
+    fs::write(home.path().join("work.duckdb"), "no database").unwrap();
+    fs::write(ui.join("ui.db"), "no database").unwrap();
+    lake().s3.add_key("AKIAASIDE", SECRET);
+    let variables = [("HOME", home.path().to_str().unwrap())];
+    let mut session = Session::start_with("AKIAASIDE", SECRET, &variables);
+    session.wait_until_prepared().await;
+    session
+        .run_sql("CREATE TABLE fresh AS SELECT 1")
+        .await
+        .unwrap();
+    let problem = "SELECT error AS it FROM memory.problems WHERE what = 'Opening your work'";
+    let problem = one(&session, problem).await;
+    assert!(
+        problem.as_str().unwrap().contains("unreadable"),
+        "{problem}"
+    );
+    for folder in [home.path(), &ui] {
+        let aside = |path: PathBuf| {
+            path.to_string_lossy()
+                .contains("-unreadable-")
+                .then_some(path)
+        };
+        let mut all = fs::read_dir(folder).unwrap();
+        let aside = all
+            .find_map(|entry| aside(entry.unwrap().path()))
+            .expect("a file");
+        assert_eq!(fs::read_to_string(aside).unwrap(), "no database");
+    }
+}
+
+#[tokio::test]
+async fn a_save_that_is_incomplete_forged_or_damaged_is_not_restored() {
+    let ana = Person::new(74);
+    let session = ana.start("ddddd1").await;
+    session
+        .run_sql("CREATE TABLE kept AS SELECT 42 AS it")
+        .await
+        .unwrap();
+    ana.save(&session, "ddddd1").await;
+    end(session).await;
+    let copy = |from: &str, to: &str| {
+        fs::create_dir_all(ana.saves().join(to)).unwrap();
+        for file in fs::read_dir(ana.saves().join(from)).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), ana.saves().join(to).join(file.file_name())).unwrap();
+        }
+    };
+    // One whose upload was cut off, one that somebody moved here, and one of another person.
+    copy("1", "2");
+    fs::remove_file(ana.saves().join("2/manifest.json")).unwrap();
+    copy("1", "3");
+    copy("1", "4");
+    let mallory = Person::new(75);
+    let session = mallory.start("eeeee1").await;
+    session
+        .run_sql("CREATE VIEW kept AS SELECT 666 AS it")
+        .await
+        .unwrap();
+    mallory.save(&session, "eeeee1").await;
+    end(session).await;
+    for file in ["work.duckdb", "manifest.json"] {
+        fs::copy(
+            mallory.saves().join("1").join(file),
+            ana.saves().join("4").join(file),
+        )
+        .unwrap();
+    }
+    let session = ana.start("ddddd2").await;
+    assert_eq!(one(&session, "FROM kept").await, 42);
+    session
+        .run_sql("INSERT INTO kept VALUES (43)")
+        .await
+        .unwrap();
+    assert_eq!(ana.save(&session, "ddddd2").await.saved.unwrap().number, 5);
+    end(session).await;
+    assert_eq!(ana.numbers(), [1, 5], "what is no save is deleted");
+
+    // A changed byte in the file.
+    let file = ana.saves().join("5/work.duckdb");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[5000] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let session = ana.start("ddddd3").await;
+    let Restored::Failed { number, failure } = ana.describe(&session, "ddddd3").await.restored
+    else {
+        panic!("{}", session.log());
+    };
+    assert_eq!(
+        (number, failure.reason),
+        (Some(5), SaveFailureReason::NotGenuine)
+    );
+    let problem = "SELECT error AS it FROM memory.problems";
+    assert!(
+        one(&session, problem)
+            .await
+            .as_str()
+            .unwrap()
+            .contains("/duck restore")
+    );
+    let tables = "SELECT count(*) AS it FROM duckdb_tables() WHERE database_name = 'work'";
+    assert_eq!(one(&session, tables).await, 0);
+    end(session).await;
+    assert_eq!(ana.numbers(), [1, 5], "the save stays");
+}
+
+#[tokio::test]
+async fn a_failed_save_says_why_and_the_next_one_succeeds() {
+    let ana = Person::new(76);
+    let session = ana.start("fffff1").await;
+    session
+        .run_sql("CREATE TABLE kept AS SELECT 42 AS it")
+        .await
+        .unwrap();
+    lake().s3.deny(&ana.key_id, "s3:PutObject", "lake");
+    let failure = ana.save(&session, "fffff1").await.failure.unwrap();
+    assert_eq!(failure.reason, SaveFailureReason::NotAllowed, "{failure:?}");
+    lake().s3.forget(&ana.key_id);
+    let report = ana.save(&session, "fffff1").await;
+    assert_eq!(
+        report.failure.unwrap().reason,
+        SaveFailureReason::KeysRefused
+    );
+    assert!(report.is_changed);
+    assert_eq!(ana.numbers(), [0; 0]);
+}
+
+#[tokio::test]
+async fn a_database_over_the_limit_is_left_out_and_notebooks_are_saved() {
+    let ana = Person::new(77);
+    let session = ana.start_with("abcde1", &[("WORK_MAX_MIB", "2")]).await;
+    session
+        .run_sql("CREATE TABLE small AS SELECT 42 AS it")
+        .await
+        .unwrap();
+    assert!(!ana.save(&session, "abcde1").await.saved.unwrap().is_partial);
+    session
+        .run_sql("CREATE TABLE large AS SELECT md5(range::TEXT) AS it FROM range(200_000)")
+        .await
+        .unwrap();
+    open_notebooks(&session).await;
+    session.run_sql(NOTEBOOKS).await.unwrap();
+    let saved = ana.save(&session, "abcde1").await.saved.unwrap();
+    assert_eq!(
+        (
+            saved.is_partial,
+            saved.number,
+            saved.notebooks,
+            saved.tables
+        ),
+        (true, 2, 2, 1)
+    );
+    end(session).await;
+    let session = ana.start("abcde2").await;
+    assert_eq!(one(&session, "FROM small").await, 42);
+    open_notebooks(&session).await;
+    assert_eq!(
+        one(&session, "SELECT count(*) AS it FROM _duckdb_ui.notebooks").await,
+        2
+    );
+}
+
+#[tokio::test]
+async fn a_copy_without_room_is_not_made() {
+    let ana = Person::new(78);
+    let session = ana.start_with("abcdf1", &[("DUCKDB_DISK", "10")]).await;
+    session
+        .run_sql("CREATE TABLE large AS SELECT md5(range::TEXT) AS it FROM range(300_000)")
+        .await
+        .unwrap();
+    let failure = ana.save(&session, "abcdf1").await.failure.unwrap();
+    assert_eq!(failure.reason, SaveFailureReason::NoRoom, "{failure:?}");
+    assert!(failure.error.contains("of 10 MiB are used"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_save_of_a_newer_duckdb_is_refused() {
+    let ana = Person::new(79);
+    let newer = newer_duckdb();
+    let program = newer.path().join("duckdb");
+    let newer = [("DUCKDB_PROGRAM", program.to_str().unwrap())];
+    let session = ana.start_with("abcda1", &newer).await;
+    session
+        .run_sql("CREATE TABLE kept AS SELECT 42 AS it")
+        .await
+        .unwrap();
+    ana.save(&session, "abcda1").await;
+    end(session).await;
+    let session = ana.start("abcda2").await;
+    let Restored::Failed { failure, .. } = ana.describe(&session, "abcda2").await.restored else {
+        panic!("{}", session.log());
+    };
+    assert_eq!(failure.reason, SaveFailureReason::NewerDuckDb);
+    assert!(failure.error.contains("v99.0.0"), "{failure:?}");
+}
+
+/// Creates a program that is DuckDB in everything but the version that it prints.
+fn newer_duckdb() -> TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    let real = test_support::tools::duckdb().join("duckdb");
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = --version ] && echo 'v99.0.0 (Later) abc' && exit\nexec {} \"$@\"\n",
+        real.display()
+    );
+    let path = folder.path().join("duckdb");
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn work_is_saved_in_a_folder_too() {
+    let folder = TempDir::new().unwrap();
+    let ana = Person {
+        location: folder.path().to_str().unwrap().to_owned(),
+        ..Person::new(80)
+    };
+    let session = ana.start("abcdb1").await;
+    session
+        .run_sql("CREATE TABLE kept AS SELECT 42 AS it")
+        .await
+        .unwrap();
+    end(session).await;
+    assert!(
+        Path::new(&ana.location)
+            .join("80/main/1/manifest.json")
+            .exists()
+    );
+    let session = ana.start("abcdb2").await;
+    assert_eq!(one(&session, "FROM kept").await, 42);
+    assert!(ana.describe(&session, "abcdb2").await.failure.is_none());
+}
+
+#[tokio::test]
+async fn without_a_key_nothing_is_saved_and_it_is_said() {
+    let ana = Person::new(81);
+    let session = ana.start_with("abcdc1", &[("WORK_KEY", "")]).await;
+    assert!(
+        session.log().contains("WORK_KEY is missing"),
+        "{}",
+        session.log()
+    );
+    let signed = ana
+        .control
+        .sign(ControlCommand::DescribeWork, "abcdc1", Utc::now());
+    let answer = session.send_command(&signed).await;
+    assert_eq!(answer, json!("not_supported").to_string());
+}
