@@ -19,11 +19,14 @@ use crate::{
     credentials::{CredentialPart, CredentialStore},
     error::{Error, new_reference},
     metrics,
-    runtime::{LedgerStore, ReplyStore, Runtime, crash_reason, redacted_log, rewrite},
+    runtime::{
+        ControlCommand, ControlResponse, LedgerStore, ReplyStore, Runtime, crash_reason,
+        redacted_log, rewrite,
+    },
     service::{Clock, Dependencies, Notifier, audit_replacement, renew, summarize},
     session::{
         Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, Renewal,
-        SessionId, Stage, Step, next_step,
+        SaveFailure, SaveFailureReason, SessionId, Stage, Step, WorkOutcome, WorkReport, next_step,
     },
     settings::Settings,
 };
@@ -33,6 +36,8 @@ const MAX_RETRY_DELAY: TimeDelta = TimeDelta::seconds(30);
 /// Maximum number of sessions that are created at a time. Each takes 60 KB meanwhile, and the calls
 /// for a thousand at once would delay the next caller's requests at the API server.
 const MAX_CONCURRENT_CREATES: usize = 12;
+/// Maximum time to ask a session that is ready about its work. It is announced all the same.
+const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time between two passes.
 const MAX_SLEEP: TimeDelta = TimeDelta::hours(1);
 
@@ -212,6 +217,10 @@ impl Reconciler {
                 self.notifier
                     .warn_credentials_expire(&seen.record, *expire)
                     .await?;
+                if seen.record.keeps_work {
+                    // With expired credentials, nothing can be saved.
+                    self.save_work(seen).await;
+                }
                 self.runtime
                     .save(seen, &seen.record.with_credentials_warning())
                     .await
@@ -232,6 +241,11 @@ impl Reconciler {
             }
             Step::Resume(why) => self.resume(seen, why).await,
             Step::End(cause) => self.end(seen, cause.clone()).await,
+            Step::SaveWork => {
+                let outcome = self.save_work(seen).await;
+                let saved = seen.record.with_work_outcome(outcome);
+                self.runtime.save(seen, &saved).await
+            }
             Step::Delete(parts) => self.runtime.delete(seen, *parts).await,
             Step::AnnounceEnd(ending) => {
                 self.notifier.announce_end(&seen.record, ending).await?;
@@ -258,6 +272,55 @@ impl Reconciler {
                 audit_replacement(next.owner, &next.id);
                 Ok(())
             }
+        }
+    }
+
+    /// Tells a session to save its work, and logs a failure.
+    async fn save_work(&self, seen: &Observed) -> WorkOutcome {
+        let deadline = self.settings.work.deadline;
+        let seconds = u32::try_from(deadline.as_secs()).unwrap_or(u32::MAX);
+        let command = ControlCommand::SaveWork { seconds };
+        let session = &seen.record.id;
+        let outcome = match self.runtime.control(seen, command).await {
+            Ok(ControlResponse::Work(report)) => WorkOutcome::of(report),
+            Ok(ControlResponse::NotSupported) => WorkOutcome::NoAnswer,
+            Ok(answer) => self.unfinished_save(seen, &answer).await,
+            Err(error) => {
+                warn!(%session, %error, "session {session} did not answer when it was to save its work");
+                WorkOutcome::NoAnswer
+            }
+        };
+        if let WorkOutcome::NotSaved { failure, .. } = &outcome {
+            let (reason, error) = (failure.reason, &failure.error);
+            warn!(%session, ?reason, error, "session {session}: its work could not be saved: {error}");
+        }
+        outcome
+    }
+
+    /// Returns the outcome for a session that did not save in time, for the reason in `answer`. It knows
+    /// its last complete save.
+    async fn unfinished_save(&self, seen: &Observed, answer: &ControlResponse) -> WorkOutcome {
+        let Some(mut report) = self.describe_work(seen).await else {
+            return WorkOutcome::NoAnswer;
+        };
+        report.failure.get_or_insert_with(|| SaveFailure {
+            at: (self.clock)(),
+            reason: SaveFailureReason::TimedOut,
+            error: answer.to_string(),
+        });
+        WorkOutcome::of(report)
+    }
+
+    /// Asks a session about its work. Returns `None` if it does not answer in time.
+    async fn describe_work(&self, seen: &Observed) -> Option<WorkReport> {
+        if !seen.record.keeps_work {
+            return None;
+        }
+        let asked = self.runtime.control(seen, ControlCommand::DescribeWork);
+        let answer = tokio::time::timeout(DESCRIBE_TIMEOUT, asked).await.ok()?;
+        match answer {
+            Ok(ControlResponse::Work(report)) => Some(report),
+            _ => None,
         }
     }
 
@@ -365,7 +428,11 @@ impl Reconciler {
                 .report_rescheduling(&seen.record, &rescheduled.incident)
                 .await?;
         }
-        let message = self.notifier.announce_ready(&seen.record, &url).await?;
+        let work = self.describe_work(seen).await;
+        let announced = self
+            .notifier
+            .announce_ready(&seen.record, &url, work.as_ref());
+        let message = announced.await?;
         let restarts = seen.pod.as_ref().map_or(0, |pod| pod.restarts);
         let now = (self.clock)();
         if !seen.record.was_ready() {
@@ -441,6 +508,7 @@ fn step_name(step: &Step) -> &'static str {
         Step::Reschedule(_) => "rescheduling it",
         Step::Resume(_) => "starting it again",
         Step::End(_) => "recording why it ends",
+        Step::SaveWork => "saving its work",
         Step::Delete(_) => "deleting its objects",
         Step::AnnounceEnd(_) => "announcing its end",
         Step::Remove => "removing its record",

@@ -29,6 +29,8 @@ pub enum Button {
         /// True to also stop the sessions that use them.
         stop: bool,
     },
+    /// Deletes all saved work.
+    ForgetWork,
     /// Keeps the stored credentials.
     KeepCredentials,
     /// Restarts the sessions that use old credentials.
@@ -180,6 +182,7 @@ impl Button {
             Self::AskToForget => "duckbot:ask-to-forget".into(),
             Self::Forget { stop: true } => "duckbot:forget:stop".into(),
             Self::Forget { stop: false } => "duckbot:forget:only".into(),
+            Self::ForgetWork => "duckbot:forget:work".into(),
             Self::KeepCredentials => "duckbot:keep-keys".into(),
             Self::Restart => "duckbot:restart".into(),
             Self::StartAnother(options) => format!("duckbot:start:{}", options.id()),
@@ -242,6 +245,7 @@ impl Button {
             ["duckbot", "ask-to-forget"] => Some(Self::AskToForget),
             ["duckbot", "forget", "stop"] => Some(Self::Forget { stop: true }),
             ["duckbot", "forget", "only"] => Some(Self::Forget { stop: false }),
+            ["duckbot", "forget", "work"] => Some(Self::ForgetWork),
             ["duckbot", "keep-keys"] => Some(Self::KeepCredentials),
             ["duckbot", "restart"] => Some(Self::Restart),
             ["duckbot", "start", ref options @ ..] => {
@@ -338,6 +342,7 @@ impl Button {
             | Self::CheckCredentials(_)
             | Self::AskToForget
             | Self::Forget { .. }
+            | Self::ForgetWork
             | Self::KeepCredentials
             | Self::Restart
             | Self::Status(_)
@@ -358,6 +363,7 @@ impl Button {
             // The same rule as for `/duck forget` and `/duck history`.
             Self::AskToForget
             | Self::Forget { .. }
+            | Self::ForgetWork
             | Self::KeepCredentials
             | Self::ShowPastQuery(_)
             | Self::DeleteHistory => Access::Everybody,
@@ -423,6 +429,7 @@ mod tests {
             Button::AskToForget,
             Button::Forget { stop: true },
             Button::Forget { stop: false },
+            Button::ForgetWork,
             Button::KeepCredentials,
             Button::Restart,
             Button::StartAnother(longest()),

@@ -213,6 +213,7 @@ async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
         Button::CheckCredentials(catalog) => setup::check(call, catalog).await,
         Button::AskToForget => forget::ask(call).await,
         Button::Forget { stop } => forget::forget(call, stop).await,
+        Button::ForgetWork => forget::forget_work(call).await,
         Button::KeepCredentials => forget::keep(),
         Button::Restart => setup::restart(call).await,
         Button::StartAnother(options) => start::start_another(call, options).await,

@@ -38,6 +38,7 @@ use crate::{
     door::activity::Activity,
     error::Error,
     session::{Details, Ledger, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId},
+    work::WorkKey,
 };
 
 /// Maximum number of attempts to write a record or the ledger when other writers come first.
@@ -120,6 +121,12 @@ pub trait Runtime: Send + Sync {
     /// Signs a ticket that opens the session's door once, within the next minute. Returns None if
     /// the bot does not have the signing key that the door accepts.
     async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Error>;
+
+    /// Returns the key of a person's saved work.
+    ///
+    /// # Errors
+    /// If the bot's key can't be read or stored.
+    async fn work_key(&self, owner: OwnerId) -> Result<WorkKey, Error>;
 
     /// Gets the session's activity from its door.
     async fn activity(&self, seen: &Observed) -> Result<Activity, Error>;

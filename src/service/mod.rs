@@ -24,6 +24,7 @@ mod summary;
 mod table_details;
 mod tables;
 mod view;
+mod work;
 
 use std::sync::{
     Arc,
@@ -53,6 +54,7 @@ pub use sql::RunOptions;
 pub use status::Status;
 pub use summary::summarize;
 pub use table_details::TableDetails;
+pub use work::{SaveTrial, WorkDeletion, try_saving};
 
 use crate::{
     credentials::{
@@ -64,7 +66,7 @@ use crate::{
     runtime::{LedgerStore, ReplyStore, Runtime},
     session::{
         ChannelId, Ending, Incident, MessageId, Observed, OwnerId, ReapPause, Record, Renewal,
-        Report, RequestId, Restore, Warning, Workspace,
+        Report, RequestId, Restore, Warning, WorkReport, Workspace,
     },
     settings::Settings,
 };
@@ -151,8 +153,14 @@ impl From<Error> for ServiceError {
 #[async_trait]
 pub trait Notifier: Send + Sync {
     /// Posts that a session is ready, with its URL. Returns `None` if nothing was posted: the
-    /// session has no channel, or Discord refuses for good.
-    async fn announce_ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Error>;
+    /// session has no channel, or Discord refuses for good. `work` is the session's report about its
+    /// work, if it gave one.
+    async fn announce_ready(
+        &self,
+        record: &Record,
+        url: &str,
+        work: Option<&WorkReport>,
+    ) -> Result<Option<MessageId>, Error>;
 
     /// Warns the owner that the session's credentials expire at this time.
     async fn warn_credentials_expire(

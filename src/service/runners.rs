@@ -215,6 +215,7 @@ impl Service {
         let record = Record {
             kind: RecordKind::QueryRunner,
             size: RUNNER_SIZE.to_owned(),
+            keeps_work: false,
             credentials_expire,
             ..self.new_record(who, &ask)?
         };

@@ -314,6 +314,8 @@ impl Service {
         who: &Requester,
         ask: &StartRequest,
     ) -> Result<Record, Rejection> {
+        let catalog = self.catalog(ask.catalog.as_deref())?;
+        let settings = self.settings.catalog(&catalog);
         Ok(Record::starting(NewRecord {
             kind: RecordKind::Session,
             id: self.fresh_id(),
@@ -321,9 +323,10 @@ impl Service {
             owner: who.id,
             workspace: ask.workspace.clone().unwrap_or_default(),
             restore: ask.restore,
+            keeps_work: settings.is_some_and(|catalog| catalog.work.is_some()),
             display_name: displayable_name(&who.display_name),
             size: self.size(ask.size.as_deref())?,
-            catalog: self.catalog(ask.catalog.as_deref())?,
+            catalog,
             channel: ask.channel,
             created: self.now(),
             credentials: CredentialSource::Owner,
@@ -502,16 +505,26 @@ impl Service {
     /// Waits until a session is gone.
     ///
     /// # Errors
-    /// Returns [`Error::Session`] if the session is still present after two minutes.
+    /// Returns [`Error::Session`] if the session is still present after two minutes, and the time for
+    /// saving its work.
     pub async fn wait_until_gone(&self, id: &SessionId) -> Result<(), Error> {
         let mut changes = self.runtime.changes();
         let gone = async {
             while self.runtime.session(id).is_some() && changes.changed().await.is_ok() {}
         };
-        let gone = tokio::time::timeout(STOP_TIMEOUT, gone).await;
+        let seen = self.runtime.session(id);
+        let keeps_work = seen.is_some_and(|seen| seen.record.keeps_work);
+        // A session that does not answer saves when it is told to end.
+        let saving = if keeps_work {
+            2 * self.settings.work.deadline
+        } else {
+            Duration::ZERO
+        };
+        let limit = STOP_TIMEOUT + saving;
+        let gone = tokio::time::timeout(limit, gone).await;
         gone.map_err(|_| {
             let action = format!("stopping session {id}");
-            let why = format!("it was still there after {STOP_TIMEOUT:?}");
+            let why = format!("it was still there after {limit:?}");
             Error::Session { action, why }
         })
     }

@@ -16,6 +16,7 @@ mod record;
 mod renewal;
 mod rule;
 mod size;
+mod work;
 mod workspace;
 
 pub use details::{Details, PodEvent};
@@ -38,6 +39,7 @@ pub use record::{
 pub use renewal::Renewal;
 pub use rule::Rule;
 pub use size::{Cpu, Mebibytes, Requests, Size};
+pub use work::{Restored, SaveFailure, SaveFailureReason, SaveSummary, WorkOutcome, WorkReport};
 pub use workspace::{Restore, Workspace};
 
 #[cfg(test)]

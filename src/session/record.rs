@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ChannelId, ErrorSummary, Failure, Incident, MessageId, OwnerId, RequestId, Restore, Rule,
-    SessionId, Workspace,
+    SessionId, WorkOutcome, Workspace,
 };
 
 /// Version of a record's document. A bot reads no other version, because it must not guess fields
@@ -18,7 +18,8 @@ pub const RECORD_VERSION: u32 = 8;
 /// The record of one session: its options and its stage.
 ///
 /// The state of the Pod (queued, ready, failed) is never stored. [`Phase`](super::Phase) is
-/// computed from it.
+/// computed from it. Only the outcome of the last save is stored, because people are told of it after
+/// the Pod is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// [`RECORD_VERSION`] of the bot that wrote the record.
@@ -34,6 +35,10 @@ pub struct Record {
     /// The saved work with which the session begins.
     #[serde(default)]
     pub restore: Restore,
+    /// True if the work of the session is saved. It is decided at the start, so that the settings of a
+    /// later bot don't change what people were told.
+    #[serde(default)]
+    pub keeps_work: bool,
     /// Name that the chat shows for the owner. For display only.
     pub display_name: String,
     /// Name of a size in the settings, or [`RUNNER_SIZE`].
@@ -121,6 +126,9 @@ pub enum Stage {
         ending: Ending,
         /// True if the end was announced.
         told: bool,
+        /// Outcome of the save before the Pod is deleted. `None` before it, or if there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        work: Option<WorkOutcome>,
     },
 }
 
@@ -221,6 +229,7 @@ pub struct NewRecord {
     pub owner: OwnerId,
     pub workspace: Workspace,
     pub restore: Restore,
+    pub keeps_work: bool,
     pub display_name: String,
     pub size: String,
     pub catalog: String,
@@ -239,6 +248,7 @@ impl Record {
             owner,
             workspace,
             restore,
+            keeps_work,
             display_name,
             size,
             catalog,
@@ -254,6 +264,7 @@ impl Record {
             owner,
             workspace,
             restore,
+            keeps_work,
             display_name,
             size,
             catalog,
@@ -321,7 +332,8 @@ impl Record {
             ended,
             of_cause,
         ];
-        all.into_iter().flatten()
+        let of_work = self.work_outcome().into_iter().flat_map(WorkOutcome::times);
+        all.into_iter().flatten().chain(of_work)
     }
 
     /// Name under which the record is stored. It consists of the owner and the workspace, so creating
@@ -342,6 +354,14 @@ impl Record {
         }
     }
 
+    /// Returns the outcome of the save at the end of the session, if it is known.
+    pub fn work_outcome(&self) -> Option<&WorkOutcome> {
+        match &self.stage {
+            Stage::Stopping { work, .. } => work.as_ref(),
+            _ => None,
+        }
+    }
+
     pub fn is_stopping(&self) -> bool {
         matches!(self.stage, Stage::Stopping { .. })
     }
@@ -353,6 +373,7 @@ impl Record {
             record.stage = Stage::Stopping {
                 ending: Ending { at, cause },
                 told: false,
+                work: None,
             };
         }
         record
@@ -546,6 +567,7 @@ impl Record {
                 owner: self.owner,
                 workspace: self.workspace.clone(),
                 restore: self.next_restore(),
+                keeps_work: self.keeps_work,
                 display_name: self.display_name.clone(),
                 size: self.size.clone(),
                 catalog: self.catalog.clone(),
@@ -554,6 +576,15 @@ impl Record {
                 credentials: self.credentials,
             })
         }
+    }
+
+    /// Returns the record of an ending session after its work was saved, or could not be.
+    pub fn with_work_outcome(&self, outcome: WorkOutcome) -> Self {
+        let mut record = self.clone();
+        if let Stage::Stopping { work, .. } = &mut record.stage {
+            work.get_or_insert(outcome);
+        }
+        record
     }
 
     /// Returns the record after its end was announced.
@@ -579,6 +610,7 @@ pub(crate) mod tests {
             owner: 7.into(),
             workspace: Workspace::unnamed(0),
             restore: Restore::Latest,
+            keeps_work: false,
             display_name: "Ana".into(),
             size: "small".into(),
             catalog: "lake".into(),
@@ -652,6 +684,7 @@ pub(crate) mod tests {
           "owner": "7",
           "workspace": "main",
           "restore": "latest",
+          "keeps_work": false,
           "display_name": "Ana",
           "size": "small",
           "catalog": "lake",

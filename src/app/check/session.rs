@@ -22,6 +22,7 @@ use crate::{
     error::Error,
     outbound::CertificateProblem,
     runtime::{Claim, Runtime, rewrite},
+    service,
     session::{
         Cause, CredentialSource, NewRecord, Observed, OwnerId, Parts, PodState, Record, RecordKind,
         RequestId, Restore, SessionId, Workspace,
@@ -122,6 +123,7 @@ async fn claim(
         owner,
         workspace: Workspace::of_check(),
         restore: Restore::Nothing,
+        keeps_work: false,
         display_name: "duckbot check".to_owned(),
         size: settings.sessions.default_size.clone(),
         catalog: settings.sessions.default_catalog.clone(),
@@ -171,7 +173,34 @@ async fn try_session(
         );
     }
     browser.wait_for_catalog(&record.catalog).await?;
-    Ok(format!("; the catalog {} is attached", record.catalog))
+    let saving = try_saving(backend, settings, record).await?;
+    Ok(format!(
+        "; the catalog {} is attached{saving}",
+        record.catalog
+    ))
+}
+
+/// Tries whether the person's keys may save work. Returns what to say about it.
+async fn try_saving(
+    backend: &Backend,
+    settings: &Settings,
+    record: &Record,
+) -> Result<String, String> {
+    let credentials = backend.credentials.read(record.owner).await;
+    let credentials = credentials.map_err(|error| error.to_string())?;
+    let Some(credentials) = credentials else {
+        return Ok(String::new());
+    };
+    let tried = service::try_saving(settings, record.owner, &credentials, &record.catalog);
+    match tried.await {
+        None => Ok(String::new()),
+        Some(Ok(())) => Ok("; that person's work can be saved".to_owned()),
+        Some(Err(failure)) => Err(format!(
+            "that person's work can't be saved at catalogs.{}.work: {}; check what their keys may do \
+             there (docs/operations.md)",
+            record.catalog, failure.error
+        )),
+    }
 }
 
 fn observed(runtime: &dyn Runtime, id: &SessionId) -> Result<Observed, String> {

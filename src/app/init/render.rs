@@ -11,6 +11,12 @@ const INGRESS_OVERLAY: &str = include_str!("../../../deploy/overlays/ingress/kus
 /// IngressClass of the last overlay. Its annotations are for the controller of this class.
 const NGINX: &str = "nginx";
 
+/// Comment above the setting of a place for saved work. It is no question, because people's keys first
+/// need rights there.
+const WORK_NOTE: &str =
+    "Uncomment to keep notebooks and tables (docs/operations.md says which rights people need).";
+const WORK_EXAMPLE: &str = "\"s3://lake/duckbot/\"";
+
 /// Renders the values of the Helm chart.
 pub(super) fn values(answers: &Answers) -> String {
     let text = |question| quoted(answers.get(question));
@@ -47,6 +53,10 @@ pub(super) fn values(answers: &Answers) -> String {
     lines.extend(["  catalogs:", "    lake:"].map(str::to_owned));
     let catalog = catalog(answers).into_iter();
     lines.extend(catalog.map(|(key, value)| format!("      {key}: {value}")));
+    lines.extend([
+        format!("      # {WORK_NOTE}"),
+        format!("      # work: {WORK_EXAMPLE}"),
+    ]);
     lines.extend([
         "networkPolicy:".to_owned(),
         format!("  ingressNamespace: {}", text(IngressNamespace)),
@@ -97,7 +107,10 @@ fn overlay_line(line: &str, answers: &Answers) -> Vec<String> {
         }
         Some("endpoint") => {
             let lines = catalog(answers).into_iter();
-            return lines.flat_map(|(key, value)| set(key, value)).collect();
+            let mut lines: Vec<_> = lines.flat_map(|(key, value)| set(key, value)).collect();
+            lines.push(format!("{indent}# {WORK_NOTE}"));
+            lines.push(format!("{indent}# work = {WORK_EXAMPLE}"));
+            return lines;
         }
         Some("gateway_namespace" | "gateway_listener" | "warehouse" | "s3_region") => {
             return Vec::new();

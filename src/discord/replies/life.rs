@@ -5,12 +5,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     errors::error_text,
     format::{duration, plain, relative_time, session_name, started},
+    kept::{after_the_end, spaced, when_ready, while_rescheduled},
     reply::{Emphasis, Reply},
     startup::startup,
 };
 use crate::{
     discord::buttons::Button,
-    session::{Cause, Ending, Failure, Incident, Pod, Record, Rule, Stage},
+    session::{Cause, Ending, Failure, Incident, Pod, Record, Rule, Stage, WorkReport},
 };
 
 /// Progress while a session starts. `usual` is the usual time until a session is ready.
@@ -49,18 +50,25 @@ pub(crate) fn ready(record: &Record, url: Option<&str>) -> Reply {
     Reply::new(text).with(Emphasis::Primary, "Open", open)
 }
 
-/// Public message when the session is ready, also after a rescheduling.
-pub(crate) fn announcement(record: &Record, url: &str) -> Reply {
-    let news = match &record.rescheduled {
+/// Public message when the session is ready, also after a rescheduling. `work` is the session's report
+/// about its work, if it gave one.
+pub(crate) fn announcement(record: &Record, url: &str, work: Option<&WorkReport>) -> Reply {
+    let kept = when_ready(record, work);
+    let (news, kept) = match &record.rescheduled {
         // A session that was never ready before has lost nothing.
-        Some(moved) if record.was_ready() => format!(
-            "Your DuckDB is ready again. {} {LOST}\nThe link is the same",
-            disruption_text(record, moved.incident.failure)
-        ),
-        _ => "Your DuckDB is ready".to_owned(),
+        Some(moved) if record.was_ready() => {
+            let news = format!(
+                "Your DuckDB is ready again. {}{}\nThe link is the same",
+                disruption_text(record, moved.incident.failure),
+                spaced(&kept)
+            );
+            (news, String::new())
+        }
+        _ if kept.is_empty() => ("Your DuckDB is ready".to_owned(), kept),
+        _ => ("Your DuckDB is ready".to_owned(), format!("\n{kept}")),
     };
     Reply::new(format!(
-        "<@{}> {news}: <{url}>\nSession {} ({}, catalog `{}`). Only its owner can open it. \
+        "<@{}> {news}: <{url}>{kept}\nSession {} ({}, catalog `{}`). Only its owner can open it. \
          Stop it with `/duck stop`.",
         record.owner,
         session_name(record),
@@ -70,17 +78,15 @@ pub(crate) fn announcement(record: &Record, url: &str) -> Reply {
     .with(Emphasis::Primary, "Open", Button::Open(record.id.clone()))
 }
 
-const LOST: &str =
-    "Tables and notebooks that were not saved elsewhere are lost. Data in S3 is safe.";
-
 /// Public message when a session lost its Pod and is being rescheduled.
 pub(crate) fn rescheduled(record: &Record, why: &Incident) -> Reply {
     Reply::new(format!(
-        "<@{}> Session {} is restarting. {} {LOST} The link will be posted again when it is \
+        "<@{}> Session {} is restarting. {} {} The link will be posted again when it is \
          ready.\n{}",
         record.owner,
         session_name(record),
         disruption_text(record, why.failure),
+        while_rescheduled(record, why.failure),
         detail(&why.why),
     ))
 }
@@ -110,8 +116,8 @@ pub(crate) fn restart_notice(record: &Record, why: &Incident, larger: Option<&st
         _ => "exited unexpectedly and was restarted.".to_owned(),
     };
     Reply::new(format!(
-        "<@{}> Your DuckDB in session {} {what} Running queries, and tables that were only in \
-         memory, are lost. The link is the same.\n{}",
+        "<@{}> Your DuckDB in session {} {what} Running queries and temporary tables are lost; \
+         notebooks and other tables are still there. The link is the same.\n{}",
         record.owner,
         session_name(record),
         detail(&why.why),
@@ -155,22 +161,19 @@ pub(crate) fn start_failed_notice(record: &Record) -> Reply {
 /// ran out.
 pub(crate) fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
     let session = format!("<@{}> Session {}", record.owner, session_name(record));
-    // Not mentioned if the owner ended the session: they confirmed the loss.
-    let lost = if record.was_ready() {
-        format!(" {LOST}")
-    } else {
-        String::new()
-    };
+    let lost = spaced(&after_the_end(record));
+    // People who end a session themselves have confirmed the loss.
+    let saved = if record.keeps_work { lost.as_str() } else { "" };
     let text = match &ending.cause {
         Cause::Stopped { by } if by == &record.owner => {
-            return Reply::new(format!("{session} was stopped by its owner."));
+            return Reply::new(format!("{session} was stopped by its owner.{saved}"));
         }
         Cause::Stopped { by } => {
-            return Reply::new(format!("{session} was stopped by <@{by}>."));
+            return Reply::new(format!("{session} was stopped by <@{by}>.{saved}"));
         }
         Cause::Restarted { .. } => {
             return Reply::new(format!(
-                "{session} was stopped to restart it with new credentials. The link to the new \
+                "{session} was stopped to restart it with new credentials.{saved} The link to the new \
                  session will be posted here."
             ));
         }

@@ -10,6 +10,7 @@ mod extending;
 mod format;
 mod forms;
 mod help;
+mod kept;
 mod life;
 mod picture;
 mod query_errors;
@@ -26,6 +27,7 @@ mod startup;
 mod status;
 mod stored;
 mod tables;
+mod work;
 mod workspaces;
 
 pub(super) use answer::answer;
@@ -35,6 +37,7 @@ pub(super) use errors::*;
 pub(super) use extending::*;
 pub(super) use forms::*;
 pub(super) use help::*;
+pub(super) use kept::with_save_trial;
 pub(super) use life::*;
 pub(super) use picture::{chart_menu, unknown_chart};
 pub(super) use query_errors::QueryContext;
@@ -51,6 +54,8 @@ pub(super) use stored::*;
 pub(super) use tables::*;
 pub(super) use workspaces::*;
 
+#[cfg(test)]
+mod kept_tests;
 #[cfg(test)]
 mod name_tests;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     format::{relative_time, session_name, started},
+    kept::{after_the_end, if_stopped, spaced},
     reaping::stops,
     reply::{Emphasis, MAX_MESSAGE_CHARS, MAX_ROWS, RESERVE, Reply, message_len},
 };
@@ -13,7 +14,8 @@ use crate::{
     discord::{buttons::Button, start_options::StartOptions},
     door::ticket,
     session::{
-        Observed, OwnerId, Record, Rule, ScheduledStop, SessionId, Stage, TrackedSession, Usage,
+        Observed, OwnerId, Phase, Record, Rule, ScheduledStop, SessionId, Stage, TrackedSession,
+        Usage,
     },
 };
 
@@ -83,10 +85,7 @@ pub(crate) fn confirm_stop(record: &Record) -> Reply {
     let (kind, loss) = if record.is_runner() {
         ("", "Queries that run there will be lost.")
     } else {
-        (
-            "session ",
-            "**Tables and notebooks that are not saved elsewhere will be lost.** Data in S3 is safe.",
-        )
+        ("session ", if_stopped(record))
     };
     Reply::new(format!(
         "Stop {kind}{} of <@{}> ({}, `{}`, started {})?\n{loss}",
@@ -104,14 +103,22 @@ pub(crate) fn confirm_stop(record: &Record) -> Reply {
     )
 }
 
-/// Progress while a session is being stopped.
-pub(crate) fn stopping(id: &SessionId) -> Reply {
-    Reply::new(format!("Stopping session `{id}`…"))
+/// Progress while a session is being stopped. `seen` is `None` if it is not seen.
+pub(crate) fn stopping(id: &SessionId, seen: Option<&Observed>) -> Reply {
+    Reply::new(match seen.map(Observed::phase) {
+        Some(Phase::Saving) => format!("Saving the work of session `{id}`, then stopping it…"),
+        _ => format!("Stopping session `{id}`…"),
+    })
 }
 
-/// Confirms that a session and all its objects are removed.
-pub(crate) fn stopped(id: &SessionId) -> Reply {
-    Reply::new(format!("Session `{id}` is stopped and removed."))
+/// Confirms that a session and all its objects are removed. `last` is its last record that was seen.
+pub(crate) fn stopped(id: &SessionId, last: Option<&Record>) -> Reply {
+    let last = last.filter(|record| record.keeps_work);
+    let saved = last.map(after_the_end).unwrap_or_default();
+    Reply::new(format!(
+        "Session `{id}` is stopped and removed.{}",
+        spaced(&saved)
+    ))
 }
 
 /// Confirms that a session was not stopped.

@@ -61,15 +61,16 @@ pub(super) fn record(stage: Stage) -> Record {
     }
 }
 
-fn outcome(is_tried: bool, renewals: &[Renewal]) -> SetupOutcome {
+pub(super) fn outcome(is_tried: bool, renewals: &[Renewal]) -> SetupOutcome {
     SetupOutcome {
         entered: with_keys("4D7Q", None),
         is_tried,
+        saves_work: None,
         renewals: renewals.iter().map(|it| (seen(), it.clone())).collect(),
     }
 }
 
-fn with_keys(hint: &str, expires: Option<DateTime<Utc>>) -> CredentialMetadata {
+pub(super) fn with_keys(hint: &str, expires: Option<DateTime<Utc>>) -> CredentialMetadata {
     CredentialMetadata {
         s3: Some(S3Metadata {
             hint: KeyHint(hint.into()),
@@ -693,12 +694,18 @@ fn keeping_credentials() {
             "a token, not checked, expiring",
             credentials(&token_only(Some(noon())), true, None)
         ),
-        ("delete a token?", confirm_forget(&token_only(None), &[])),
-        ("delete?", confirm_forget(&tried, &[])),
-        ("delete, with a session?", confirm_forget(&tried, &[seen()])),
+        (
+            "delete a token?",
+            confirm_forget(&token_only(None), &[], false)
+        ),
+        ("delete?", confirm_forget(&tried, &[], false)),
+        (
+            "delete, with a session?",
+            confirm_forget(&tried, &[seen()], false)
+        ),
         (
             "delete, with a starting session?",
-            confirm_forget(&tried, &[seen(), seen_at(Stage::Starting)])
+            confirm_forget(&tried, &[seen(), seen_at(Stage::Starting)], false)
         ),
         ("deleted", credentials_deleted(&[])),
         ("deleted, with a session", credentials_deleted(&[seen()])),
@@ -817,7 +824,7 @@ fn starting() {
             "ready, without a message in the channel",
             ready(&record, Some(URL))
         ),
-        ("ready, in the channel", announcement(&record, URL)),
+        ("ready, in the channel", announcement(&record, URL, None)),
         ("one runs already", already_running(&one, true, another())),
         (
             "as many as allowed",
@@ -839,8 +846,8 @@ fn ending_sessions() {
     };
     insta::assert_snapshot!(gallery(&[
         ("before", confirm_stop(&record)),
-        ("progress", stopping(&record.id)),
-        ("after", stopped(&record.id)),
+        ("progress", stopping(&record.id, None)),
+        ("after", stopped(&record.id, None)),
         ("not stopped", session_kept(&record.id)),
         ("by the owner", ending(Cause::Stopped { by: 7.into() })),
         (
@@ -926,7 +933,7 @@ fn going_on() {
         ),
         ("rescheduled", rescheduled(&record, &drained)),
         ("restarting", progress(&again, None, None)),
-        ("ready again", announcement(&again, URL)),
+        ("ready again", announcement(&again, URL, None)),
         (
             "not ready again",
             not_again(Cause::TookTooLong { after_seconds: 300 })

@@ -26,12 +26,13 @@ pub struct PermissionRule {
     pub verbs: &'static [&'static str],
 }
 
-/// Resource that only `/duck sql` and the renewal of a session's credentials need.
+/// Resource that only `/duck sql`, the renewal of a session's credentials and the save at its end need.
 pub(super) const EXEC: &str = "pods/exec";
 
 /// Exactly the permissions that the bot uses in the sessions namespace. `deploy/` grants the same,
 /// which a test checks. Of the last three, only the one for `routing.kind` is needed. `pods/exec` is
-/// needed only with SQL from the chat. Without it, sessions keep their credentials until a restart.
+/// needed only with SQL from the chat or saved work. Without it, sessions keep their credentials until a
+/// restart.
 pub const REQUIRED: [PermissionRule; 11] = [
     rule(
         "",
@@ -93,13 +94,13 @@ pub(super) async fn missing_in_own_namespace(server: &ApiServer) -> Result<Vec<S
 }
 
 /// Returns the rules of [`REQUIRED`] that are needed with routes of this kind.
-fn needed(kind: RouteKind, has_sql: bool) -> impl Iterator<Item = PermissionRule> {
+fn needed(kind: RouteKind, has_exec: bool) -> impl Iterator<Item = PermissionRule> {
     let others = RouteKind::ALL
         .into_iter()
         .filter(move |other| *other != kind);
     let unused: Vec<_> = others.map(|other| route_resource(other).plural).collect();
     let is_needed = move |rule: &PermissionRule| match rule.resource {
-        EXEC => has_sql,
+        EXEC => has_exec,
         resource => !unused.iter().any(|other| other == resource),
     };
     REQUIRED.into_iter().filter(is_needed)
@@ -110,7 +111,9 @@ pub(super) async fn missing_permissions(
     server: &ApiServer,
     settings: &Settings,
 ) -> Result<Vec<String>, Error> {
-    let needed = needed(settings.routing.kind, settings.sql.is_some());
+    let saves_work = settings.catalogs.iter().any(|it| it.work.is_some());
+    let has_exec = settings.sql.is_some() || saves_work;
+    let needed = needed(settings.routing.kind, has_exec);
     let each = needed.flat_map(|rule| rule.verbs.iter().map(move |verb| (rule, *verb)));
     let namespace = &settings.kubernetes.namespace;
     let asked = each.map(|(rule, verb)| async move {

@@ -1,4 +1,4 @@
-//! What a session reports about its work.
+//! Reports of a session about its work. Pure.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,52 @@ pub struct WorkReport {
     pub failure: Option<SaveFailure>,
     /// True if the work has changed since it was last saved or restored.
     pub is_changed: bool,
+}
+
+/// Outcome of the save at the end of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkOutcome {
+    /// All work is in this save. The session may have begun with it, and changed nothing.
+    Saved(SaveSummary),
+    /// There was nothing to save.
+    Nothing,
+    /// The work that changed since the last complete save, made at `last`, is lost.
+    NotSaved {
+        failure: SaveFailure,
+        last: Option<DateTime<Utc>>,
+    },
+    /// The session could not be asked.
+    NoAnswer,
+}
+
+impl WorkOutcome {
+    /// Returns the outcome that a session reports after it was told to save.
+    pub fn of(report: WorkReport) -> Self {
+        let begun = match report.restored {
+            Restored::Save(save) => Some(save),
+            Restored::Nothing | Restored::Kept | Restored::Failed { .. } => None,
+        };
+        let last = report.saved.or(begun);
+        match (report.failure, last) {
+            (Some(failure), last) => Self::NotSaved {
+                failure,
+                last: last.map(|save| save.at),
+            },
+            (None, Some(save)) => Self::Saved(save),
+            (None, None) => Self::Nothing,
+        }
+    }
+
+    /// Returns all times in it.
+    pub(super) fn times(&self) -> impl Iterator<Item = DateTime<Utc>> {
+        let times = match self {
+            Self::Saved(save) => [Some(save.at), None],
+            Self::NotSaved { failure, last } => [Some(failure.at), *last],
+            Self::Nothing | Self::NoAnswer => [None, None],
+        };
+        times.into_iter().flatten()
+    }
 }
 
 /// The work with which a session began.
