@@ -60,6 +60,8 @@ pub enum Button {
     Log(SessionId),
     /// Shows statistics of a table, whose name is as in SQL. See [`Button::statistics`].
     Statistics(SessionId, String),
+    /// Saves the work of a session.
+    Save(SessionId),
     /// Gives a session more time.
     Extend(SessionId),
     /// Gives a session this many seconds more.
@@ -198,6 +200,7 @@ impl Button {
             Self::Keep(id) => format!("duckbot:keep:{id}"),
             Self::Log(id) => format!("duckbot:log:{id}"),
             Self::Statistics(id, table) => format!("{STATISTICS_PREFIX}{id}:{table}"),
+            Self::Save(id) => format!("duckbot:save:{id}"),
             Self::Extend(id) => format!("duckbot:extend:{id}"),
             Self::ExtendBy(id, seconds) => format!("duckbot:extend-by:{id}:{seconds}"),
             Self::StopNow(id) => format!("duckbot:stop-now:{id}"),
@@ -262,6 +265,7 @@ impl Button {
             ["duckbot", "stop", id] => Some(Self::Stop(id.parse().ok()?)),
             ["duckbot", "keep", id] => Some(Self::Keep(id.parse().ok()?)),
             ["duckbot", "log", id] => Some(Self::Log(id.parse().ok()?)),
+            ["duckbot", "save", id] => Some(Self::Save(id.parse().ok()?)),
             ["duckbot", "extend", id] => Some(Self::Extend(id.parse().ok()?)),
             ["duckbot", "extend-by", id, seconds] => {
                 Some(Self::ExtendBy(id.parse().ok()?, seconds.parse().ok()?))
@@ -346,6 +350,7 @@ impl Button {
             | Self::KeepCredentials
             | Self::Restart
             | Self::Status(_)
+            | Self::Save(_)
             | Self::Stop(_)
             | Self::Keep(_)
             | Self::Reap(_)
@@ -380,6 +385,7 @@ impl Button {
             | Self::Keep(_)
             | Self::Log(_)
             | Self::Statistics(..)
+            | Self::Save(_)
             | Self::Extend(_)
             | Self::ExtendBy(..)
             | Self::StopNow(_)
@@ -450,6 +456,7 @@ mod tests {
             Button::Keep(id.clone()),
             Button::Log(id.clone()),
             Button::Statistics(id.clone(), "\"a:b\".places".into()),
+            Button::Save(id.clone()),
             Button::Extend(id.clone()),
             Button::ExtendBy(id.clone(), i64::MAX),
             Button::StopNow(id.clone()),

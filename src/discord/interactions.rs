@@ -19,8 +19,8 @@ use super::{
     call::{Answer, Answered, Call, CallOutcome, Command, deny},
     charts::WantedChart,
     commands::{
-        self, again, describe, extend, forget, history, open, options::Options, reap, setup, share,
-        sql, start, status, stop, with_credentials,
+        self, again, describe, extend, forget, history, open, options::Options, reap, save, setup,
+        share, sql, start, status, stop, with_credentials,
     },
     forms::{Form, SqlOptions, Submitted},
     replies,
@@ -229,6 +229,7 @@ async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
         Button::Keep(id) => stop::keep(&id),
         Button::Log(id) => status::log(call, &id).await,
         Button::Statistics(id, table) => describe::statistics(call, &id, &table).await,
+        Button::Save(id) => save::save(call, Some(&id.to_string())).await,
         Button::Extend(id) => extend::extend(call, Some(&id.to_string()), None).await,
         Button::ExtendBy(id, seconds) => {
             let by = TimeDelta::try_seconds(seconds).unwrap_or(TimeDelta::MAX);

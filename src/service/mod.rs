@@ -6,6 +6,7 @@
 mod appearance;
 mod audit;
 mod catalog_tables;
+mod claims;
 mod credentials;
 mod history;
 mod options;
@@ -17,6 +18,7 @@ mod renewal;
 mod report;
 mod runner_uses;
 mod runners;
+mod saves;
 mod sessions;
 mod sql;
 mod status;
@@ -49,6 +51,7 @@ pub use rejection::{
 pub(crate) use renewal::renew;
 pub use report::ReportClaim;
 pub use runners::{PlaceState, QueryPlace};
+pub use saves::Saves;
 pub use sessions::{OpenedSession, displayable_name};
 pub use sql::RunOptions;
 pub use status::Status;

@@ -97,6 +97,8 @@ pub enum SessionAction {
     Inspect,
     Open,
     Query,
+    /// Save its work.
+    Save,
     Extend,
     Stop,
 }

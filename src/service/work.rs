@@ -47,7 +47,7 @@ pub async fn try_saving(
 
 /// Opens the storage of saved work on a catalog. Returns `None` if it has no place for it, or there are no
 /// S3 keys.
-fn open(
+pub(super) fn open(
     settings: &Settings,
     catalog: &Catalog,
     credentials: &Credentials,
@@ -69,7 +69,7 @@ fn open(
     ))
 }
 
-async fn within<T>(
+pub(super) async fn within<T>(
     limit: Duration,
     doing: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, SaveFailure> {

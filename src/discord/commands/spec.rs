@@ -50,6 +50,8 @@ pub(crate) enum Suggestions {
     OwnSessions,
     /// Names of the person's workspaces.
     Workspaces,
+    /// Numbers of the saves of the workspace that the options name.
+    Saves,
     /// Names of the tables in the session that the options name.
     Tables,
     /// Fixed texts.

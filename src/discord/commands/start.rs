@@ -52,13 +52,13 @@ const SIZE: OptionSpec = OptionSpec {
     kind: OptionKind::Suggested(Suggestions::Sizes),
 };
 
-const CATALOG: OptionSpec = OptionSpec {
+pub(crate) const CATALOG: OptionSpec = OptionSpec {
     name: "catalog",
     summary: "Catalog with the tables to attach",
     kind: OptionKind::Suggested(Suggestions::Catalogs),
 };
 
-const WORKSPACE: OptionSpec = OptionSpec {
+pub(crate) const WORKSPACE: OptionSpec = OptionSpec {
     name: "workspace",
     summary: "Name of a workspace, to keep work apart, such as sales",
     kind: OptionKind::Suggested(Suggestions::Workspaces),
@@ -119,7 +119,7 @@ fn read(options: Options<'_>) -> Result<StartOptions, Reply> {
 }
 
 /// Reads the option for a workspace.
-fn read_workspace(options: Options<'_>) -> Result<Option<Workspace>, Reply> {
+pub(super) fn read_workspace(options: Options<'_>) -> Result<Option<Workspace>, Reply> {
     let parse = |given: &str| {
         let parsed = given.trim().parse();
         parsed.map_err(|why| replies::invalid_workspace(given, &why))

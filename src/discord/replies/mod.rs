@@ -21,6 +21,7 @@ mod reply;
 mod request_failures;
 mod result_file;
 mod runners;
+mod saves;
 mod sessions;
 mod sql;
 mod startup;
@@ -47,6 +48,7 @@ pub(super) use rejections::*;
 pub(super) use reply::*;
 pub(super) use result_file::{downloads, has_chart};
 pub(super) use runners::*;
+pub(super) use saves::*;
 pub(super) use sessions::*;
 pub(super) use sql::*;
 pub(super) use status::*;
@@ -64,5 +66,7 @@ mod question_tests;
 mod rejection_tests;
 #[cfg(test)]
 mod runner_tests;
+#[cfg(test)]
+mod save_tests;
 #[cfg(test)]
 mod tests;

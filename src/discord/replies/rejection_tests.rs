@@ -23,10 +23,11 @@ use crate::{
     session::{ErrorSummary, ExtensionLimit, SessionId, starting},
 };
 
-const ACTIONS: [SessionAction; 5] = [
+const ACTIONS: [SessionAction; 6] = [
     SessionAction::Inspect,
     SessionAction::Open,
     SessionAction::Query,
+    SessionAction::Save,
     SessionAction::Extend,
     SessionAction::Stop,
 ];

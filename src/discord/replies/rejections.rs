@@ -242,6 +242,7 @@ pub(crate) fn which_session(
     let button = |id: SessionId| match (action, by) {
         (SessionAction::Inspect, _) => Button::Status(id),
         (SessionAction::Open | SessionAction::Query, _) => Button::Open(id),
+        (SessionAction::Save, _) => Button::Save(id),
         (SessionAction::Extend, None) => Button::Extend(id),
         (SessionAction::Extend, Some(by)) => Button::ExtendBy(id, by.num_seconds()),
         (SessionAction::Stop, _) => Button::AskToStop(id),
@@ -281,6 +282,9 @@ fn lookup(rejection: &LookupRejection) -> Reply {
                 let text = format!("Only <@{owner}> can open session `{id}`. Start your own.");
                 return Reply::new(text).with_start("Start a session", StartOptions::default());
             }
+            SessionAction::Save => {
+                format!("Session `{id}` belongs to someone else. Only its owner can save it.")
+            }
             SessionAction::Query => format!(
                 "Session `{id}` belongs to someone else, and a query would use their credentials. \
                  Only its owner can query it."
@@ -300,7 +304,10 @@ fn lookup(rejection: &LookupRejection) -> Reply {
 fn no_session(action: SessionAction) -> Reply {
     match action {
         SessionAction::Stop => Reply::new("You have no session to stop."),
-        SessionAction::Inspect | SessionAction::Open | SessionAction::Extend => {
+        SessionAction::Inspect
+        | SessionAction::Open
+        | SessionAction::Save
+        | SessionAction::Extend => {
             let text = format!(
                 "You have no session to {}. `/duck start` starts one.",
                 verb(action)
@@ -320,6 +327,7 @@ fn verb(action: SessionAction) -> &'static str {
         SessionAction::Inspect => "look at",
         SessionAction::Open => "open",
         SessionAction::Query => "query",
+        SessionAction::Save => "save",
         SessionAction::Extend => "extend",
         SessionAction::Stop => "stop",
     }
@@ -432,7 +440,7 @@ fn is_session_id(text: &str) -> bool {
 }
 
 /// Returns a foreign text for a code span, shortened.
-pub(super) fn quoted(text: &str) -> String {
+fn quoted(text: &str) -> String {
     code(text, 41)
 }
 

@@ -74,7 +74,7 @@ pub(super) fn contents(save: &SaveSummary) -> String {
 }
 
 /// Formats a size in kB, MB or GB.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     let (unit, name) = match bytes {
         0..1_000_000 => (1_000, "kB"),
         1_000_000..10_000_000_000 => (1_000_000, "MB"),

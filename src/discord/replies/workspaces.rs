@@ -1,7 +1,7 @@
 //! Replies about workspaces.
 
 use super::{
-    rejections::quoted,
+    format::code,
     reply::{Emphasis, Reply},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 pub(crate) fn invalid_workspace(given: &str, why: &InvalidId) -> Reply {
     Reply::new(format!(
         "`{}` can't be the name of a workspace: {why}.",
-        quoted(given)
+        code(given, 41)
     ))
 }
 
