@@ -17,6 +17,7 @@ mod renewal;
 mod report;
 mod runner_uses;
 mod runners;
+mod saving;
 mod sessions;
 mod sql;
 mod status;
@@ -49,6 +50,7 @@ pub use rejection::{
 pub(crate) use renewal::renew;
 pub use report::ReportClaim;
 pub use runners::{PlaceState, QueryPlace};
+pub(crate) use saving::{describe_work, save_work};
 pub use sessions::{OpenedSession, displayable_name};
 pub use sql::RunOptions;
 pub use status::Status;
