@@ -19,14 +19,14 @@ use crate::{
     credentials::{CredentialPart, CredentialStore},
     error::{Error, new_reference},
     metrics,
-    runtime::{
-        ControlCommand, ControlResponse, LedgerStore, ReplyStore, Runtime, crash_reason,
-        redacted_log, rewrite,
+    runtime::{LedgerStore, ReplyStore, Runtime, crash_reason, redacted_log, rewrite},
+    service::{
+        Clock, Dependencies, Notifier, audit_replacement, describe_work, renew, save_work,
+        summarize,
     },
-    service::{Clock, Dependencies, Notifier, audit_replacement, renew, summarize},
     session::{
         Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, Renewal,
-        SaveFailure, SaveFailureReason, SessionId, Stage, Step, WorkOutcome, WorkReport, next_step,
+        SessionId, Stage, Step, WorkOutcome, next_step,
     },
     settings::Settings,
 };
@@ -36,8 +36,6 @@ const MAX_RETRY_DELAY: TimeDelta = TimeDelta::seconds(30);
 /// Maximum number of sessions that are created at a time. Each takes 60 KB meanwhile, and the calls
 /// for a thousand at once would delay the next caller's requests at the API server.
 const MAX_CONCURRENT_CREATES: usize = 12;
-/// Maximum time to ask a session that is ready about its work. It is announced all the same.
-const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Maximum time between two passes.
 const MAX_SLEEP: TimeDelta = TimeDelta::hours(1);
 
@@ -275,53 +273,10 @@ impl Reconciler {
         }
     }
 
-    /// Tells a session to save its work, and logs a failure.
+    /// Tells a session to save its work.
     async fn save_work(&self, seen: &Observed) -> WorkOutcome {
         let deadline = self.settings.work.deadline;
-        let seconds = u32::try_from(deadline.as_secs()).unwrap_or(u32::MAX);
-        let command = ControlCommand::SaveWork { seconds };
-        let session = &seen.record.id;
-        let outcome = match self.runtime.control(seen, command).await {
-            Ok(ControlResponse::Work(report)) => WorkOutcome::of(report),
-            Ok(ControlResponse::NotSupported) => WorkOutcome::NoAnswer,
-            Ok(answer) => self.unfinished_save(seen, &answer).await,
-            Err(error) => {
-                warn!(%session, %error, "session {session} did not answer when it was to save its work");
-                WorkOutcome::NoAnswer
-            }
-        };
-        if let WorkOutcome::NotSaved { failure, .. } = &outcome {
-            let (reason, error) = (failure.reason, &failure.error);
-            warn!(%session, ?reason, error, "session {session}: its work could not be saved: {error}");
-        }
-        outcome
-    }
-
-    /// Returns the outcome for a session that did not save in time, for the reason in `answer`. It knows
-    /// its last complete save.
-    async fn unfinished_save(&self, seen: &Observed, answer: &ControlResponse) -> WorkOutcome {
-        let Some(mut report) = self.describe_work(seen).await else {
-            return WorkOutcome::NoAnswer;
-        };
-        report.failure.get_or_insert_with(|| SaveFailure {
-            at: (self.clock)(),
-            reason: SaveFailureReason::TimedOut,
-            error: answer.to_string(),
-        });
-        WorkOutcome::of(report)
-    }
-
-    /// Asks a session about its work. Returns `None` if it does not answer in time.
-    async fn describe_work(&self, seen: &Observed) -> Option<WorkReport> {
-        if !seen.record.keeps_work {
-            return None;
-        }
-        let asked = self.runtime.control(seen, ControlCommand::DescribeWork);
-        let answer = tokio::time::timeout(DESCRIBE_TIMEOUT, asked).await.ok()?;
-        match answer {
-            Ok(ControlResponse::Work(report)) => Some(report),
-            _ => None,
-        }
+        save_work(&*self.runtime, seen, deadline, &self.clock).await
     }
 
     /// Gives a session the credentials that its owner stored while it was not ready. Tells the owner
@@ -428,7 +383,7 @@ impl Reconciler {
                 .report_rescheduling(&seen.record, &rescheduled.incident)
                 .await?;
         }
-        let work = self.describe_work(seen).await;
+        let work = describe_work(&*self.runtime, seen).await;
         let announced = self
             .notifier
             .announce_ready(&seen.record, &url, work.as_ref());

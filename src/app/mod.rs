@@ -88,8 +88,7 @@ pub fn run_within<T: Default, F: Future<Output = anyhow::Result<T>>>(
 /// Returns the time that a bot with these settings has to finish after a signal. Sessions on this machine
 /// end with it, and save their work first.
 pub fn shutdown_timeout(settings: &Settings) -> Duration {
-    let saves_work = settings.catalogs.iter().any(|it| it.work.is_some());
-    if settings.local.is_some() && saves_work {
+    if settings.local.is_some() && settings.saves_work() {
         SHUTDOWN_TIMEOUT + settings.work.deadline + AFTER_SAVE_TIMEOUT
     } else {
         SHUTDOWN_TIMEOUT

@@ -31,7 +31,7 @@ const TRYING_TIME: Duration = Duration::from_secs(10);
 /// Maximum time that DuckDB may need to list the namespaces while a session starts.
 const NAMESPACES_TIME: Duration = Duration::from_secs(10);
 
-/// Runs the steps, and stores failures in the table `problems`. Returns their number. Adds what it
+/// Runs the steps, and stores failures in the table `memory.problems`. Returns their number. Adds what it
 /// learns about the catalog to `variables`, the session's environment.
 pub(super) async fn prepare_access(
     shell: &mut Shell,

@@ -84,7 +84,7 @@ pub enum ControlResponse {
     /// A step failed, with DuckDB's error without secret values. The session keeps its credentials.
     Failed { what: String, error: String },
     /// The credentials were replaced, but the catalog could not be attached again, with DuckDB's
-    /// error without secret values. The table `problems` has the statement.
+    /// error without secret values. The table `memory.problems` has the statement.
     Detached(String),
     /// The state of the work.
     Work(WorkReport),

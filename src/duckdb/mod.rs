@@ -4,7 +4,7 @@
 //! [`shell`] sends the SQL to DuckDB's command line, one statement at a time, and detects errors.
 //!
 //! The UI starts first, because it depends on nothing else. The steps after it (the credentials,
-//! the catalog, an admin's SQL) may fail. The owner then finds the error in the table `problems`,
+//! the catalog, an admin's SQL) may fail. The owner then finds the error in the table `memory.problems`,
 //! next to the statement that tries again.
 //!
 //! [`control_socket`] takes the bot's commands, which [`control`] defines.
@@ -62,7 +62,7 @@ use shell::{Answer, Exited, Shell};
 use steps::{Unprepared, run_optional, run_required, run_step};
 use work::{Work, files::put_aside};
 
-/// Attaches the database that is never saved: the table `problems`, and the results that DuckDB's UI
+/// Attaches the database that is never saved: the table `memory.problems`, and the results that DuckDB's UI
 /// keeps (it requires this name).
 const OPEN_MEMORY: &str = "ATTACH IF NOT EXISTS ':memory:' AS memory;";
 /// Pauses before a detached catalog is attached again.

@@ -114,7 +114,7 @@ fn set_extension_folder(config: &SessionConfig) -> Option<String> {
     Some(format!("SET extension_directory = {folder};"))
 }
 
-/// Returns the statements that store a failed step in the table `problems`.
+/// Returns the statements that store a failed step in the table `memory.problems`.
 pub fn record_problem(step: &ScriptStep, error: &str) -> [String; 2] {
     let row = [&step.what, error, &step.try_again].map(literal).join(", ");
     [

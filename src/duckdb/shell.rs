@@ -38,7 +38,7 @@ const EXIT_TIMEOUT: Duration = Duration::from_millis(300);
 /// compared to DuckDB's own memory.
 const MAX_OUTPUT_BYTES: usize = 16 << 20;
 /// Maximum size of an error of the session's own statements. Errors quote what a storage or a catalog
-/// answered, and are kept in logs, the bot's memory and the table `problems`.
+/// answered, and are kept in logs, the bot's memory and the table `memory.problems`.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
 /// DuckDB's answer to a statement.

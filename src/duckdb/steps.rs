@@ -35,7 +35,7 @@ pub(super) async fn run_required(
     Ok(())
 }
 
-/// Runs chains of optional steps, and stores failures in the table `problems`. Returns their number.
+/// Runs chains of optional steps, and stores failures in the table `memory.problems`. Returns their number.
 pub(super) async fn run_optional(
     shell: &mut Shell,
     chains: impl IntoIterator<Item = &[ScriptStep]>,
@@ -55,7 +55,7 @@ pub(super) async fn run_optional(
     Ok(problems)
 }
 
-/// Stores a failed step in the table `problems`.
+/// Stores a failed step in the table `memory.problems`.
 pub(super) async fn record_problem(
     shell: &mut Shell,
     step: &ScriptStep,
@@ -64,7 +64,7 @@ pub(super) async fn record_problem(
     eprintln!("duckbot: {} failed: {error}", step.what);
     for statement in script::record_problem(step, error) {
         if let Answer::Failed(error) = shell.execute(&statement).await? {
-            eprintln!("duckbot: can't store the problem in the table `problems`: {error}");
+            eprintln!("duckbot: can't store the problem in the table `memory.problems`: {error}");
         }
     }
     Ok(())

@@ -2,20 +2,16 @@
 
 use std::time::Duration;
 
-use tracing::warn;
-
 use super::{
     LookupRejection, Requester, Service, ServiceError, SessionAction, StartRejection,
     audit::audit,
     renewal::is_ready,
+    saving,
     work::{open, within},
 };
 use crate::{
     credentials::CredentialPart,
-    runtime::{ControlCommand, ControlResponse},
-    session::{
-        Observed, OwnerId, SaveFailure, SaveFailureReason, SaveSummary, WorkOutcome, Workspace,
-    },
+    session::{Observed, OwnerId, SaveFailure, SaveSummary, WorkOutcome, Workspace},
     work::WorkStore,
 };
 
@@ -59,29 +55,8 @@ impl Service {
         }
         let id = &seen.record.id;
         audit(who, "saves the work of", &id.to_string());
-        let seconds = u32::try_from(self.settings.work.deadline.as_secs()).unwrap_or(u32::MAX);
-        let command = ControlCommand::SaveWork { seconds };
-        match self.runtime.control(seen, command).await {
-            Ok(ControlResponse::Work(report)) => Some(WorkOutcome::of(report)),
-            Ok(ControlResponse::NotSupported) => None,
-            Ok(
-                answer @ (ControlResponse::Done
-                | ControlResponse::Failed { .. }
-                | ControlResponse::Detached(_)
-                | ControlResponse::Refused(_)),
-            ) => Some(WorkOutcome::NotSaved {
-                failure: SaveFailure {
-                    at: self.now(),
-                    reason: SaveFailureReason::Other,
-                    error: answer.to_string(),
-                },
-                last: None,
-            }),
-            Err(error) => {
-                warn!(session = %id, %error, "session {id} did not answer when it was to save its work");
-                Some(WorkOutcome::NoAnswer)
-            }
-        }
+        let deadline = self.settings.work.deadline;
+        Some(saving::save_work(&*self.runtime, seen, deadline, &self.clock).await)
     }
 
     /// Returns true if a person's workspace has a session that is not ending.

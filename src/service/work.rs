@@ -106,7 +106,7 @@ impl Service {
 
     /// Returns true if work is saved on any catalog.
     pub fn saves_work(&self) -> bool {
-        self.settings.catalogs.iter().any(|it| it.work.is_some())
+        self.settings.saves_work()
     }
 
     /// Deletes everything that a person has saved, on all catalogs, with their stored keys.

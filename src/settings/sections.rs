@@ -311,6 +311,11 @@ impl Settings {
         }
     }
 
+    /// Returns true if work is saved on any catalog.
+    pub fn saves_work(&self) -> bool {
+        self.catalogs.iter().any(|it| it.work.is_some())
+    }
+
     /// Place where the work of a session is saved. `None` if it ends with the session.
     pub fn work_location(&self, record: &Record) -> Option<WorkLocation> {
         let catalog = self.catalog(&record.catalog)?;

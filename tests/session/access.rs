@@ -11,7 +11,7 @@ async fn assert_reads_ducks(session: &mut Session) {
     session.wait_until_prepared().await;
     let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
     assert_eq!(session.rows(DUCKS).await, Ok(ducks), "{}", session.log());
-    let error = session.rows("FROM problems").await.unwrap_err();
+    let error = session.rows("FROM memory.problems").await.unwrap_err();
     assert!(error.contains("problems does not exist"), "{error}");
 }
 

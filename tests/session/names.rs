@@ -126,7 +126,7 @@ async fn any_table_is_found_by_its_printed_name() {
         let table = TableName::new(levels.join("."), name.clone());
         assert_reads(&session, &table.in_catalog("lake")).await;
     }
-    assert!(session.rows("FROM problems").await.is_err());
+    assert!(session.rows("FROM memory.problems").await.is_err());
     let keywords = "SELECT DISTINCT keyword_name AS name FROM duckdb_keywords() \
                     WHERE keyword_category IN ('reserved', 'type_function')";
     for row in session.rows(keywords).await.unwrap().as_array().unwrap() {

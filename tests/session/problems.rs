@@ -1,4 +1,4 @@
-//! Failures that don't keep the UI from starting. The person finds them in the table `problems`,
+//! Failures that don't keep the UI from starting. The person finds them in the table `memory.problems`,
 //! next to the statement that tries again.
 
 use serde_json::Value;

@@ -88,6 +88,7 @@ impl DuckDbShell {
             _home: home,
         };
         let extensions = literal(tools::duckdb().join("extensions").to_str().unwrap());
+        duck.run("ATTACH ':memory:' AS memory;");
         duck.run(&format!("SET extension_directory = {extensions};"));
         duck.run("LOAD httpfs; LOAD avro; LOAD iceberg;");
         duck
@@ -207,8 +208,8 @@ fn an_error_is_told_as_it_was_whatever_it_says() {
         for statement in record_problem(&keys, &error) {
             duck.run(&statement);
         }
-        duck.assert_value("SELECT error FROM problems", &error);
-        duck.assert_value("SELECT try_again FROM problems", &keys.try_again);
-        duck.run("DROP TABLE problems;");
+        duck.assert_value("SELECT error FROM memory.problems", &error);
+        duck.assert_value("SELECT try_again FROM memory.problems", &keys.try_again);
+        duck.run("DROP TABLE memory.problems;");
     });
 }

@@ -36,7 +36,7 @@ async fn one_table_that_can_not_be_read_is_no_problem_of_the_credentials() {
         let session = session(&format!("AKIAUNREADABLE{at}"), &catalog).await;
         let ducks = session.rows(DUCKS).await;
         assert_eq!(ducks, Ok(json!([{"ducks": 2}])), "{}", session.log());
-        let error = session.rows("FROM problems").await.unwrap_err();
+        let error = session.rows("FROM memory.problems").await.unwrap_err();
         assert!(
             error.contains("problems does not exist"),
             "{first:?}: {error}"
@@ -106,7 +106,7 @@ async fn a_slow_catalog_holds_up_neither_the_start_nor_the_tables() {
         .rows("SELECT count(*) AS ducks FROM lake.n199.ducks")
         .await;
     assert_eq!(ducks, Ok(json!([{"ducks": 2}])), "{}", session.log());
-    let problems = session.rows("FROM problems").await;
+    let problems = session.rows("FROM memory.problems").await;
     assert!(problems.is_err(), "{problems:?}");
 }
 

@@ -77,7 +77,10 @@ async fn assert_works(name: &str, fields: &[(&str, &str)]) {
         "{fields:?}: {}",
         session.log()
     );
-    assert!(session.rows("FROM problems").await.is_err(), "{fields:?}");
+    assert!(
+        session.rows("FROM memory.problems").await.is_err(),
+        "{fields:?}"
+    );
 }
 
 #[tokio::test]

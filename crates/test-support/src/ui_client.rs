@@ -131,9 +131,9 @@ impl UiClient {
         Ok(serde_json::from_str(json).unwrap())
     }
 
-    /// Rows of the table `problems`.
+    /// Rows of the table `memory.problems`.
     pub async fn problems(&self) -> Value {
-        let query = "SELECT what, error, try_again FROM problems";
+        let query = "SELECT what, error, try_again FROM memory.problems";
         self.rows(query).await.unwrap()
     }
 

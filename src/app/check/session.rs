@@ -350,7 +350,7 @@ impl Browser {
             if Instant::now() > until {
                 return Err(format!(
                     "the catalog {catalog} was not attached; that person should run /duck setup and \
-                     /duck start, and look into the table problems"
+                     /duck start, and look into the table memory.problems"
                 ));
             }
             sleep(RETRY_INTERVAL).await;

@@ -11,12 +11,6 @@ const INGRESS_OVERLAY: &str = include_str!("../../../deploy/overlays/ingress/kus
 /// IngressClass of the last overlay. Its annotations are for the controller of this class.
 const NGINX: &str = "nginx";
 
-/// Comment above the setting of a place for saved work. It is no question, because people's keys first
-/// need rights there.
-const WORK_NOTE: &str =
-    "Uncomment to keep notebooks and tables (docs/operations.md says which rights people need).";
-const WORK_EXAMPLE: &str = "\"s3://lake/duckbot/\"";
-
 /// Renders the values of the Helm chart.
 pub(super) fn values(answers: &Answers) -> String {
     let text = |question| quoted(answers.get(question));
@@ -54,8 +48,9 @@ pub(super) fn values(answers: &Answers) -> String {
     let catalog = catalog(answers).into_iter();
     lines.extend(catalog.map(|(key, value)| format!("      {key}: {value}")));
     lines.extend([
-        format!("      # {WORK_NOTE}"),
-        format!("      # work: {WORK_EXAMPLE}"),
+        "      # Uncomment to keep notebooks and tables (docs/operations.md says which rights people need)."
+            .to_owned(),
+        "      # work: \"s3://lake/duckbot/\"".to_owned(),
     ]);
     lines.extend([
         "networkPolicy:".to_owned(),
@@ -107,10 +102,7 @@ fn overlay_line(line: &str, answers: &Answers) -> Vec<String> {
         }
         Some("endpoint") => {
             let lines = catalog(answers).into_iter();
-            let mut lines: Vec<_> = lines.flat_map(|(key, value)| set(key, value)).collect();
-            lines.push(format!("{indent}# {WORK_NOTE}"));
-            lines.push(format!("{indent}# work = {WORK_EXAMPLE}"));
-            return lines;
+            return lines.flat_map(|(key, value)| set(key, value)).collect();
         }
         Some("gateway_namespace" | "gateway_listener" | "warehouse" | "s3_region") => {
             return Vec::new();

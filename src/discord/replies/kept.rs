@@ -130,7 +130,7 @@ pub(super) fn save_trial(trial: Option<&SaveTrial>) -> String {
         None => String::new(),
         Some(Ok(())) => " Your notebooks and tables are saved with them.".to_owned(),
         Some(Err(failure)) => format!(
-            "\n**Your notebooks and tables can't be saved with them:** {} Everything else works.\n",
+            "\n**Your notebooks and tables can't be saved with them:** {} Everything else works.",
             not_saved(failure)
         ),
     }

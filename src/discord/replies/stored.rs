@@ -131,7 +131,7 @@ fn exception(renewal: &Renewal) -> Option<(String, bool)> {
         Renewal::Detached(error) => Some((
             format!(
                 "has your new credentials, but could not attach its catalog again: {}. Run the \
-                 statement in its table `problems`, or enter the credentials again.",
+                 statement in its table `memory.problems`, or enter the credentials again.",
                 plain(error)
             ),
             false,

@@ -278,7 +278,7 @@ impl Reader<'_> {
         let mut shell =
             Shell::start_isolated(&self.config.program, &self.folder, self.variables, secrets)?;
         let mut attach = format!(
-            "SET memory_limit = '100MB'; SET threads = 1; ATTACH {} AS copy (READ_ONLY);",
+            ".headers off\nSET memory_limit = '100MB'; SET threads = 1; ATTACH {} AS copy (READ_ONLY);",
             path(database)
         );
         if let Some(notebooks) = notebooks {

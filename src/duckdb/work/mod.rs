@@ -96,7 +96,7 @@ impl Work {
         &self.files
     }
 
-    /// Stores in the table `problems` what the owner must know about the beginning. Returns the number
+    /// Stores in the table `memory.problems` what the owner must know about the beginning. Returns the number
     /// of problems. Checks the notebooks, too, because DuckDB's UI can't start with unreadable ones.
     pub(super) async fn report_problems(&mut self, shell: &mut Shell) -> Result<usize, Exited> {
         let notebooks = self.files.notebooks();

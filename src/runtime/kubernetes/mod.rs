@@ -21,6 +21,7 @@ mod signing_keys;
 mod status;
 mod view;
 mod watch;
+mod work_master;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -53,6 +54,7 @@ pub use signing_keys::DOOR_KEYS;
 use signing_keys::SigningKeys;
 use view::{CachedPod, View, revision};
 use watch::Cache;
+use work_master::WorkMaster;
 
 use super::{
     AnswerRoom, AskError, Claim, ControlCommand, ControlResponse, QueryRequest, QueryResponse,
@@ -89,6 +91,7 @@ pub struct Kubernetes {
     cache: Arc<Cache>,
     _readiness: Readiness,
     signing_keys: SigningKeys,
+    work_master: WorkMaster,
     queries: QueryPool,
     doors: reqwest::Client,
     records: Api<ConfigMap>,
@@ -134,6 +137,7 @@ impl Kubernetes {
             _readiness: Readiness::start(cache.clone(), doors.clone()),
             cache,
             signing_keys: SigningKeys::start(server, Utc::now()).await?,
+            work_master: WorkMaster::new(server),
             doors,
             records: Api::namespaced(server.client(), namespace),
             pods: Api::namespaced(server.client(), namespace),
@@ -427,7 +431,7 @@ impl Runtime for Kubernetes {
     }
 
     async fn work_key(&self, owner: OwnerId) -> Result<WorkKey, Error> {
-        let master = self.signing_keys.work_master().await?;
+        let master = self.work_master.get().await?;
         Ok(WorkKey::derive(&master, owner))
     }
 

@@ -10,6 +10,7 @@ use super::{
     build::{GATEWAY_GROUP, route_resource},
     request::{ApiAction, ApiServer},
     signing_keys::DOOR_KEYS,
+    work_master::WORK_MASTER,
 };
 use crate::{
     error::Error,
@@ -65,7 +66,7 @@ pub const REQUIRED: [PermissionRule; 11] = [
 ];
 
 /// Permissions in the bot's own namespace, for the Secret [`DOOR_KEYS`]. RBAC can't limit `create`
-/// to one name.
+/// to one name. If work is saved, `get` also for the Secret [`WORK_MASTER`].
 pub const REQUIRED_IN_OWN_NAMESPACE: PermissionRule =
     rule("", "secrets", &["create", "get", "update"]);
 
@@ -82,13 +83,18 @@ const fn rule(
 }
 
 /// Returns the missing permissions in the bot's own namespace.
-pub(super) async fn missing_in_own_namespace(server: &ApiServer) -> Result<Vec<String>, Error> {
+pub(super) async fn missing_in_own_namespace(
+    server: &ApiServer,
+    settings: &Settings,
+) -> Result<Vec<String>, Error> {
     let rule = REQUIRED_IN_OWN_NAMESPACE;
     let namespace = server.default_namespace();
-    let asked = rule.verbs.iter().map(|verb| async move {
-        let name = (*verb != "create").then_some(DOOR_KEYS);
+    let of_work = settings.saves_work().then_some(("get", WORK_MASTER));
+    let needed = rule.verbs.iter().map(|verb| (*verb, DOOR_KEYS));
+    let asked = needed.chain(of_work).map(|(verb, secret)| async move {
+        let name = (verb != "create").then_some(secret);
         let allowed = is_allowed(server, namespace, rule, verb, name).await?;
-        Ok((!allowed).then(|| format!("{verb} {} {DOOR_KEYS}", rule.resource)))
+        Ok((!allowed).then(|| format!("{verb} {} {secret}", rule.resource)))
     });
     Ok(try_join_all(asked).await?.into_iter().flatten().collect())
 }
@@ -111,8 +117,7 @@ pub(super) async fn missing_permissions(
     server: &ApiServer,
     settings: &Settings,
 ) -> Result<Vec<String>, Error> {
-    let saves_work = settings.catalogs.iter().any(|it| it.work.is_some());
-    let has_exec = settings.sql.is_some() || saves_work;
+    let has_exec = settings.sql.is_some() || settings.saves_work();
     let needed = needed(settings.routing.kind, has_exec);
     let each = needed.flat_map(|rule| rule.verbs.iter().map(move |verb| (rule, *verb)));
     let namespace = &settings.kubernetes.namespace;

@@ -1,9 +1,6 @@
 //! Signing keys of tickets, in one Secret in the bot's own namespace. The bot creates the Secret at
 //! its first start, and adds a key every 30 days. A door knows only the key that was the newest
 //! when its Pod was created, so the last twelve keys are kept.
-//!
-//! The Secret also has the key from which the keys of people's saved work are derived. It stays the same,
-//! because no older save could be read with another one.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,27 +8,19 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, api::PostParams};
 use parking_lot::{Mutex, MutexGuard};
-use ring::rand::{SecureRandom, SystemRandom};
-use secrecy::zeroize::{Zeroize, Zeroizing};
-use tokio::sync::OnceCell;
+use secrecy::zeroize::Zeroize;
 use uuid::Uuid;
 
 use super::{
     build::{DUCKBOT, MANAGED_BY},
     request::{ApiAction, ApiServer},
 };
-use crate::{door::ticket::SigningKey, error::Error, work::WorkKey};
+use crate::{door::ticket::SigningKey, error::Error};
 
 /// Name of the Secret.
 pub const DOOR_KEYS: &str = "duckbot-door-keys";
 const ROTATION_INTERVAL: TimeDelta = TimeDelta::days(30);
 const MAX_KEYS: usize = 12;
-
-/// Entry with the key of saved work.
-const WORK: &str = "work";
-
-/// Key from which those of people's saved work are derived.
-type WorkMaster = Zeroizing<[u8; WorkKey::BYTES]>;
 
 /// Keys by ID. An ID starts with the date of the key's creation.
 type KeysById = BTreeMap<String, Arc<SigningKey>>;
@@ -42,7 +31,6 @@ pub(super) struct SigningKeys {
     secrets: Api<Secret>,
     namespace: String,
     known: Mutex<KeysById>,
-    work: OnceCell<WorkMaster>,
 }
 
 impl SigningKeys {
@@ -56,7 +44,6 @@ impl SigningKeys {
             secrets: Api::default_namespaced(server.client()),
             namespace: server.default_namespace().to_owned(),
             known: Mutex::default(),
-            work: OnceCell::new(),
         };
         this.newest(now).await?;
         Ok(this)
@@ -101,52 +88,6 @@ impl SigningKeys {
         Ok(self.known().get(id).cloned())
     }
 
-    /// Returns the key from which those of people's saved work are derived. Creates it if there is none.
-    ///
-    /// # Errors
-    /// If it can't be read or stored, or somebody has changed it.
-    pub(super) async fn work_master(&self) -> Result<WorkMaster, Error> {
-        let found = self.work.get_or_try_init(|| self.find_work_master()).await;
-        found.cloned()
-    }
-
-    async fn find_work_master(&self) -> Result<WorkMaster, Error> {
-        let stored = self.read().await?;
-        if let Some(found) = stored.as_ref().and_then(|it| it.data.as_ref()?.get(WORK)) {
-            return self.checked_work_master(found);
-        }
-        let mut master = Zeroizing::new([0; WorkKey::BYTES]);
-        // The random numbers are those of the operating system.
-        let random = SystemRandom::new().fill(&mut *master);
-        random.map_err(|_| self.no_work_master("the system has no random numbers"))?;
-        match self.store(stored, WORK, master.to_vec()).await {
-            Ok(()) => Ok(master),
-            // Another bot stored one first.
-            Err(Error::Exists { .. } | Error::Conflict { .. }) => {
-                let stored = self.read().await?;
-                match stored.as_ref().and_then(|it| it.data.as_ref()?.get(WORK)) {
-                    Some(found) => self.checked_work_master(found),
-                    None => Err(self.no_work_master("it was changed just now")),
-                }
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn checked_work_master(&self, stored: &ByteString) -> Result<WorkMaster, Error> {
-        let bytes = stored.0.as_slice().try_into();
-        // A new one would make all earlier saves unusable, so that is for an admin to decide.
-        let bytes = bytes.map_err(|_| self.no_work_master("its entry `work` has not 32 bytes"))?;
-        Ok(Zeroizing::new(bytes))
-    }
-
-    fn no_work_master(&self, why: &str) -> Error {
-        Error::Unavailable {
-            action: self.action("get").to_string(),
-            why: format!("the Secret {DOOR_KEYS} has no key for saved work: {why}"),
-        }
-    }
-
     async fn read(&self) -> Result<Option<Secret>, Error> {
         let found = self
             .server
@@ -161,26 +102,19 @@ impl SigningKeys {
         Ok(found)
     }
 
-    /// Creates a new key and stores it with the others.
+    /// Creates a new key and stores it with the others. Removes the oldest keys over the limit.
     async fn add(&self, stored: Option<Secret>, now: DateTime<Utc>) -> Result<(), Error> {
         let random = &Uuid::new_v4().simple().to_string()[..8];
         let id = format!("{}-{random}", now.format("%Y-%m-%d"));
         let bytes = SigningKey::generate();
         let key = SigningKey::read(&id, &bytes).expect("a generated key is valid");
-        self.store(stored, &id, bytes).await?;
-        self.known().insert(id, Arc::new(key));
-        Ok(())
-    }
-
-    /// Adds an entry to the stored Secret. Removes the oldest keys over the limit.
-    async fn store(&self, stored: Option<Secret>, id: &str, bytes: Vec<u8>) -> Result<(), Error> {
         let is_first = stored.is_none();
         let mut secret = stored.unwrap_or_default();
         secret.metadata.name = Some(DOOR_KEYS.into());
         let labels = secret.metadata.labels.get_or_insert_default();
         labels.insert(MANAGED_BY.into(), DUCKBOT.into());
         let data = secret.data.get_or_insert_default();
-        data.insert(id.to_owned(), ByteString(bytes));
+        data.insert(id.clone(), ByteString(bytes));
         // Leave alone any entry that is not a signing key.
         let is_ours = |(id, key): &(&String, &ByteString)| SigningKey::read(id, &key.0).is_some();
         let ours: Vec<_> = data
@@ -203,7 +137,9 @@ impl SigningKeys {
         for value in secret.data.iter_mut().flat_map(BTreeMap::values_mut) {
             value.0.zeroize();
         }
-        outcome.map(|_| ())
+        outcome?;
+        self.known().insert(id, Arc::new(key));
+        Ok(())
     }
 
     fn known(&self) -> MutexGuard<'_, KeysById> {

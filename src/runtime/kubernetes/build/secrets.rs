@@ -16,7 +16,7 @@ use crate::{
 pub const REPLY: &str = "reply";
 
 /// Entry with the key of the owner's saved work, in a Secret with credentials.
-pub const WORK_KEY: &str = "work-key";
+pub(super) const WORK_KEY: &str = "work-key";
 
 /// Name of the Secret with the credentials of `session`: its owner's or its own.
 pub fn credentials_secret(session: &Record) -> String {
