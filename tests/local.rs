@@ -132,7 +132,7 @@ async fn not_even_another_program_gets_out_of_a_session() {
 }
 
 /// Opens the UI of a person's only session.
-async fn open_ui(person: &Person) -> UiClient {
+pub async fn open_ui(person: &Person) -> UiClient {
     let link = link_of(&reply_to(person, "/duck open").await, "Open DuckDB");
     let port = link.split(':').nth(2).unwrap().split('/').next().unwrap();
     UiClient::enter(&link, &format!("http://127.0.0.1:{port}")).await

@@ -40,6 +40,10 @@ impl Command for Restore {
         &SPEC
     }
 
+    fn is_for(&self, call: &Call<'_>) -> bool {
+        call.bot.service.saves_work()
+    }
+
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
         let refused = |reply| Ok(Answer::Reply(reply, CallOutcome::Refused));
         let workspace = match start::read_workspace(options) {

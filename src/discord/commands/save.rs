@@ -28,6 +28,10 @@ impl Command for Save {
         &SPEC
     }
 
+    fn is_for(&self, call: &Call<'_>) -> bool {
+        call.bot.service.saves_work()
+    }
+
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
         save(call, options.text(OWN_SESSION.name)).await
     }

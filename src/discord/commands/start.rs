@@ -164,9 +164,14 @@ pub(super) async fn start_after(
 
 /// Starts a session even if the person has one.
 pub(crate) async fn start_another(call: &Call<'_>, options: StartOptions) -> Answered {
+    let request = match options.restore {
+        // A list of saves has a button for each.
+        Restore::Save(number) => RequestId(format!("{}-{number}", call.request.0)),
+        Restore::Latest | Restore::Nothing => call.request.clone(),
+    };
     let ask = StartCall {
         another: true,
-        ..StartCall::new(call.request.clone(), options)
+        ..StartCall::new(request, options)
     };
     start(call, ask).await
 }

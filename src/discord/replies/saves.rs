@@ -51,7 +51,7 @@ pub(crate) fn save_outcome(record: &Record, outcome: Option<&WorkOutcome>) -> (R
                 format!("\nIts last save is of {}.", relative_time(at))
             });
             let text = format!(
-                "**The work of session {name} could not be saved:** {}{last}",
+                "The work of session {name} **could not be saved:** {}{last}",
                 not_saved(failure)
             );
             (with_again(text), false)
