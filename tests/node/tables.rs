@@ -1,6 +1,6 @@
 //! Sessions on the node that read the team's tables.
 
-use discord_loopback::{MessageView, Person};
+use discord_loopback::Person;
 use serde_json::json;
 use test_support::{
     Certificates, Cluster, ForwardProxy, Node, ReservedPort, TestEnv, TlsFront, UiClient, lake,
@@ -131,8 +131,11 @@ async fn each_reads_the_teams_tables_and_keeps_work_with_their_own_credentials()
         .unwrap();
     env.stop_session(&env.ana).await;
     let messages = env.discord.history("#data");
-    let is_saved = |it: &&MessageView| it.content.contains("Your work is saved (1 table, ");
-    assert!(messages.iter().any(|it| is_saved(&it)), "{messages:?}");
+    let says = |text: &str| messages.iter().any(|it| it.content.contains(text));
+    assert!(says(
+        "**Your saved work could not be restored:** the storage refused your S3 keys"
+    ));
+    assert!(says("Your work is saved (1 table, "), "{messages:?}");
     let id = env.ready_session(&env.ana).await;
     let anas = lake_env.ui(&env.ana, &id).await;
     assert_eq!(anas.rows("FROM geese").await, Ok(json!([{"n": 3}])));
