@@ -67,8 +67,6 @@ impl Proxy {
         let config = Cluster::shared().config().await;
         let authority = std::fs::read(Cluster::shared().authority()).unwrap();
         let client = reqwest::Client::builder()
-            // A connection of HTTP/2 can't be upgraded.
-            .http1_only()
             .add_root_certificate(reqwest::Certificate::from_pem(&authority).unwrap())
             .no_proxy()
             // `exec` needs an upgrade, which HTTP/2 does not have.
