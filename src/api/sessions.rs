@@ -248,7 +248,11 @@ fn restore(value: &Value) -> Option<Restore> {
     match value {
         Value::String(text) if text == "latest" => Some(Restore::Latest),
         Value::String(text) if text == "nothing" => Some(Restore::Nothing),
-        Value::Number(number) => number.as_u64()?.try_into().ok().map(Restore::Save),
+        // 3.0 is an integer, too.
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|it| it.fract() == 0.0)?;
+            whole.to_string().parse().ok().map(Restore::Save)
+        }
         _ => None,
     }
 }

@@ -10,9 +10,9 @@ use super::{
     bot::{Bot, InteractionContext},
     commands::{
         self,
-        options::{OWN_SESSION, Options, QUERY_CATALOG},
+        options::{OWN_SESSION, Options, QUERY_CATALOG, WORKSPACE},
         spec::Suggestions,
-        start::{CATALOG, WORKSPACE},
+        start::CATALOG,
     },
     replies::{describe_save, shorten},
     table::clean,

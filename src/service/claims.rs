@@ -65,14 +65,13 @@ impl Service {
         claimed: Arc<Record>,
         unnamed: Option<u8>,
     ) -> Result<Arc<Record>, ServiceError> {
-        if claimed.id != asked.id {
-            // The call that made it does this.
-            return Ok(claimed);
-        }
         let limit = self.settings.sessions.per_user;
         let mine = self.sessions_of(who.id);
-        if is_within_quota(limit, unnamed, &workspaces(&mine)) {
-            audit(who, "started", &claimed.id.to_string());
+        // An earlier call of the same request may have made the record, and may have been cut off.
+        if claimed.was_ready() || is_within_quota(limit, unnamed, &workspaces(&mine)) {
+            if claimed.id == asked.id {
+                audit(who, "started", &claimed.id.to_string());
+            }
             return Ok(claimed);
         }
         // The reconciler may have begun to create parts, so it also removes them. Nothing was announced.

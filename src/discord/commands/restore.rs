@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 
 use super::{
-    options::Options,
+    options::{Options, WORKSPACE, read_workspace},
     spec::{CommandSpec, OptionKind, OptionSpec, Suggestions},
-    start::{self, CATALOG, WORKSPACE},
+    start::{self, CATALOG},
 };
 use crate::{
     discord::{
@@ -46,7 +46,7 @@ impl Command for Restore {
 
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
         let refused = |reply| Ok(Answer::Reply(reply, CallOutcome::Refused));
-        let workspace = match start::read_workspace(options) {
+        let workspace = match read_workspace(options) {
             Ok(workspace) => workspace.unwrap_or_default(),
             Err(reply) => return refused(reply),
         };

@@ -14,7 +14,7 @@ use tracing::debug;
 
 use super::{
     first_form::form_for,
-    options::Options,
+    options::{Options, WORKSPACE, read_workspace},
     spec::{CommandSpec, OptionKind, OptionSpec, Suggestions},
 };
 use crate::{
@@ -31,9 +31,7 @@ use crate::{
     service::{
         Appearance, Rejection, Service, ServiceError, StartOutcome, StartRejection, StartRequest,
     },
-    session::{
-        Observed, OwnerId, Record, RequestId, Restore, SessionId, Stage, Workspace, usual_start,
-    },
+    session::{Observed, OwnerId, Record, RequestId, Restore, SessionId, Stage, usual_start},
 };
 
 const SPEC: CommandSpec = CommandSpec {
@@ -56,12 +54,6 @@ pub(crate) const CATALOG: OptionSpec = OptionSpec {
     name: "catalog",
     summary: "Catalog with the tables to attach",
     kind: OptionKind::Suggested(Suggestions::Catalogs),
-};
-
-pub(crate) const WORKSPACE: OptionSpec = OptionSpec {
-    name: "workspace",
-    summary: "Name of a workspace, to keep work apart, such as sales",
-    kind: OptionKind::Suggested(Suggestions::Workspaces),
 };
 
 const FRESH: OptionSpec = OptionSpec {
@@ -116,15 +108,6 @@ fn read(options: Options<'_>) -> Result<StartOptions, Reply> {
         workspace: read_workspace(options)?,
         restore,
     })
-}
-
-/// Reads the option for a workspace.
-pub(super) fn read_workspace(options: Options<'_>) -> Result<Option<Workspace>, Reply> {
-    let parse = |given: &str| {
-        let parsed = given.trim().parse();
-        parsed.map_err(|why| replies::invalid_workspace(given, &why))
-    };
-    options.text(WORKSPACE.name).map(parse).transpose()
 }
 
 /// One start.
