@@ -47,7 +47,7 @@ const POLICY: Policy = Policy {
 fn record(number: i64, created: DateTime<Utc>) -> Record {
     serde_json::from_value(serde_json::json!({
         "version": RECORD_VERSION, "kind": "session", "id": format!("{number:06x}"), "request": number.to_string(), "owner": "7",
-        "slot": 0, "display_name": "Ana", "size": "small", "catalog": "lake", "channel": "5",
+        "workspace": "main", "display_name": "Ana", "size": "small", "catalog": "lake", "channel": "5",
         "created": created, "credentials": "owner", "credentials_warned": false,
         "ready": created + TimeDelta::seconds(20), "restarts_told": 0, "extended_seconds": 0,
         "announcement": "9", "stage": "running",

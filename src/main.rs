@@ -170,7 +170,10 @@ fn main() -> ExitCode {
                 open,
                 verbose,
             };
-            finish(app::run(|shutdown| app::sandbox::run(options, shutdown)))
+            let limit = app::sandbox::SHUTDOWN_TIMEOUT;
+            finish(app::run_within(limit, |shutdown| {
+                app::sandbox::run(options, shutdown)
+            }))
         }
         Command::Door {
             listen,
@@ -227,7 +230,10 @@ fn serve(config: Option<PathBuf>) -> ExitCode {
         Err(invalid) => return usage_error(&invalid),
     };
     telemetry::start(&settings.log);
-    finish(app::run(|shutdown| app::serve(settings, shutdown)))
+    let limit = app::shutdown_timeout(&settings);
+    finish(app::run_within(limit, |shutdown| {
+        app::serve(settings, shutdown)
+    }))
 }
 
 fn invite(application: &str) -> ExitCode {
@@ -309,6 +315,9 @@ fn duckdb(attached: bool) -> ExitCode {
         Ok(wanted) => wanted,
         Err(mistakes) => return usage_error(&mistakes),
     };
+    // The last save has its own time limit.
+    let saving = wanted.work.as_ref().map(|work| work.deadline);
+    let limit = app::SHUTDOWN_TIMEOUT + saving.unwrap_or_default();
     // Before any thread is started, because only this one and its descendants are confined.
     if let Err(error) = duckdb::confine::confine(&variables) {
         return finish(Err(error));
@@ -319,7 +328,7 @@ fn duckdb(attached: bool) -> ExitCode {
         }
         duckdb::run(wanted, variables, shutdown)
     };
-    match app::run(body) {
+    match app::run_within(limit, body) {
         Ok(code) => ExitCode::from(code),
         Err(error) => finish(Err(error)),
     }

@@ -20,10 +20,13 @@ use crate::{
     error::{Error, new_reference},
     metrics,
     runtime::{LedgerStore, ReplyStore, Runtime, crash_reason, redacted_log, rewrite},
-    service::{Clock, Dependencies, Notifier, audit_replacement, renew, summarize},
+    service::{
+        Clock, Dependencies, Notifier, audit_replacement, describe_work, renew, save_work,
+        summarize,
+    },
     session::{
         Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, Renewal,
-        SessionId, Stage, Step, latest_stop, next_step,
+        SessionId, Stage, Step, WorkOutcome, latest_stop, next_step,
     },
     settings::Settings,
 };
@@ -212,6 +215,10 @@ impl Reconciler {
                 self.notifier
                     .warn_credentials_expire(&seen.record, *expire)
                     .await?;
+                if seen.record.keeps_work {
+                    // With expired credentials, nothing can be saved.
+                    self.save_work(seen).await;
+                }
                 self.runtime
                     .save(seen, &seen.record.with_credentials_warning())
                     .await
@@ -232,6 +239,11 @@ impl Reconciler {
             }
             Step::Resume(why) => self.resume(seen, why).await,
             Step::End(cause) => self.end(seen, cause.clone()).await,
+            Step::SaveWork => {
+                let outcome = self.save_work(seen).await;
+                let saved = seen.record.with_work_outcome(outcome);
+                self.runtime.save(seen, &saved).await
+            }
             Step::Delete(parts) => self.runtime.delete(seen, *parts).await,
             Step::AnnounceEnd(ending) => {
                 self.notifier.announce_end(&seen.record, ending).await?;
@@ -259,6 +271,12 @@ impl Reconciler {
                 Ok(())
             }
         }
+    }
+
+    /// Tells a session to save its work.
+    async fn save_work(&self, seen: &Observed) -> WorkOutcome {
+        let deadline = self.settings.work.deadline;
+        save_work(&*self.runtime, seen, deadline, &self.clock).await
     }
 
     /// Gives a session the credentials that its owner stored while it was not ready. Tells the owner
@@ -366,7 +384,11 @@ impl Reconciler {
                 .report_rescheduling(&seen.record, &rescheduled.incident)
                 .await?;
         }
-        let message = self.notifier.announce_ready(&seen.record, &url).await?;
+        let work = describe_work(&*self.runtime, seen).await;
+        let announced = self
+            .notifier
+            .announce_ready(&seen.record, &url, work.as_ref());
+        let message = announced.await?;
         let restarts = seen.pod.as_ref().map_or(0, |pod| pod.restarts);
         let now = (self.clock)();
         if !seen.record.was_ready() {
@@ -442,6 +464,7 @@ fn step_name(step: &Step) -> &'static str {
         Step::Reschedule(_) => "rescheduling it",
         Step::Resume(_) => "starting it again",
         Step::End(_) => "recording why it ends",
+        Step::SaveWork => "saving its work",
         Step::Delete(_) => "deleting its objects",
         Step::AnnounceEnd(_) => "announcing its end",
         Step::Remove => "removing its record",

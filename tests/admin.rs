@@ -345,10 +345,11 @@ async fn an_alarm_is_a_metric_too() {
     let (mut env, url) = env_with(&[("DUCKBOT_REAPER__LATE", "false")]).await;
     assert_eq!(value(&url, "duckbot_reaper_held_back").await, 0.0);
     env.kill_bot().await;
-    for slot in 0..10 {
-        let id = format!("{:06x}", 0xabc000 + u32::from(slot));
+    for number in 0..10 {
+        let id = format!("{:06x}", 0xabc000 + u32::from(number));
         let long_ago = (chrono::Utc::now() - chrono::TimeDelta::days(9)).to_rfc3339();
-        env.create_record(&id, env.ana.id(), slot, &long_ago).await;
+        env.create_record(&id, env.ana.id(), number, &long_ago)
+            .await;
     }
     let url = start_bot(&mut env).await;
     wait_for_value(&url, "duckbot_reaper_held_back", 1.0).await;

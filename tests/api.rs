@@ -159,7 +159,7 @@ async fn stored_credentials_are_used_by_tokens_that_may() {
 }
 
 #[tokio::test]
-async fn of_fifty_requests_at_once_as_many_get_a_session_as_there_are_slots() {
+async fn of_fifty_requests_at_once_as_many_get_a_session_as_the_quota_allows() {
     let api_env = ApiEnv::start(&[("DUCKBOT_CREDENTIALS__PREFLIGHT", "false")]).await;
     let asked = (0..50).map(|_| api_env.post("/sessions", &api_env.ana, session_request()));
     let answers = join_all(asked).await;
@@ -178,6 +178,35 @@ async fn of_fifty_requests_at_once_as_many_get_a_session_as_there_are_slots() {
     assert_eq!(api_env.env.cluster.documents().await.len(), 2);
     for id in made {
         let path = format!("/sessions/{}", id.as_str().unwrap());
+        assert_eq!(api_env.delete(&path, &api_env.ana).await.0, 204);
+    }
+    api_env.env.assert_nothing_left().await;
+
+    // The names of workspaces don't bound the number of sessions. Some may exclude each other.
+    let asked = (0..20).map(|number| {
+        let mut body = session_request();
+        body["workspace"] = json!(format!("w{}", number / 2));
+        body["restore"] = json!("nothing");
+        api_env.post("/sessions", &api_env.ana, body)
+    });
+    let answers = join_all(asked).await;
+    let (made, rejected): (Vec<_>, Vec<_>) = answers.iter().partition(|(status, _)| *status == 201);
+    assert!(made.len() <= 2, "{made:?}");
+    for (status, body) in rejected {
+        let kind = problem(body);
+        assert!(
+            *status == 409 && ["quota-reached", "workspace-in-use"].contains(&kind),
+            "{body}"
+        );
+    }
+    let documents = async || api_env.env.cluster.documents().await;
+    let kept = wait_until(documents, |all| all.len() == made.len()).await;
+    for (_, body) in made {
+        let same = kept.iter().find(|it| it["id"] == body["session_id"]);
+        assert_eq!(same.expect("the record is kept")["restore"], "nothing");
+        let path = format!("/sessions/{}", body["session_id"].as_str().unwrap());
+        let shown = api_env.get(&path, &api_env.ana).await.1;
+        assert_eq!(Some(&shown["workspace"]), same.map(|it| &it["workspace"]));
         assert_eq!(api_env.delete(&path, &api_env.ana).await.0, 204);
     }
     api_env.env.assert_nothing_left().await;
@@ -219,10 +248,12 @@ async fn the_same_idempotency_key_makes_one_session_and_another_request_with_it_
         CREDENTIALS[0].1.as_bytes()
     );
 
-    let mut larger = session_request();
-    larger["size"] = json!("large");
-    let (status, refused) = post(larger).await;
-    assert_eq!((status, problem(&refused)), (409, "idempotency-key-reused"));
+    for (option, value) in [("size", "large"), ("workspace", "sales")] {
+        let mut other = session_request();
+        other[option] = json!(value);
+        let (status, refused) = post(other).await;
+        assert_eq!((status, problem(&refused)), (409, "idempotency-key-reused"));
+    }
     api_env.assert_clean().await;
 }
 
@@ -261,6 +292,8 @@ async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made
         ("s3_secret", json!("two words")),
         ("size", json!(4)),
         ("username", json!("a\u{92}b")),
+        ("workspace", json!("query-0")),
+        ("restore", json!("oldest")),
     ] {
         wrong[field] = value;
     }
@@ -272,7 +305,17 @@ async fn what_is_wrong_with_a_request_is_said_field_by_field_and_nothing_is_made
         .map(|it| it["field"].as_str().unwrap())
         .collect();
     fields.sort();
-    assert_eq!(fields, ["s3_kay", "s3_secret", "size", "username"]);
+    assert_eq!(
+        fields,
+        [
+            "restore",
+            "s3_kay",
+            "s3_secret",
+            "size",
+            "username",
+            "workspace"
+        ]
+    );
     assert!(leaked_credentials(&body.to_string()).is_empty(), "{body}");
 
     for (change, kind) in [

@@ -91,7 +91,7 @@ async fn what_is_well_is_said_item_by_item() {
             env.cluster.bot
         ),
         "ok    routes: IngressRoute",
-        "ok    records: 0 sessions and query runners, all of version 7",
+        "ok    records: 0 sessions and query runners, all of version 8",
         "/duckui:works (sessions.image): found in its registry",
         "/duckui:private (sessions.door_image): not checked, because its registry requires a login",
         "ok    catalog of lake: ",
@@ -117,8 +117,8 @@ async fn sessions_of_another_record_version_are_named_before_they_are_left_alone
     let mut env = env().await;
     env.variables.remove("DUCKBOT_CATALOGS__POND__ENDPOINT");
     let created = "2026-11-26T12:00:00Z";
-    for (id, slot) in [("977a26", 0), ("51b2c3", 1)] {
-        env.create_record(id, env.ana.id(), slot, created).await;
+    for (id, number) in [("977a26", 0), ("51b2c3", 1)] {
+        env.create_record(id, env.ana.id(), number, created).await;
     }
     let older = env.record_name(&env.ana, 1);
     let cluster = &env.cluster;
@@ -130,7 +130,7 @@ async fn sessions_of_another_record_version_are_named_before_they_are_left_alone
         wrong,
         [format!(
             "WRONG records: 1 of 2 can't be read, so this version leaves their sessions alone (the \
-             first one: it has version 6; this bot reads version 7 only). Run the version that wrote \
+             first one: it has version 6; this bot reads version 8 only). Run the version that wrote \
              them until these sessions have ended, or end them: kubectl delete configmap -n {} {older}",
             cluster.sessions
         )]

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 /// Records of 0.1.0, by stage.
 fn records() -> Vec<Value> {
     let starting = json!({
-        "version": 7, "kind": "session", "id": "977a26", "request": "1042", "owner": "7", "slot": 1,
+        "version": 8, "kind": "session", "id": "977a26", "request": "1042", "owner": "7", "workspace": "sales",
+        "restore": "latest",
         "display_name": "Ana", "size": "small", "catalog": "lake", "channel": "5",
         "created": "2026-11-23T12:00:00Z", "credentials": "owner", "credentials_expire": null,
         "credentials_warned": false, "ready": null, "rescheduled": null, "restarts_told": 0,
@@ -33,7 +34,9 @@ fn records() -> Vec<Value> {
         |ending: Value| with(json!({ "stage": "stopping", "ending": ending, "told": false }));
     vec![
         with(json!({})),
-        with(json!({ "kind": "query_runner", "size": "query runner", "channel": null })),
+        with(
+            json!({ "kind": "query_runner", "workspace": "query-0", "size": "query runner", "channel": null }),
+        ),
         with(json!({
             "stage": "running", "ready": at, "announcement": "9", "credentials_expire": at,
             "credentials_warned": true, "credentials_renewed": at, "credentials_replaced": true,

@@ -320,21 +320,24 @@ async fn two_bots_at_once_do_everything_once() {
     let env = TestEnv::start().await;
     let mut second = Bot::start(&env.variables);
     second.wait_for_log("connected to Discord").await;
-    for name in ["kim", "lou", "mia"] {
+    for (name, options, workspace) in [
+        ("kim", "", "main"),
+        ("lou", "workspace:sales", "sales"),
+        ("mia", "", "main"),
+    ] {
         let person = env.discord.add_person(name, &["analyst"]);
         env.cluster.store_credentials(person.id()).await;
-        let (asked, id) = env.start_session(&person, "").await;
+        let (asked, id) = env.start_session(&person, options).await;
         env.kubelet.mark_ready(&id).await;
         asked
             .until(|reply| reply.content.contains("is ready"))
             .await;
         person.read("#data").await;
-        env.cluster
-            .wait_for_stage(&env.record_name(&person, 0), "running")
-            .await;
+        let record = format!("duckui-{}-{workspace}", person.id());
+        env.cluster.wait_for_stage(&record, "running").await;
         assert_eq!(
             env.cluster.objects().await,
-            env.session_objects(&person, 0, &id)
+            env.workspace_objects(&person, workspace, &id)
         );
 
         let question = env.reply_to(&person, "/duck stop").await;

@@ -9,9 +9,10 @@ use std::{
 
 use discord_loopback::{MessageView, Person, RestFault};
 use duckbot::duckdb::confine;
+use serde_json::json;
 use tempfile::TempDir;
 use test_support::{
-    Bot, LocalEnv, PERMANENT_CREDENTIALS, UiClient, WAIT_TIMEOUT, assert_says, duckdb_pids,
+    Bot, LocalEnv, PERMANENT_CREDENTIALS, UiClient, WAIT_TIMEOUT, assert_says, duckdb_pids, lake,
     leaked_credentials, link_of, session_id_in, tools, wait_until,
 };
 
@@ -62,9 +63,7 @@ async fn credentials_are_in_a_file_that_only_the_bot_reads_and_nowhere_else() {
             assert_eq!(leaked_credentials(&text), [""; 0], "{}", path.display());
         }
     }
-    let link = link_of(&reply_to(&home.ana, "/duck open").await, "Open DuckDB");
-    let port = link.split(':').nth(2).unwrap().split('/').next().unwrap();
-    let ui = UiClient::enter(&link, &format!("http://127.0.0.1:{port}")).await;
+    let ui = open_ui(&home.ana).await;
     for sql in [
         format!("FROM read_text('{}')", file.display()),
         "FROM read_text('/proc/self/environ')".into(),
@@ -129,6 +128,91 @@ async fn not_even_another_program_gets_out_of_a_session() {
     assert_eq!(leaked_credentials(&read), [""; 0]);
     assert!(!outside.path().join(format!("written-{id}")).exists());
     stop_session(&home.ana).await;
+    home.assert_clean().await;
+}
+
+/// Opens the UI of a person's only session.
+pub async fn open_ui(person: &Person) -> UiClient {
+    let link = link_of(&reply_to(person, "/duck open").await, "Open DuckDB");
+    let port = link.split(':').nth(2).unwrap().split('/').next().unwrap();
+    UiClient::enter(&link, &format!("http://127.0.0.1:{port}")).await
+}
+
+#[tokio::test]
+async fn work_is_there_again_after_a_restart_of_the_bot_and_after_a_stop() {
+    const BIRDS: &str = "SELECT name FROM birds";
+    let mut home = LocalEnv::start().await;
+    let (key, secret) = ("AKIAWORKONTHISMACHINE", "a-secret-for-work-on-this-machine");
+    lake().s3.add_key(key, secret);
+    let settings = [
+        ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", lake().s3.url()),
+        ("DUCKBOT_CATALOGS__LAKE__WORK", "s3://lake/duckbot/".into()),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value));
+    home.variables.extend(settings);
+    home.restart_bot().await;
+    let reply = home.try_key_pair(&home.ana, key, secret).await;
+    assert_says(&reply, "Your notebooks and tables are saved with them.");
+
+    ready_session(&home.ana).await;
+    let ui = open_ui(&home.ana).await;
+    ui.run_sql("CREATE TABLE birds AS SELECT 'teal' AS name")
+        .await
+        .unwrap();
+    home.restart_bot().await;
+    let back = home.ana.read("#data").await;
+    assert_says(&back, "Your notebooks and tables are still here.");
+    let teal = json!([{ "name": "teal" }]);
+    assert_eq!(open_ui(&home.ana).await.rows(BIRDS).await, Ok(teal.clone()));
+
+    let question = reply_to(&home.ana, "/duck stop").await;
+    assert_says(&question, "Its notebooks and tables are saved first");
+    let pressed = home.ana.press(&question, "Stop it").await.unwrap();
+    let stopped = pressed
+        .until(|reply| reply.content.contains("is stopped"))
+        .await;
+    assert_says(&stopped, "Your work is saved (1 table, ");
+    assert_eq!(home.leftovers(), [""; 0]);
+
+    let asked = home.ana.run_command("#data", "/duck start").await.unwrap();
+    asked
+        .until(|reply| reply.content.contains("is ready"))
+        .await;
+    assert_says(&home.ana.read("#data").await, " is here: 1 table.");
+    let ui = open_ui(&home.ana).await;
+    assert_eq!(ui.rows(BIRDS).await, Ok(teal));
+
+    ui.run_sql("INSERT INTO birds VALUES ('smew')")
+        .await
+        .unwrap();
+    lake().s3.forget(key);
+    let question = reply_to(&home.ana, "/duck stop").await;
+    let pressed = home.ana.press(&question, "Stop it").await.unwrap();
+    let stopped = pressed
+        .until(|reply| reply.content.contains("is stopped"))
+        .await;
+    assert_says(
+        &stopped,
+        "**The last save failed:** the storage refused your S3 keys",
+    );
+    assert_says(&stopped, "What changed since <t:");
+
+    for (is_known, says) in [
+        (false, "could be deleted: the storage refused your S3 keys"),
+        (true, "Your saved notebooks and tables were deleted ("),
+    ] {
+        if is_known {
+            lake().s3.add_key(key, secret);
+        }
+        let question = reply_to(&home.ana, "/duck forget").await;
+        let pressed = home
+            .ana
+            .press(&question, "Delete saved notebooks and tables");
+        let deleted = pressed.await.unwrap();
+        let deleted = deleted.until(|reply| !reply.content.contains('…')).await;
+        assert_says(&deleted, says);
+        assert_says(&deleted, "Your credentials are still saved.");
+    }
     home.assert_clean().await;
 }
 

@@ -38,6 +38,7 @@ mod runners;
 mod runtimes;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod saves;
 mod secrets;
 mod servers;
 mod session;

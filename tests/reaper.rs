@@ -304,9 +304,9 @@ async fn what_has_lost_its_record_is_removed() {
 }
 
 /// Writes a record of Ana. The reconciler creates the rest.
-async fn create_record(env: &TestEnv, slot: u8, created: String) {
-    let id = format!("{:06x}", 0xabc000 + u32::from(slot));
-    env.create_record(&id, env.ana.id(), slot, &created).await;
+async fn create_record(env: &TestEnv, number: u8, created: String) {
+    let id = format!("{:06x}", 0xabc000 + u32::from(number));
+    env.create_record(&id, env.ana.id(), number, &created).await;
 }
 
 #[tokio::test]
@@ -315,13 +315,13 @@ async fn a_sweep_that_would_stop_most_of_all_stops_none_until_an_admin_says_so()
     let mut env = env_without_bot(&[("DUCKBOT_REAPER__LATE", "false")]).await;
     env.cluster.store_credentials(env.ana.id()).await;
     let quick = env.kubelet.ready_all_pods();
-    for slot in 0..12 {
-        let age = if slot < 8 {
+    for number in 0..12 {
+        let age = if number < 8 {
             TimeDelta::days(9)
         } else {
             TimeDelta::zero()
         };
-        create_record(&env, slot, ago(age)).await;
+        create_record(&env, number, ago(age)).await;
     }
     env.start_bot().await;
     let alarm = env.ada.read("#ops").await;
@@ -606,10 +606,10 @@ async fn credentials_of_a_departed_owner_are_deleted_after_their_sessions() {
     let past = serde_json::from_value(past).unwrap();
     secrets.create(&Default::default(), &past).await.unwrap();
     let quick = env.kubelet.ready_all_pods();
-    for slot in 0..10 {
-        let id = format!("{:06x}", 0xbe0000 + u32::from(slot));
+    for number in 0..10 {
+        let id = format!("{:06x}", 0xbe0000 + u32::from(number));
         let now = ago(TimeDelta::zero());
-        env.create_record(&id, env.ben.id(), slot, &now).await;
+        env.create_record(&id, env.ben.id(), number, &now).await;
     }
     env.discord.leave_guild("ben");
     env.start_bot().await;

@@ -25,11 +25,11 @@ async fn start_runner(env: &TestEnv, line: &str) -> (Interaction, MessageView) {
     (asked, starting)
 }
 
-/// Returns the IDs of all query runners, sorted by slot.
+/// Returns the IDs of all query runners, sorted by name.
 async fn runners(env: &TestEnv) -> Vec<String> {
     let mut all = env.cluster.documents().await;
     all.retain(|it| it["kind"] == "query_runner");
-    all.sort_by_key(|it| it["slot"].as_u64());
+    all.sort_by_key(|it| it["workspace"].to_string());
     let ids = all.iter().map(|it| it["id"].as_str().unwrap().to_owned());
     ids.collect()
 }

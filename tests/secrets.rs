@@ -1,7 +1,10 @@
 //! Credentials are stored in the Secret and appear nowhere else.
 
 use discord_loopback::RestCall;
-use duckbot::door::ticket::{SigningKey, TicketVerifier};
+use duckbot::{
+    door::ticket::{SigningKey, TicketVerifier},
+    work::WorkKey,
+};
 use k8s_openapi::{
     ByteString,
     api::core::v1::{Event, Secret},
@@ -110,8 +113,9 @@ async fn after_a_whole_session_the_credentials_are_in_the_secret_alone() {
 }
 
 #[tokio::test]
-async fn what_opens_doors_is_in_its_secret_alone() {
-    let mut env = TestEnv::start().await;
+async fn what_opens_doors_or_authenticates_work_is_in_its_secret_alone() {
+    let work = ("DUCKBOT_CATALOGS__LAKE__WORK", "s3://lake/duckbot/");
+    let mut env = TestEnv::start_with(&[work]).await;
     let home: Api<Secret> = Api::namespaced(env.cluster.admin.clone(), &env.cluster.bot);
     let stored = async || home.get("duckbot-door-keys").await.unwrap().data.unwrap();
     let keys = stored().await;
@@ -119,6 +123,14 @@ async fn what_opens_doors_is_in_its_secret_alone() {
     env.kill_bot().await;
     env.start_bot().await;
     assert_eq!(stored().await, keys, "a restart must not create a new key");
+
+    // The credentials were stored without a key, as by an earlier version.
+    let master = home.get("duckbot-work-key").await.unwrap().data.unwrap();
+    let master: [u8; 32] = master["key"].0.as_slice().try_into().unwrap();
+    let work_key = WorkKey::derive(&master, env.ana.id().into()).to_hex();
+    let credentials = format!("duckbot-s3-{}", env.ana.id());
+    let credentials = env.cluster.secrets().get(&credentials).await.unwrap();
+    assert_eq!(credentials.data.unwrap()["work-key"].0, work_key.as_bytes());
 
     let reply = env.reply_to(&env.ana, "/duck open").await;
     assert!(reply.ephemeral);
@@ -130,6 +142,14 @@ async fn what_opens_doors_is_in_its_secret_alone() {
         ticket.to_owned(),
         base64.as_str().unwrap().to_owned(),
         format!("{:?}", key.0),
+        format!("{master:?}"),
+        serde_json::to_string(&ByteString(master.to_vec()))
+            .unwrap()
+            .replace('"', ""),
+        serde_json::to_string(&ByteString(work_key.as_bytes().to_vec()))
+            .unwrap()
+            .replace('"', ""),
+        work_key.to_string(),
     ];
     let all = Default::default();
     let pods = env.cluster.pods().list(&all).await.unwrap();

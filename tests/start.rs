@@ -204,7 +204,7 @@ async fn one_that_runs_already_is_offered_first_and_another_up_to_the_quota() {
     }
     // The old button can still be pressed, and starts nothing twice.
     let pressed = env.ana.press(&offer, "Start another").await.unwrap();
-    let again = format!("Session `{second}` is ready.");
+    let again = format!("Session `{second}` in **main-2** is ready.");
     assert_says(&pressed.reply().await, &again);
     env.assert_clean().await;
 }
@@ -286,7 +286,70 @@ async fn start_another_pressed_twice_starts_one() {
 }
 
 #[tokio::test]
-async fn a_slot_of_a_larger_quota_still_counts() {
+async fn a_named_workspace_is_started_besides_others_and_only_once() {
+    let env = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
+    let first = env.ready_session(&env.ana).await;
+    let line = "/duck start workspace:sales size:large";
+    let asked = join_all((0..2).map(|_| env.ana.run_command("#data", line))).await;
+    let replies = join_all(asked.iter().map(|asked| asked.as_ref().unwrap().reply())).await;
+    let is_refused = |it: &&MessageView| it.content.contains("workspace **sales** is open in");
+    let (refused, started): (Vec<_>, Vec<_>) = replies.iter().partition(is_refused);
+    let ([refused], [started]) = (&refused[..], &started[..]) else {
+        panic!("{replies:?}")
+    };
+    let second = session_id_in(&started.content);
+    assert_says(
+        started,
+        &format!("Starting session `{second}` in **sales** (large, `lake`)"),
+    );
+    assert_says(refused, &format!("is open in session `{second}`."));
+    env.kubelet.mark_ready(&second).await;
+    let announced = env.ana.read("#data").await;
+    assert_says(&announced, &format!("Session `{second}` in **sales** ("));
+    env.ana.press(refused, "Open").await.unwrap().reply().await;
+
+    let list = env.reply_to(&env.ana, "/duck list").await;
+    assert_says(&list, &format!("- `{first}` of"));
+    assert_says(&list, &format!("- `{second}` in **sales** of"));
+    let suggested = env.ana.complete("#data", "/duck start workspace:sa");
+    let (label, value) = &suggested.await.unwrap()[0];
+    assert!(label.starts_with(&format!("sales (session {second}, ")) && value == "sales");
+    let fresh = "/duck start workspace:sales fresh:true";
+    let open = env.reply_to(&env.ana, fresh).await;
+    assert_says(
+        &open,
+        "To start it without saved work, first stop that session.",
+    );
+    let invalid = env.reply_to(&env.ana, "/duck start workspace:Sales").await;
+    assert_says(&invalid, "`Sales` can't be the name of a workspace: ");
+
+    // While the session stops, a start of its workspace waits.
+    let stop = format!("/duck stop session:{second}");
+    let question = env.reply_to(&env.ana, &stop).await;
+    let pressed = env.ana.press(&question, "Stop it").await.unwrap();
+    let stopping = |it: &MessageView| it.content.contains("stop");
+    pressed.until(stopping).await;
+    let again = env.ana.run_command("#data", fresh).await.unwrap();
+    let third = again
+        .until(|it| it.content.contains("Starting session"))
+        .await;
+    let third = session_id_in(&third.content);
+    let record = format!("duckui-{}-sales", env.ana.id());
+    env.kubelet.mark_ready(&third).await;
+    env.cluster.wait_for_stage(&record, "running").await;
+    let documents = env.cluster.documents().await;
+    let restores = documents
+        .iter()
+        .map(|it| (&it["workspace"], &it["restore"]));
+    let mut restores: Vec<_> = restores.map(|it| format!("{} {}", it.0, it.1)).collect();
+    restores.sort();
+    assert_eq!(restores, ["\"main\" \"latest\"", "\"sales\" \"nothing\""]);
+    env.mark_all_read().await;
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_session_that_a_larger_quota_allowed_still_counts() {
     let mut env = TestEnv::start_with(&[("DUCKBOT_SESSIONS__PER_USER", "3")]).await;
     env.cluster.store_credentials(env.ana.id()).await;
     let mut started = Vec::new();
@@ -317,7 +380,7 @@ async fn a_slot_of_a_larger_quota_still_counts() {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_read_occupies_its_slot_and_is_in_the_log() {
+async fn a_record_that_cannot_be_read_occupies_its_workspace_and_is_in_the_log() {
     let env = TestEnv::start().await;
     env.cluster.store_credentials(env.ana.id()).await;
     let name = env.record_name(&env.ana, 0);

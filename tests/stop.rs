@@ -230,10 +230,10 @@ async fn with_two_sessions_each_command_offers_both_and_the_list_has_buttons() {
             &which,
             &format!("You have 2 sessions. Which one do you want to {question}?"),
         );
-        for id in [&first, &second] {
-            assert_says(&which, &format!("\n- `{id}` of <@"));
-        }
-        let pressed = env.ana.press(&which, &second).await.unwrap();
+        assert_says(&which, &format!("\n- `{first}` of <@"));
+        assert_says(&which, &format!("\n- `{second}` in **main-2** of <@"));
+        let label = format!("{second} in main-2");
+        let pressed = env.ana.press(&which, &label).await.unwrap();
         let said = pressed.until(|it| it.content.contains(answer)).await;
         assert_says(&said, &second);
     }

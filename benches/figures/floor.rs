@@ -61,7 +61,7 @@ impl Floor {
         let id = SessionId::from_uuid(uuid::Uuid::new_v4());
         let record: Record = serde_json::from_value(json!({
             "version": RECORD_VERSION, "kind": "session", "id": id, "request": uuid::Uuid::new_v4().simple().to_string(),
-            "owner": owner.to_string(), "slot": 0, "display_name": "ana", "size": "small",
+            "owner": owner.to_string(), "workspace": "main", "display_name": "ana", "size": "small",
             "catalog": "lake", "channel": "5", "created": chrono::Utc::now(),
             "credentials": credentials, "credentials_warned": false, "restarts_told": 0,
             "extended_seconds": 0, "stage": "starting",

@@ -1,7 +1,7 @@
 //! Settings files.
 
 use chrono::TimeDelta;
-use duckbot::discord::buttons::Button;
+use duckbot::discord::{buttons::Button, start_options::StartOptions};
 use duckbot::settings::{MAX_NAME_BYTES, Settings};
 use secrecy::ExposeSecret;
 use std::collections::HashMap;
@@ -83,8 +83,11 @@ fn assert_usable(settings: &Settings) {
         let button = Button::Retry {
             session: "977a26".parse().expect("the ID is valid"),
             owner: u64::MAX.into(),
-            size: name.clone(),
-            catalog: name.clone(),
+            options: StartOptions {
+                size: Some(name.clone()),
+                catalog: Some(name.clone()),
+                ..StartOptions::default()
+            },
         };
         let id = button.custom_id();
         assert!(id.len() <= 100 && Button::from_custom_id(&id) == Some(button));

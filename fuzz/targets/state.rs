@@ -43,7 +43,8 @@ pub fn limits() -> Limits {
 /// Record of a running session, created at time 0.
 pub fn record() -> Record {
     let text = r#"{
-        "version": 7, "kind": "session", "id": "977a26", "request": "1042", "owner": "7", "slot": 0,
+        "version": 8, "kind": "session", "id": "977a26", "request": "1042", "owner": "7",
+        "workspace": "main",
         "display_name": "Ana", "size": "small", "catalog": "lake", "channel": "5",
         "created": "2027-01-15T08:00:00Z", "credentials": "owner",
         "credentials_expire": null, "credentials_warned": false, "restarts_told": 0, "extended_seconds": 0,

@@ -86,9 +86,14 @@ impl Body {
         self.errors.iter().any(|error| error.field == field)
     }
 
+    /// Takes a value of any type.
+    pub fn take(&mut self, field: &str) -> Option<Value> {
+        self.fields.remove(field)
+    }
+
     /// Takes a string.
     pub fn text(&mut self, field: &str) -> Option<String> {
-        match self.fields.remove(field)? {
+        match self.take(field)? {
             Value::String(text) => Some(text),
             _ => {
                 self.reject_field(field, "must be a string");
@@ -107,7 +112,7 @@ impl Body {
 
     /// Takes a boolean. A missing field is false.
     pub fn flag(&mut self, field: &str) -> bool {
-        match self.fields.remove(field) {
+        match self.take(field) {
             None => false,
             Some(Value::Bool(yes)) => yes,
             Some(_) => {

@@ -25,6 +25,7 @@ pub(super) fn session_document(api: &Api, watched: &TrackedSession) -> Value {
         "username": record.display_name,
         "size": record.size,
         "catalog": record.catalog,
+        "workspace": record.workspace,
         "phase": seen.phase(),
         "query_runs": watched.usage == Usage::Busy,
         "created": record.created,

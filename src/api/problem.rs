@@ -46,8 +46,10 @@ pub enum ProblemType {
     Misconfigured,
     /// The owner has stored no credentials, or they have expired.
     NoStoredCredentials,
-    /// The owner has no free slot.
+    /// The owner has as many sessions as allowed.
     QuotaReached,
+    /// The owner has a session in this workspace.
+    WorkspaceInUse,
     /// The session can't be opened yet.
     NotReady,
     /// The session can't be opened any more: the bot has lost its signing key.
@@ -103,6 +105,7 @@ impl ProblemType {
                 S::CONFLICT,
             ),
             Self::QuotaReached => ("quota-reached", "Quota reached", S::CONFLICT),
+            Self::WorkspaceInUse => ("workspace-in-use", "Workspace in use", S::CONFLICT),
             Self::NotReady => ("not-ready", "Not ready", S::CONFLICT),
             Self::NoSigningKey => ("no-key", "Signing key is gone", S::CONFLICT),
             Self::ExtensionLimitReached => ("no-more-time", "No more time", S::CONFLICT),

@@ -25,7 +25,7 @@ use crate::{
     service::{
         LookupRejection, Requester, SessionAction, StartOutcome, StartRequest, displayable_name,
     },
-    session::{Record, RequestId, sha256_hex},
+    session::{InvalidId, Record, RequestId, Restore, Workspace, sha256_hex},
     settings::duration,
 };
 
@@ -121,6 +121,8 @@ async fn create_session(
         channel: api.settings.channel,
         size: asked.size,
         catalog: asked.catalog,
+        workspace: asked.workspace,
+        restore: asked.restore,
         another: true,
         exact: true,
     };
@@ -145,6 +147,8 @@ pub struct CreateSession {
     pub size: Option<String>,
     /// Name or URL of a catalog.
     pub catalog: Option<String>,
+    pub workspace: Option<Workspace>,
+    pub restore: Restore,
     /// Credentials of the session. `None` to use the owner's stored credentials.
     pub credentials: Option<Credentials>,
 }
@@ -168,6 +172,19 @@ pub fn parse_create_session(mut body: Body) -> Result<CreateSession, Problem> {
     }
     let size = body.text("size");
     let catalog = body.text("catalog");
+    let workspace = body.text("workspace").and_then(|name| {
+        let invalid = |why: InvalidId| {
+            body.reject_field("workspace", format!("is not a name for a workspace: {why}"));
+        };
+        name.parse().map_err(invalid).ok()
+    });
+    let restore = body.take("restore").map_or(Some(Restore::Latest), |value| {
+        let restore = restore(&value);
+        if restore.is_none() {
+            body.reject_field("restore", "must be latest, nothing or the number of a save");
+        }
+        restore
+    });
     let uses_stored = body.flag("use_stored_credentials");
     let mut values = CredentialField::ALL.map(|field| {
         let name = json_field(field);
@@ -220,8 +237,24 @@ pub fn parse_create_session(mut body: Body) -> Result<CreateSession, Problem> {
         username,
         size,
         catalog,
+        workspace,
+        restore: restore.unwrap_or_default(),
         credentials: Credentials::from_values(take, |_| None),
     })
+}
+
+/// Parses what to restore.
+fn restore(value: &Value) -> Option<Restore> {
+    match value {
+        Value::String(text) if text == "latest" => Some(Restore::Latest),
+        Value::String(text) if text == "nothing" => Some(Restore::Nothing),
+        // 3.0 is an integer, too.
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|it| it.fract() == 0.0)?;
+            whole.to_string().parse().ok().map(Restore::Save)
+        }
+        _ => None,
+    }
 }
 
 /// JSON name of a field.

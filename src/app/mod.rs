@@ -32,7 +32,10 @@ use crate::{
 };
 
 /// Maximum time to finish after SIGTERM or SIGINT.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Time that sessions on this machine have to end after their last save.
+const AFTER_SAVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Runs `body` until it ends. SIGTERM and SIGINT cancel its token. Then `body` has
 /// `SHUTDOWN_TIMEOUT` to finish; otherwise it is dropped, and the result is `T::default()`.
@@ -40,6 +43,17 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 /// # Errors
 /// If `body` fails, or the process can't be prepared to run it.
 pub fn run<T: Default, F: Future<Output = anyhow::Result<T>>>(
+    body: impl FnOnce(CancellationToken) -> F,
+) -> anyhow::Result<T> {
+    run_within(SHUTDOWN_TIMEOUT, body)
+}
+
+/// Like [`run`], with another time for `body` to finish after a signal.
+///
+/// # Errors
+/// Same as [`run`].
+pub fn run_within<T: Default, F: Future<Output = anyhow::Result<T>>>(
+    limit: Duration,
     body: impl FnOnce(CancellationToken) -> F,
 ) -> anyhow::Result<T> {
     // kube and serenity both use rustls and share one crypto provider. An error means that a
@@ -51,7 +65,7 @@ pub fn run<T: Default, F: Future<Output = anyhow::Result<T>>>(
         .set(1, 1)
         .context("can't turn off core dumps")?;
     let shutdown = CancellationToken::new();
-    block_on(&shutdown, async {
+    block_on(&shutdown, limit, async {
         let mut terminate = signal(SignalKind::terminate()).context("can't handle signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("can't handle signals")?;
         let signalled = async {
@@ -71,13 +85,24 @@ pub fn run<T: Default, F: Future<Output = anyhow::Result<T>>>(
     })
 }
 
-/// Runs `body` in an async runtime of its own until it ends, or until `SHUTDOWN_TIMEOUT` after
+/// Returns the time that a bot with these settings has to finish after a signal. Sessions on this machine
+/// end with it, and save their work first.
+pub fn shutdown_timeout(settings: &Settings) -> Duration {
+    if settings.local.is_some() && settings.saves_work() {
+        SHUTDOWN_TIMEOUT + settings.work.deadline + AFTER_SAVE_TIMEOUT
+    } else {
+        SHUTDOWN_TIMEOUT
+    }
+}
+
+/// Runs `body` in an async runtime of its own until it ends, or until `limit` after
 /// `shutdown`. Then drops everything that still runs, including the tasks that it spawned.
 ///
 /// # Errors
 /// If `body` fails, or the runtime can't be started.
 fn block_on<T: Default>(
     shutdown: &CancellationToken,
+    limit: Duration,
     body: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Runtime::new().context("can't start the async runtime")?;
@@ -88,7 +113,7 @@ fn block_on<T: Default>(
             () = shutdown.cancelled() => {}
         }
         // Work that does not end in time is dropped. The next start continues from the records.
-        tokio::time::timeout(SHUTDOWN_TIMEOUT, body)
+        tokio::time::timeout(limit, body)
             .await
             .unwrap_or(Ok(T::default()))
     });
@@ -178,17 +203,29 @@ async fn serve_with(
         }
         outcome
     };
-    let (outcome, watched, asked, (), ()) = tokio::join!(
-        chat,
-        admin,
-        api,
-        reconciler.run(shutdown.clone()),
-        reaper.run(shutdown.clone()),
-    );
+    let parts = async {
+        let (outcome, watched, asked, (), ()) = tokio::join!(
+            chat,
+            admin,
+            api,
+            reconciler.run(shutdown.clone()),
+            reaper.run(shutdown.clone()),
+        );
+        outcome.and(watched).and(asked)
+    };
+    let late = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
+    };
+    let outcome = tokio::select! {
+        outcome = parts => outcome,
+        // What still runs must not keep sessions on this machine from saving their work.
+        () = late => Ok(()),
+    };
     if let Some(local) = local {
         local.end().await;
     }
-    outcome.and(watched).and(asked)
+    outcome
 }
 
 /// The runtime of sessions, and the stores that belong to it.

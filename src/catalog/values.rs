@@ -7,8 +7,8 @@ use reqwest::Url;
 /// Maximum length of the name of a size or a catalog. Discord limits a button's custom ID to 100
 /// characters, which must hold two such names, two IDs and the name of the button.
 pub const MAX_NAME_BYTES: usize = 28;
-/// Names that DuckDB gives to databases of its own, or reserves.
-const RESERVED_NAMES: [&str; 4] = ["main", "memory", "system", "temp"];
+/// Names that DuckDB gives to databases of its own, or reserves, and the one of a session's database.
+const RESERVED_NAMES: [&str; 5] = ["main", "memory", "system", "temp", "work"];
 
 /// Error of a value: the rest of a sentence that begins with the value's name.
 pub type ValueError = &'static str;
@@ -44,8 +44,8 @@ pub fn catalog_name(text: &str) -> Result<String, ValueError> {
     let name = short_name(text)?;
     if RESERVED_NAMES.contains(&text) {
         return Err(
-            "is the name of a database of DuckDB itself (main, memory, system, temp), so no session \
-             could attach the catalog; choose another name",
+            "is the name of a database that each session has already (main, memory, system, temp, \
+             work), so no session could attach the catalog; choose another name",
         );
     }
     Ok(name)

@@ -4,10 +4,12 @@
 
 use chart::Choice;
 
-use super::{access::Access, file_format::FileFormat, forms::Form, goals::Goal};
+use super::{
+    access::Access, file_format::FileFormat, forms::Form, goals::Goal, start_options::StartOptions,
+};
 use crate::{
     history::QueryId,
-    session::{OwnerId, SessionId},
+    session::{OwnerId, Record, SessionId},
 };
 
 /// Button of one of the bot's messages. Its custom ID holds all its data, so it works after a
@@ -27,27 +29,22 @@ pub enum Button {
         /// True to also stop the sessions that use them.
         stop: bool,
     },
+    /// Deletes all saved work.
+    ForgetWork,
     /// Keeps the stored credentials.
     KeepCredentials,
     /// Restarts the sessions that use old credentials.
     Restart,
     /// Starts another session.
-    StartAnother {
-        /// Name of a size.
-        size: Option<String>,
-        /// Name of a catalog.
-        catalog: Option<String>,
-    },
-    /// Starts a session like a failed one.
+    StartAnother(StartOptions),
+    /// Starts a session like a failed one. See [`Button::retry`].
     Retry {
         /// ID of the failed session.
         session: SessionId,
         /// Owner of the failed session. Nobody else may press the button.
         owner: OwnerId,
-        /// Name of a size.
-        size: String,
-        /// Name of a catalog.
-        catalog: String,
+        /// Without a workspace, the session gets `main`.
+        options: StartOptions,
     },
     /// Opens a session for its owner.
     Open(SessionId),
@@ -63,6 +60,8 @@ pub enum Button {
     Log(SessionId),
     /// Shows statistics of a table, whose name is as in SQL. See [`Button::statistics`].
     Statistics(SessionId, String),
+    /// Saves the work of a session.
+    Save(SessionId),
     /// Gives a session more time.
     Extend(SessionId),
     /// Gives a session this many seconds more.
@@ -151,8 +150,28 @@ const MAX_ID_CHARS: usize = 100;
 impl Button {
     /// Button for statistics of a table. Returns `None` if the table's name is too long for one.
     pub fn statistics(session: &SessionId, table: &str) -> Option<Self> {
-        let button = Self::Statistics(session.clone(), table.to_owned());
-        (button.custom_id().chars().count() <= MAX_ID_CHARS).then_some(button)
+        Self::Statistics(session.clone(), table.to_owned()).if_it_fits()
+    }
+
+    /// Button that starts a session like this one, with another size. Returns `None` if the names of its
+    /// size, catalog and workspace are too long for one.
+    pub fn retry(record: &Record, size: &str) -> Option<Self> {
+        let workspace = Some(record.workspace.clone()).filter(|it| !it.is_main());
+        let button = Self::Retry {
+            session: record.id.clone(),
+            owner: record.owner,
+            options: StartOptions {
+                size: Some(size.to_owned()),
+                catalog: Some(record.catalog.clone()),
+                workspace,
+                restore: record.next_restore(),
+            },
+        };
+        button.if_it_fits()
+    }
+
+    fn if_it_fits(self) -> Option<Self> {
+        (self.custom_id().chars().count() <= MAX_ID_CHARS).then_some(self)
     }
 
     /// Custom ID of the button, which Discord sends back. At most 100 characters.
@@ -165,17 +184,15 @@ impl Button {
             Self::AskToForget => "duckbot:ask-to-forget".into(),
             Self::Forget { stop: true } => "duckbot:forget:stop".into(),
             Self::Forget { stop: false } => "duckbot:forget:only".into(),
+            Self::ForgetWork => "duckbot:forget:work".into(),
             Self::KeepCredentials => "duckbot:keep-keys".into(),
             Self::Restart => "duckbot:restart".into(),
-            Self::StartAnother { size, catalog } => {
-                format!("duckbot:start:{}:{}", or_empty(size), or_empty(catalog))
-            }
+            Self::StartAnother(options) => format!("duckbot:start:{}", options.id()),
             Self::Retry {
                 session,
                 owner,
-                size,
-                catalog,
-            } => format!("duckbot:retry:{session}:{owner}:{size}:{catalog}"),
+                options,
+            } => format!("duckbot:retry:{session}:{owner}:{}", options.id()),
             Self::Open(id) => format!("duckbot:open:{id}"),
             Self::Status(id) => format!("duckbot:status:{id}"),
             Self::AskToStop(id) => format!("duckbot:ask-to-stop:{id}"),
@@ -183,6 +200,7 @@ impl Button {
             Self::Keep(id) => format!("duckbot:keep:{id}"),
             Self::Log(id) => format!("duckbot:log:{id}"),
             Self::Statistics(id, table) => format!("{STATISTICS_PREFIX}{id}:{table}"),
+            Self::Save(id) => format!("duckbot:save:{id}"),
             Self::Extend(id) => format!("duckbot:extend:{id}"),
             Self::ExtendBy(id, seconds) => format!("duckbot:extend-by:{id}:{seconds}"),
             Self::StopNow(id) => format!("duckbot:stop-now:{id}"),
@@ -230,17 +248,16 @@ impl Button {
             ["duckbot", "ask-to-forget"] => Some(Self::AskToForget),
             ["duckbot", "forget", "stop"] => Some(Self::Forget { stop: true }),
             ["duckbot", "forget", "only"] => Some(Self::Forget { stop: false }),
+            ["duckbot", "forget", "work"] => Some(Self::ForgetWork),
             ["duckbot", "keep-keys"] => Some(Self::KeepCredentials),
             ["duckbot", "restart"] => Some(Self::Restart),
-            ["duckbot", "start", size, catalog] => Some(Self::StartAnother {
-                size: non_empty(size),
-                catalog: non_empty(catalog),
-            }),
-            ["duckbot", "retry", session, owner, size, catalog] => Some(Self::Retry {
+            ["duckbot", "start", ref options @ ..] => {
+                StartOptions::parse(&options.join(":")).map(Self::StartAnother)
+            }
+            ["duckbot", "retry", session, owner, ref options @ ..] => Some(Self::Retry {
                 session: session.parse().ok()?,
                 owner: owner.parse().ok()?,
-                size: size.to_owned(),
-                catalog: catalog.to_owned(),
+                options: StartOptions::parse(&options.join(":"))?,
             }),
             ["duckbot", "open", id] => Some(Self::Open(id.parse().ok()?)),
             ["duckbot", "status", id] => Some(Self::Status(id.parse().ok()?)),
@@ -248,6 +265,7 @@ impl Button {
             ["duckbot", "stop", id] => Some(Self::Stop(id.parse().ok()?)),
             ["duckbot", "keep", id] => Some(Self::Keep(id.parse().ok()?)),
             ["duckbot", "log", id] => Some(Self::Log(id.parse().ok()?)),
+            ["duckbot", "save", id] => Some(Self::Save(id.parse().ok()?)),
             ["duckbot", "extend", id] => Some(Self::Extend(id.parse().ok()?)),
             ["duckbot", "extend-by", id, seconds] => {
                 Some(Self::ExtendBy(id.parse().ok()?, seconds.parse().ok()?))
@@ -310,7 +328,7 @@ impl Button {
     pub(super) fn has_separate_reply(&self) -> bool {
         match self {
             Self::Retry { .. }
-            | Self::StartAnother { .. }
+            | Self::StartAnother(_)
             | Self::Open(_)
             | Self::AskToStop(_)
             | Self::Log(_)
@@ -328,9 +346,11 @@ impl Button {
             | Self::CheckCredentials(_)
             | Self::AskToForget
             | Self::Forget { .. }
+            | Self::ForgetWork
             | Self::KeepCredentials
             | Self::Restart
             | Self::Status(_)
+            | Self::Save(_)
             | Self::Stop(_)
             | Self::Keep(_)
             | Self::Reap(_)
@@ -348,6 +368,7 @@ impl Button {
             // The same rule as for `/duck forget` and `/duck history`.
             Self::AskToForget
             | Self::Forget { .. }
+            | Self::ForgetWork
             | Self::KeepCredentials
             | Self::ShowPastQuery(_)
             | Self::DeleteHistory => Access::Everybody,
@@ -355,7 +376,7 @@ impl Button {
             | Self::OpenFormFor(_)
             | Self::CheckCredentials(_)
             | Self::Restart
-            | Self::StartAnother { .. }
+            | Self::StartAnother(_)
             | Self::Retry { .. }
             | Self::Open(_)
             | Self::Status(_)
@@ -364,6 +385,7 @@ impl Button {
             | Self::Keep(_)
             | Self::Log(_)
             | Self::Statistics(..)
+            | Self::Save(_)
             | Self::Extend(_)
             | Self::ExtendBy(..)
             | Self::StopNow(_)
@@ -387,7 +409,19 @@ fn non_empty(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::MAX_NAME_BYTES;
+    use crate::{
+        session::{Restore, starting},
+        settings::MAX_NAME_BYTES,
+    };
+
+    fn longest() -> StartOptions {
+        StartOptions {
+            size: Some("n".repeat(MAX_NAME_BYTES)),
+            catalog: Some("n".repeat(MAX_NAME_BYTES)),
+            workspace: Some("w".repeat(20).parse().expect("a name")),
+            restore: Restore::Nothing,
+        }
+    }
 
     #[test]
     fn a_button_is_read_back_from_its_id() {
@@ -396,29 +430,24 @@ mod tests {
         for button in [
             Button::OpenForm(None),
             Button::OpenForm(name()),
-            Button::OpenFormFor(Goal::Start {
-                size: name(),
-                catalog: name(),
-            }),
+            Button::OpenFormFor(Goal::Start(longest())),
             Button::CheckCredentials(name()),
             Button::AskToForget,
             Button::Forget { stop: true },
             Button::Forget { stop: false },
+            Button::ForgetWork,
             Button::KeepCredentials,
             Button::Restart,
-            Button::StartAnother {
-                size: name(),
-                catalog: name(),
-            },
-            Button::StartAnother {
-                size: None,
-                catalog: None,
-            },
+            Button::StartAnother(longest()),
+            Button::StartAnother(StartOptions::default()),
             Button::Retry {
                 session: id.clone(),
                 owner: u64::MAX.into(),
-                size: "n".repeat(MAX_NAME_BYTES),
-                catalog: "n".repeat(MAX_NAME_BYTES),
+                options: StartOptions {
+                    workspace: None,
+                    restore: Restore::Latest,
+                    ..longest()
+                },
             },
             Button::Open(id.clone()),
             Button::Status(id.clone()),
@@ -427,6 +456,7 @@ mod tests {
             Button::Keep(id.clone()),
             Button::Log(id.clone()),
             Button::Statistics(id.clone(), "\"a:b\".places".into()),
+            Button::Save(id.clone()),
             Button::Extend(id.clone()),
             Button::ExtendBy(id.clone(), i64::MAX),
             Button::StopNow(id.clone()),
@@ -485,6 +515,27 @@ mod tests {
         let id: SessionId = "977a26".parse().expect("a valid ID");
         assert!(Button::statistics(&id, "pond.sightings").is_some());
         assert!(Button::statistics(&id, &"é".repeat(80)).is_none());
+    }
+
+    #[test]
+    fn a_session_is_retried_in_its_workspace_if_all_names_fit() {
+        let mut record = Record {
+            workspace: "sales".parse().expect("a name"),
+            ..starting()
+        };
+        let id = |record: &Record| Button::retry(record, &record.size).map(|it| it.custom_id());
+        assert_eq!(
+            id(&record).as_deref(),
+            Some("duckbot:retry:977a26:7:small:lake:sales:")
+        );
+        assert_eq!(
+            id(&starting()).as_deref(),
+            Some("duckbot:retry:977a26:7:small:lake")
+        );
+        record.owner = u64::MAX.into();
+        record.size = "n".repeat(MAX_NAME_BYTES);
+        record.catalog = "n".repeat(MAX_NAME_BYTES);
+        assert_eq!(id(&record), None);
     }
 
     #[test]

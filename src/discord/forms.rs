@@ -248,7 +248,7 @@ mod tests {
     use chart::Kind;
 
     use super::*;
-    use crate::settings::MAX_NAME_BYTES;
+    use crate::{discord::start_options::StartOptions, settings::MAX_NAME_BYTES};
 
     #[test]
     fn query_options_are_read_back_from_the_forms_id() {
@@ -292,10 +292,10 @@ mod tests {
         assert_eq!(earlier("duckbot:sql:share:977a26"), Some(expected));
         let other = Form::Credentials(Some("lake".into()));
         assert_eq!(Form::from_custom_id(&other.custom_id()), Some(other));
-        let start = Form::CredentialsFor(Goal::Start {
-            size: None,
+        let start = Form::CredentialsFor(Goal::Start(StartOptions {
             catalog: Some("n".repeat(MAX_NAME_BYTES)),
-        });
+            ..StartOptions::default()
+        }));
         assert_eq!(Form::from_custom_id(&start.custom_id()), Some(start));
     }
 }

@@ -2,25 +2,22 @@
 //!
 //! A goal is part of the custom IDs of a form and of a button, so it survives a restart.
 
-use super::{charts::WantedChart, file_format::FileFormat};
+use super::{charts::WantedChart, file_format::FileFormat, start_options::StartOptions};
 use crate::history::QueryId;
 
 /// Maximum length of a custom ID.
 const MAX_ID_CHARS: usize = 100;
 const PREFIX: &str = "duckbot:";
 const BUTTON: &str = "-form:";
-const FORM: &str = "-credentials:";
+const FORM: &str = "-keys:";
+/// Same as [`FORM`] in earlier versions. The names of a size, a catalog and a workspace do not fit after it.
+const OLD_FORM: &str = "-credentials:";
 
 /// Request of a person, to go on with once they have entered credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Goal {
     /// Start a session.
-    Start {
-        /// Name of a size.
-        size: Option<String>,
-        /// Name of a catalog.
-        catalog: Option<String>,
-    },
+    Start(StartOptions),
     /// Run a query.
     Query {
         /// Query in the person's history. `None`: the message with the button shows it whole.
@@ -67,7 +64,7 @@ impl Goal {
     /// Returns the catalog that needs the credentials. `None` for the default catalog.
     pub fn catalog(&self) -> Option<&str> {
         match self {
-            Self::Start { catalog, .. }
+            Self::Start(StartOptions { catalog, .. })
             | Self::Query { catalog, .. }
             | Self::Tables { catalog, .. }
             | Self::Describe { catalog, .. } => catalog.as_deref(),
@@ -76,9 +73,7 @@ impl Goal {
 
     fn id(&self, part: &str) -> String {
         let (kind, first, rest) = match self {
-            Self::Start { size, catalog } => {
-                ("start", or_empty(size), or_empty(catalog).to_owned())
-            }
+            Self::Start(options) => return format!("{PREFIX}start{part}{}", options.id()),
             Self::Query {
                 stored,
                 catalog,
@@ -108,17 +103,16 @@ impl Goal {
 
     /// Parses the custom ID of a form. Returns `None` if this version has no such goal.
     pub fn from_form_id(text: &str) -> Option<Self> {
-        Self::parse(text, FORM)
+        Self::parse(text, FORM).or_else(|| Self::parse(text, OLD_FORM))
     }
 
     fn parse(text: &str, part: &str) -> Option<Self> {
         let (kind, data) = text.strip_prefix(PREFIX)?.split_once(part)?;
+        if kind == "start" {
+            return StartOptions::parse(data).map(Self::Start);
+        }
         let (first, rest) = data.split_once(':')?;
         Some(match kind {
-            "start" => Self::Start {
-                size: non_empty(first),
-                catalog: non_empty(rest),
-            },
             "query" if matches!(first, "" | "share") => {
                 let (stored, rest) = rest.split_once(':')?;
                 let (catalog, rest) = rest.split_once(':')?;
@@ -157,20 +151,19 @@ fn non_empty(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::MAX_NAME_BYTES;
+    use crate::{session::Restore, settings::MAX_NAME_BYTES};
 
     #[test]
     fn a_goal_is_read_back_from_both_ids() {
         let name = || Some("n".repeat(MAX_NAME_BYTES));
         for goal in [
-            Goal::Start {
+            Goal::Start(StartOptions {
                 size: name(),
                 catalog: name(),
-            },
-            Goal::Start {
-                size: None,
-                catalog: None,
-            },
+                workspace: Some("w".repeat(20).parse().expect("a name")),
+                restore: Restore::Nothing,
+            }),
+            Goal::Start(StartOptions::default()),
             Goal::Query {
                 stored: Some(QueryId::of("SELECT 42")),
                 catalog: name(),
@@ -206,10 +199,10 @@ mod tests {
 
     #[test]
     fn ids_of_earlier_versions_start_sessions() {
-        let start = Some(Goal::Start {
+        let start = Some(Goal::Start(StartOptions {
             size: Some("large".into()),
-            catalog: None,
-        });
+            ..StartOptions::default()
+        }));
         assert_eq!(Goal::from_button_id("duckbot:start-form:large:"), start);
         assert_eq!(
             Goal::from_form_id("duckbot:start-credentials:large:"),

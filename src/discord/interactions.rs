@@ -19,8 +19,8 @@ use super::{
     call::{Answer, Answered, Call, CallOutcome, Command, deny},
     charts::WantedChart,
     commands::{
-        self, again, describe, extend, forget, history, open, options::Options, reap, setup, share,
-        sql, start, status, stop, with_credentials,
+        self, again, describe, extend, forget, history, open, options::Options, reap, save, setup,
+        share, sql, start, status, stop, with_credentials,
     },
     forms::{Form, SqlOptions, Submitted},
     replies,
@@ -213,15 +213,15 @@ async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
         Button::CheckCredentials(catalog) => setup::check(call, catalog).await,
         Button::AskToForget => forget::ask(call).await,
         Button::Forget { stop } => forget::forget(call, stop).await,
+        Button::ForgetWork => forget::forget_work(call).await,
         Button::KeepCredentials => forget::keep(),
         Button::Restart => setup::restart(call).await,
-        Button::StartAnother { size, catalog } => start::start_another(call, size, catalog).await,
+        Button::StartAnother(options) => start::start_another(call, options).await,
         Button::Retry {
             session,
             owner,
-            size,
-            catalog,
-        } => start::retry(call, &session, owner, size, catalog).await,
+            options,
+        } => start::retry(call, &session, owner, options).await,
         Button::Open(id) => open::open(call, Some(&id.to_string())).await,
         Button::Status(id) => status::status(call, Some(&id.to_string())).await,
         Button::AskToStop(id) => stop::ask(call, Some(&id.to_string())),
@@ -229,6 +229,7 @@ async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
         Button::Keep(id) => stop::keep(&id),
         Button::Log(id) => status::log(call, &id).await,
         Button::Statistics(id, table) => describe::statistics(call, &id, &table).await,
+        Button::Save(id) => save::save(call, Some(&id.to_string())).await,
         Button::Extend(id) => extend::extend(call, Some(&id.to_string()), None).await,
         Button::ExtendBy(id, seconds) => {
             let by = TimeDelta::try_seconds(seconds).unwrap_or(TimeDelta::MAX);

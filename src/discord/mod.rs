@@ -29,6 +29,7 @@ mod query_file;
 mod relay;
 mod replies;
 mod responder;
+pub mod start_options;
 mod suggest;
 mod table;
 

@@ -27,7 +27,7 @@ use crate::{
     service::Notifier,
     session::{
         Cause, Ending, Incident, MessageId, OwnerId, ReapPause, Record, Renewal, Report, Warning,
-        fingerprint,
+        WorkReport, fingerprint,
     },
     settings::Settings,
 };
@@ -189,12 +189,17 @@ impl DiscordNotifier {
 
 #[async_trait]
 impl Notifier for DiscordNotifier {
-    async fn announce_ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Error> {
+    async fn announce_ready(
+        &self,
+        record: &Record,
+        url: &str,
+        work: Option<&WorkReport>,
+    ) -> Result<Option<MessageId>, Error> {
         let nonce = match &record.rescheduled {
             None => format!("ready-{}", record.id),
             Some(it) => format!("ready-{}-{:x}", record.id, it.at.timestamp()),
         };
-        let reply = replies::announcement(record, url);
+        let reply = replies::announcement(record, url, work);
         self.post(record, nonce, &reply, Some(record.owner)).await
     }
 

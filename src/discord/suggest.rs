@@ -1,23 +1,25 @@
-//! Autocomplete suggestions. Discord asks with every key press, so they come from memory. Only
-//! table names are queried, at most once a minute per session.
+//! Autocomplete suggestions. Discord asks with every key press, so most come from memory. Table names
+//! are queried, at most once a minute per session. Saves and their workspaces are listed each time.
 
 use std::{sync::Arc, time::Duration};
 
 use serenity::all::CommandData;
+use tokio::time::timeout;
 
 use super::{
     bot::{Bot, InteractionContext},
     commands::{
         self,
-        options::{OWN_SESSION, Options, QUERY_CATALOG},
+        options::{OWN_SESSION, Options, QUERY_CATALOG, WORKSPACE},
         spec::Suggestions,
+        start::CATALOG,
     },
-    replies::shorten,
+    replies::{describe_save, shorten},
     table::clean,
 };
 use crate::{
-    service::{PlaceState, Requester},
-    session::{Observed, Record},
+    service::{PlaceState, Requester, Saves},
+    session::{Observed, Record, Workspace},
     unicode::isolate,
 };
 
@@ -73,6 +75,8 @@ async fn choices(
         }
         Suggestions::Sessions => sessions(bot, who, who.is_admin),
         Suggestions::OwnSessions => sessions(bot, who, false),
+        Suggestions::Workspaces => workspaces(bot, who, options).await,
+        Suggestions::Saves => saves(bot, who, options).await,
         Suggestions::Tables => tables(bot, who, options).await,
         Suggestions::Texts(texts) => texts.iter().map(|text| same(text)).collect(),
     }
@@ -99,7 +103,7 @@ async fn tables(bot: &Bot, who: &Requester, options: Options<'_>) -> Vec<(String
             PlaceState::Starting(_) => Ok(Arc::default()),
         }
     });
-    match tokio::time::timeout(SUGGESTION_TIMEOUT, asked).await {
+    match timeout(SUGGESTION_TIMEOUT, asked).await {
         Ok(Ok(Ok(tables))) => {
             let choices = tables
                 .names
@@ -124,8 +128,54 @@ fn sessions(bot: &Bot, who: &Requester, all: bool) -> Vec<(String, String)> {
     sessions.iter().map(choice).collect()
 }
 
+/// The workspaces in which the person has sessions, and those with saved work if they are known in time.
+async fn workspaces(bot: &Bot, who: &Requester, options: Options<'_>) -> Vec<(String, String)> {
+    let sessions = bot.service.list(Some(who.id));
+    let open = sessions.iter().map(|seen| {
+        let Record { workspace, id, .. } = &*seen.record;
+        let text = format!("{workspace} (session {id}, {})", seen.phase());
+        (text, workspace.to_string())
+    });
+    let mut choices: Vec<_> = open.collect();
+    let catalog = options.text(CATALOG.name);
+    let saved = bot.service.saved_workspaces(who.id, catalog);
+    if let Ok(Ok(saved)) = timeout(SUGGESTION_TIMEOUT, saved).await {
+        let is_new = |it: &Workspace| sessions.iter().all(|seen| seen.record.workspace != *it);
+        let saved = saved.into_iter().filter(is_new);
+        choices.extend(saved.map(|it| (format!("{it} (saved)"), it.to_string())));
+    }
+    choices
+}
+
+/// The saves of the workspace that the options name, or of `main`.
+async fn saves(bot: &Bot, who: &Requester, options: Options<'_>) -> Vec<(String, String)> {
+    let workspace = options.text(WORKSPACE.name).map(str::parse).transpose();
+    let Ok(workspace) = workspace.map(Option::unwrap_or_default) else {
+        return Vec::new();
+    };
+    let saves = bot
+        .service
+        .saves(who.id, &workspace, options.text(CATALOG.name));
+    match timeout(SUGGESTION_TIMEOUT, saves).await {
+        Ok(Ok(Saves::Found(saves))) => {
+            let choices = saves
+                .iter()
+                .map(|save| (describe_save(save), save.number.to_string()));
+            choices.collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Describes a session in one line.
 pub(super) fn describe_session(record: &Record, phase: &str) -> String {
     let name = isolate(shorten(&clean(&record.display_name), 40));
-    format!("{} ({name}, {}, {phase})", record.id, record.size)
+    let workspace = match &record.workspace {
+        workspace if record.is_runner() || workspace.is_main() => String::new(),
+        workspace => format!(" in {workspace}"),
+    };
+    format!(
+        "{}{workspace} ({name}, {}, {phase})",
+        record.id, record.size
+    )
 }

@@ -10,18 +10,17 @@ use tokio::{
 use super::ControlResponse;
 use crate::error::Error;
 
-/// Maximum time for a command. DuckDB contacts the catalog with short time limits.
-pub(super) const CONTROL_TIMEOUT: Duration = Duration::from_secs(40);
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
 
-/// Writes the command to `input` and reads the answer from `output`. Returns `None` if there is none:
+/// Writes the signed command to `input` and reads the answer from `output`, within `limit`. Returns `None` if there is none:
 /// the program has ended, or does not know the command.
 ///
 /// # Errors
-/// Returns [`Error::Session`] after [`CONTROL_TIMEOUT`], or if the connection breaks or the answer
+/// Returns [`Error::Session`] after `limit`, or if the connection breaks or the answer
 /// is not valid.
 pub(super) async fn call(
     signed: &str,
+    limit: Duration,
     mut input: impl AsyncWrite + Unpin,
     output: impl AsyncRead + Unpin,
 ) -> Result<Option<ControlResponse>, Error> {
@@ -31,10 +30,10 @@ pub(super) async fn call(
         input.flush().await?;
         output.take(MAX_ANSWER_BYTES).read_to_end(&mut answer).await
     };
-    match timeout(CONTROL_TIMEOUT, asked).await {
+    match timeout(limit, asked).await {
         Ok(Ok(_)) => {}
         Ok(Err(why)) => return Err(failed(&why.kind().to_string())),
-        Err(_) => return Err(timed_out()),
+        Err(_) => return Err(timed_out(limit)),
     }
     if answer.is_empty() {
         return Ok(None);
@@ -45,8 +44,8 @@ pub(super) async fn call(
         .map_err(|_| failed("the answer is not valid JSON"))
 }
 
-pub(super) fn timed_out() -> Error {
-    failed(&format!("no answer within {CONTROL_TIMEOUT:?}"))
+pub(super) fn timed_out(limit: Duration) -> Error {
+    failed(&format!("no answer within {limit:?}"))
 }
 
 pub(super) fn failed(why: &str) -> Error {

@@ -8,7 +8,7 @@ use crate::{
     credentials::{CredentialField, Credentials},
     duckdb::environment::{IGNORES_TOKENS, RUNNER, VENDED, secret},
     session::{Record, Size},
-    settings::{Catalog, Settings},
+    settings::{Catalog, Settings, Work},
 };
 
 /// Name of the variable that holds one of the session's credentials.
@@ -64,6 +64,22 @@ pub(super) fn plain(
     }
     if catalog.vended_credentials {
         all.push((VENDED, "true".to_owned()));
+    }
+    if let Some(location) = settings.work_location(session) {
+        let Work {
+            every,
+            deadline,
+            max_size,
+        } = &settings.work;
+        all.extend([
+            ("WORK_LOCATION", location.to_string()),
+            ("WORK_OWNER", session.owner.to_string()),
+            ("WORK_WORKSPACE", session.workspace.to_string()),
+            ("WORK_RESTORE", session.restore.to_string()),
+            ("WORK_EVERY", every.as_secs().to_string()),
+            ("WORK_DEADLINE", deadline.as_secs().to_string()),
+            ("WORK_MAX_MIB", max_size.mebibytes().to_string()),
+        ]);
     }
     if session.is_runner() {
         all.push((RUNNER, "true".to_owned()));

@@ -38,6 +38,7 @@ use crate::{
     door::activity::Activity,
     error::Error,
     session::{Details, Ledger, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId},
+    work::WorkKey,
 };
 
 /// Maximum number of attempts to write a record or the ledger when other writers come first.
@@ -53,7 +54,7 @@ pub enum Claim {
     /// The record is stored. If an earlier attempt of the same request stored it, this is that
     /// record.
     Made(Arc<Record>),
-    /// The slot is occupied. Holds the session's ID, or the record's name if the record can't be
+    /// The workspace has a session. Holds its ID, or the record's name if the record can't be
     /// read or was just removed.
     Taken(String),
 }
@@ -121,6 +122,12 @@ pub trait Runtime: Send + Sync {
     /// the bot does not have the signing key that the door accepts.
     async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Error>;
 
+    /// Returns the key of a person's saved work.
+    ///
+    /// # Errors
+    /// If the bot's key can't be read or stored.
+    async fn work_key(&self, owner: OwnerId) -> Result<WorkKey, Error>;
+
     /// Gets the session's activity from its door.
     async fn activity(&self, seen: &Observed) -> Result<Activity, Error>;
 
@@ -152,8 +159,9 @@ pub trait Runtime: Send + Sync {
         command: ControlCommand,
     ) -> Result<ControlResponse, Error>;
 
-    /// Stores a new record in its owner's slot, if that slot is free. This is both the lock and the
-    /// quota: two claims of one slot never both succeed.
+    /// Stores a new record, if its owner has none for this workspace. Two claims of one workspace never
+    /// both succeed. Afterwards, the view shows all records that were stored before, unless its watch
+    /// is slow.
     async fn claim(&self, record: &Record) -> Result<Claim, Error>;
 
     /// Overwrites the record of `seen`.
@@ -169,7 +177,7 @@ pub trait Runtime: Send + Sync {
     /// its node is gone is removed by force.
     async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Error>;
 
-    /// Removes the record of `seen`, but never a newer record in the same slot. This is the last
+    /// Removes the record of `seen`, but never a newer record of the same workspace. This is the last
     /// step of a session.
     async fn remove(&self, seen: &Observed) -> Result<(), Error>;
 

@@ -9,6 +9,7 @@ use super::{
     UnknownCatalog,
     audit::audit,
     renewal::{is_ready, renew},
+    work::{SaveTrial, try_saving},
 };
 use crate::{
     credentials::{CredentialMetadata, CredentialPart, Credentials},
@@ -23,6 +24,8 @@ pub struct SetupOutcome {
     pub entered: CredentialMetadata,
     /// True if the preflight has confirmed that the credentials work.
     pub is_tried: bool,
+    /// Outcome of the attempt to save work with them. `None` if it was not made.
+    pub saves_work: Option<SaveTrial>,
     /// The person's live sessions that use the stored credentials, each with its outcome of the new
     /// ones.
     pub renewals: Vec<(Observed, Renewal)>,
@@ -64,8 +67,15 @@ impl Service {
     ) -> Result<SetupOutcome, ServiceError> {
         let name = self.catalog(catalog)?;
         let _guard = self.lock_owner(who).await;
-        let is_tried = self.settings.credentials.preflight
-            && self.try_credentials(&credentials, &name).await?;
+        let (is_tried, saves_work) = if self.settings.credentials.preflight {
+            let (tried, saves_work) = tokio::join!(
+                self.try_credentials(&credentials, &name),
+                try_saving(&self.settings, who, &credentials, &name)
+            );
+            (tried?, saves_work)
+        } else {
+            (false, None)
+        };
         let checked = is_tried.then(|| self.now());
         let entered = credentials.metadata(self.now(), checked);
         let may_lack_token = self
@@ -99,6 +109,7 @@ impl Service {
         Ok(SetupOutcome {
             entered,
             is_tried,
+            saves_work,
             renewals: join_all(renewals).await,
         })
     }

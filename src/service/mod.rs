@@ -6,6 +6,7 @@
 mod appearance;
 mod audit;
 mod catalog_tables;
+mod claims;
 mod credentials;
 mod history;
 mod options;
@@ -17,6 +18,8 @@ mod renewal;
 mod report;
 mod runner_uses;
 mod runners;
+mod saves;
+mod saving;
 mod sessions;
 mod sql;
 mod status;
@@ -24,6 +27,7 @@ mod summary;
 mod table_details;
 mod tables;
 mod view;
+mod work;
 
 use std::sync::{
     Arc,
@@ -48,11 +52,14 @@ pub use rejection::{
 pub(crate) use renewal::renew;
 pub use report::ReportClaim;
 pub use runners::{PlaceState, QueryPlace};
+pub use saves::Saves;
+pub(crate) use saving::{describe_work, save_work};
 pub use sessions::{OpenedSession, displayable_name};
 pub use sql::RunOptions;
 pub use status::Status;
 pub use summary::summarize;
 pub use table_details::TableDetails;
+pub use work::{SaveTrial, WorkDeletion, try_saving};
 
 use crate::{
     credentials::{
@@ -64,7 +71,7 @@ use crate::{
     runtime::{LedgerStore, ReplyStore, Runtime},
     session::{
         ChannelId, Ending, Incident, MessageId, Observed, OwnerId, ReapPause, Record, Renewal,
-        Report, RequestId, Warning,
+        Report, RequestId, Restore, Warning, WorkReport, Workspace,
     },
     settings::Settings,
 };
@@ -98,7 +105,11 @@ pub struct StartRequest {
     pub size: Option<String>,
     /// Name or URL of a catalog. The default is `sessions.default_catalog`.
     pub catalog: Option<String>,
-    /// Start a session even if another one is running.
+    /// Workspace to open. Without one, the session gets the first free one of `main`, `main-2` and so
+    /// on.
+    pub workspace: Option<Workspace>,
+    pub restore: Restore,
+    /// Start a session even if another one is running. Has no effect with a named workspace.
     pub another: bool,
     /// Reject the request if the session that it made before has other options.
     pub exact: bool,
@@ -147,8 +158,14 @@ impl From<Error> for ServiceError {
 #[async_trait]
 pub trait Notifier: Send + Sync {
     /// Posts that a session is ready, with its URL. Returns `None` if nothing was posted: the
-    /// session has no channel, or Discord refuses for good.
-    async fn announce_ready(&self, record: &Record, url: &str) -> Result<Option<MessageId>, Error>;
+    /// session has no channel, or Discord refuses for good. `work` is the session's report about its
+    /// work, if it gave one.
+    async fn announce_ready(
+        &self,
+        record: &Record,
+        url: &str,
+        work: Option<&WorkReport>,
+    ) -> Result<Option<MessageId>, Error>;
 
     /// Warns the owner that the session's credentials expire at this time.
     async fn warn_credentials_expire(

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     credentials::CredentialPart,
     runtime::{QueryError, RequestFailure},
-    session::{Cause, ExtensionLimit, Observed, OwnerId, SessionId},
+    session::{Cause, ExtensionLimit, Observed, OwnerId, SessionId, Workspace},
 };
 
 /// The reason why a request was rejected, grouped by use case.
@@ -49,6 +49,14 @@ pub enum StartRejection {
         /// Maximum number of sessions per person.
         limit: u8,
     },
+    /// The owner has a session in this workspace.
+    WorkspaceInUse {
+        workspace: Workspace,
+        /// ID of the session. For a record that can't be read, the name of its object.
+        id: String,
+        /// True if the session is ending, so that the workspace is free soon.
+        is_stopping: bool,
+    },
     /// The catalog is a URL of the caller, which must not get stored credentials.
     OwnCredentialsNeeded,
     /// An existing session was made by the same request, but with other options.
@@ -89,6 +97,8 @@ pub enum SessionAction {
     Inspect,
     Open,
     Query,
+    /// Save its work.
+    Save,
     Extend,
     Stop,
 }

@@ -16,14 +16,14 @@ use crate::{
     error::Error,
     runtime::{Claim, rewrite},
     session::{
-        Cause, Observed, OwnerId, Pod, PodState, RUNNER_SIZE, Record, RecordKind, RequestId, Rule,
-        ScheduledStop, SessionId, Stage, Usage,
+        Cause, Observed, OwnerId, Pod, PodState, RUNNER_SIZE, Record, RecordKind, RequestId,
+        Restore, Rule, ScheduledStop, SessionId, Stage, Usage, Workspace,
     },
 };
 
-/// Maximum time to wait until a runner is gone that occupies a slot.
-const SLOT_TIMEOUT: Duration = Duration::from_secs(60);
-/// Maximum number of attempts to claim a slot, each after one became free.
+/// Maximum time to wait until a runner is gone whose name is needed.
+const FREE_NAME_TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum number of attempts to claim a name, each after one became free.
 const MAX_CLAIM_ATTEMPTS: usize = 5;
 
 /// A session or a query runner that is to run queries.
@@ -166,7 +166,7 @@ impl Service {
         catalog: &str,
         limit: u8,
     ) -> Result<QueryPlace, ServiceError> {
-        let deadline = Instant::now() + SLOT_TIMEOUT;
+        let deadline = Instant::now() + FREE_NAME_TIMEOUT;
         for _ in 0..MAX_CLAIM_ATTEMPTS {
             {
                 // Queries that come at the same time start one runner, with the credentials that are
@@ -187,14 +187,14 @@ impl Service {
             }
             let freed = async { while is_full() && changes.changed().await.is_ok() {} };
             if timeout_at(deadline, freed).await.is_err() {
-                let (action, after) = ("ending a query runner".into(), SLOT_TIMEOUT);
+                let (action, after) = ("ending a query runner".into(), FREE_NAME_TIMEOUT);
                 return Err(Error::TimedOut { action, after }.into());
             }
         }
         Err(QueryRejection::RunnersBusy(limit).into())
     }
 
-    /// Claims a slot for a new runner. Returns `None` if all are taken.
+    /// Claims a name for a new runner. Returns `None` if all are taken.
     async fn claim_runner(
         &self,
         who: &Requester,
@@ -207,18 +207,21 @@ impl Service {
             channel: None,
             size: None,
             catalog: Some(catalog.to_owned()),
+            workspace: None,
+            restore: Restore::Nothing,
             another: true,
             exact: false,
         };
         let record = Record {
             kind: RecordKind::QueryRunner,
             size: RUNNER_SIZE.to_owned(),
+            keeps_work: false,
             credentials_expire,
             ..self.new_record(who, &ask)?
         };
-        for slot in 0..limit {
+        for number in 0..limit {
             let record = Record {
-                slot,
+                workspace: Workspace::of_runner(number),
                 ..record.clone()
             };
             if let Claim::Made(record) = self.runtime.claim(&record).await? {

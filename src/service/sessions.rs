@@ -8,16 +8,19 @@ use uuid::Uuid;
 
 use super::{
     LookupRejection, Rejection, Requester, Service, ServiceError, SessionAction, StartOutcome,
-    StartRejection, StartRequest, audit::audit, summarize,
+    StartRejection, StartRequest,
+    audit::audit,
+    claims::{check_workspace, is_equivalent},
+    summarize,
 };
 use crate::{
     credentials::{CredentialPart, Credentials},
     door::{ENTER_PATH, ticket::TICKET_LIFETIME},
     error::{Error, new_reference},
-    runtime::{Claim, rewrite},
+    runtime::rewrite,
     session::{
         Cause, CredentialSource, NewRecord, Observed, OwnerId, Record, RecordKind, RequestId,
-        Restore, SessionId, Stage, Workspace, open_slots,
+        SessionId, Stage, Workspace,
     },
     unicode::is_layout_control,
 };
@@ -38,7 +41,7 @@ pub struct OpenedSession {
 }
 
 impl Service {
-    /// Starts a session with the owner's stored credentials, by claiming a slot for it.
+    /// Starts a session with the owner's stored credentials, by claiming a workspace for it.
     ///
     /// # Errors
     /// Returns a rejection if nothing was started. After an error, the session may still start.
@@ -52,22 +55,23 @@ impl Service {
             return Err(StartRejection::OwnCredentialsNeeded.into());
         }
         if let Some(same) = self.find_by_request(&record) {
-            if ask.exact && !is_equivalent(&record, &same) {
+            if ask.exact && !is_equivalent(&ask, &record, &same) {
                 return Err(StartRejection::RequestReused.into());
             }
             return Ok(StartOutcome::Starting(same));
         }
         let mine = self.sessions_of(who.id);
         let is_ready = |seen: &Observed| seen.record.stage == Stage::Running;
-        if !ask.another && mine.iter().any(is_ready) {
+        if ask.workspace.is_none() && !ask.another && mine.iter().any(is_ready) {
             return Ok(StartOutcome::AlreadyRunning {
                 room: mine.len() < usize::from(self.settings.sessions.per_user),
                 sessions: mine,
             });
         }
+        check_workspace(&ask, &mine)?;
         record.credentials_expire = self.usable_credentials(who.id, &record.catalog).await?;
-        let claimed = self.claim(who, &record).await?;
-        if ask.exact && !is_equivalent(&record, &claimed) {
+        let claimed = self.claim(who, &ask, &record).await?;
+        if ask.exact && !is_equivalent(&ask, &record, &claimed) {
             Err(StartRejection::RequestReused.into())
         } else {
             Ok(StartOutcome::Starting(claimed))
@@ -81,11 +85,15 @@ impl Service {
         who: &Requester,
         size: Option<&str>,
         catalog: Option<&str>,
+        workspace: Option<&Workspace>,
     ) -> bool {
-        let is_ready = |seen: &Observed| seen.record.stage == Stage::Running;
+        let is_shown_instead = |seen: &Observed| match workspace {
+            Some(workspace) => seen.record.workspace == *workspace,
+            None => seen.record.stage == Stage::Running,
+        };
         if self.size(size).is_err()
             || self.check_catalog(catalog).is_err()
-            || self.sessions_of(who.id).iter().any(is_ready)
+            || self.sessions_of(who.id).iter().any(is_shown_instead)
         {
             return false;
         }
@@ -110,12 +118,18 @@ impl Service {
         }
         record.credentials = CredentialSource::Awaited;
         record.credentials_expire = credentials.expiry(part);
-        if self.settings.credentials.preflight && self.find_by_request(&record).is_none() {
-            self.try_credentials(credentials, &record.catalog).await?;
+        if self.find_by_request(&record).is_none() {
+            check_workspace(&ask, &self.sessions_of(who.id))?;
+            if self.settings.credentials.preflight {
+                self.try_credentials(credentials, &record.catalog).await?;
+            }
         }
-        let claimed = self.claim(who, &record).await?;
-        if claimed.id != record.id && !self.is_same_request(&record, &claimed, credentials).await? {
-            return Err(StartRejection::RequestReused.into());
+        let claimed = self.claim(who, &ask, &record).await?;
+        if claimed.id != record.id {
+            let is_stored = self.has_same_credentials(&claimed, credentials).await?;
+            if !is_stored || !is_equivalent(&ask, &record, &claimed) {
+                return Err(StartRejection::RequestReused.into());
+            }
         }
         let newest = self.latest_record(&claimed);
         if newest.credentials != CredentialSource::Awaited || newest.is_stopping() {
@@ -139,11 +153,10 @@ impl Service {
         }
     }
 
-    /// Returns true if the session of an earlier call of the same request has the same options and
-    /// the same credentials. Waits for the earlier call, which may be about to store them.
-    async fn is_same_request(
+    /// Returns true if the session of an earlier call of the same request has the same credentials, or
+    /// none. Waits for the earlier call, which may be about to store them.
+    async fn has_same_credentials(
         &self,
-        asked: &Record,
         found: &Arc<Record>,
         credentials: &Credentials,
     ) -> Result<bool, Error> {
@@ -152,9 +165,6 @@ impl Service {
         let stored = async { while awaits() && changes.changed().await.is_ok() {} };
         // After the timeout, the bot that was to store them has probably died.
         let _ = tokio::time::timeout(CREDENTIALS_TIMEOUT, stored).await;
-        if !is_equivalent(asked, found) {
-            return Ok(false);
-        }
         let kept = if awaits() {
             None
         } else {
@@ -202,40 +212,12 @@ impl Service {
     }
 
     /// Returns the session that an earlier call of the same request made.
-    fn find_by_request(&self, record: &Record) -> Option<Arc<Record>> {
+    pub(super) fn find_by_request(&self, record: &Record) -> Option<Arc<Record>> {
         let mut mine = self
             .sessions_of(record.owner)
             .into_iter()
             .map(|seen| seen.record);
         mine.find(|it| it.request == record.request)
-    }
-
-    /// Claims the first free slot of the owner. Returns the existing record if the same request
-    /// has already made one, perhaps at the same moment.
-    async fn claim(&self, who: &Requester, record: &Record) -> Result<Arc<Record>, ServiceError> {
-        if let Some(same) = self.find_by_request(record) {
-            return Ok(same);
-        }
-        let limit = self.settings.sessions.per_user;
-        let mine = self.sessions_of(who.id);
-        let places: Vec<_> = mine.iter().map(|seen| seen.record.slot).collect();
-        let open = open_slots(limit, &places);
-        let beyond = mine.iter().filter(|seen| seen.record.slot >= open);
-        let mut taken: Vec<_> = beyond.map(|seen| seen.record.id.to_string()).collect();
-        for slot in 0..open {
-            let record = Record {
-                slot,
-                ..record.clone()
-            };
-            match self.runtime.claim(&record).await? {
-                Claim::Made(record) => {
-                    audit(who, "started", &record.id.to_string());
-                    return Ok(record);
-                }
-                Claim::Taken(other) => taken.push(other),
-            }
-        }
-        Err(StartRejection::QuotaReached { ids: taken, limit }.into())
     }
 
     /// Creates the record for a request.
@@ -247,17 +229,19 @@ impl Service {
         who: &Requester,
         ask: &StartRequest,
     ) -> Result<Record, Rejection> {
+        let catalog = self.catalog(ask.catalog.as_deref())?;
+        let settings = self.settings.catalog(&catalog);
         Ok(Record::starting(NewRecord {
             kind: RecordKind::Session,
             id: self.fresh_id(),
             request: ask.request.clone(),
             owner: who.id,
-            slot: 0,
-            workspace: Workspace::unnamed(0),
-            restore: Restore::Latest,
+            workspace: ask.workspace.clone().unwrap_or_default(),
+            restore: ask.restore,
+            keeps_work: settings.is_some_and(|catalog| catalog.work.is_some()),
             display_name: displayable_name(&who.display_name),
             size: self.size(ask.size.as_deref())?,
-            catalog: self.catalog(ask.catalog.as_deref())?,
+            catalog,
             channel: ask.channel,
             created: self.now(),
             credentials: CredentialSource::Owner,
@@ -345,7 +329,7 @@ impl Service {
         who: &Requester,
         given: Option<&str>,
     ) -> Result<OpenedSession, ServiceError> {
-        let seen = self.find_to_open(who, given)?;
+        let seen = self.find_own(who, given, SessionAction::Open)?;
         let id = &seen.record.id;
         let ticket = self.runtime.ticket(&seen).await?;
         let ticket = ticket.ok_or_else(|| Rejection::NoSigningKey(id.clone()))?;
@@ -360,11 +344,13 @@ impl Service {
         })
     }
 
-    /// Finds the session that the caller wants to open.
-    fn find_to_open(
+    /// Finds the running session that the caller wants to use with their own credentials, which are in
+    /// it. So an admin can't use the sessions of others.
+    pub(super) fn find_own(
         &self,
         who: &Requester,
         given: Option<&str>,
+        action: SessionAction,
     ) -> Result<Observed, LookupRejection> {
         let seen = match given {
             Some(given) => self.find(given)?,
@@ -375,12 +361,12 @@ impl Service {
                     mine.retain(is_ready);
                 }
                 match mine.len() {
-                    0 => return Err(LookupRejection::NoSession(SessionAction::Open)),
+                    0 => return Err(LookupRejection::NoSession(action)),
                     1 => mine.remove(0),
                     _ => {
                         return Err(LookupRejection::Ambiguous {
                             sessions: mine,
-                            action: SessionAction::Open,
+                            action,
                         });
                     }
                 }
@@ -390,9 +376,8 @@ impl Service {
         if seen.record.is_runner() {
             return Err(LookupRejection::IsRunner(id));
         }
-        // Admins can't open it either, because it holds the owner's credentials.
         if seen.record.owner != who.id {
-            return Err(not_yours(&seen, SessionAction::Open));
+            return Err(not_yours(&seen, action));
         }
         match seen.record.stage {
             Stage::Running => Ok(seen),
@@ -436,16 +421,26 @@ impl Service {
     /// Waits until a session is gone.
     ///
     /// # Errors
-    /// Returns [`Error::Session`] if the session is still present after two minutes.
+    /// Returns [`Error::Session`] if the session is still present after two minutes, and the time for
+    /// saving its work.
     pub async fn wait_until_gone(&self, id: &SessionId) -> Result<(), Error> {
         let mut changes = self.runtime.changes();
         let gone = async {
             while self.runtime.session(id).is_some() && changes.changed().await.is_ok() {}
         };
-        let gone = tokio::time::timeout(STOP_TIMEOUT, gone).await;
+        let seen = self.runtime.session(id);
+        let keeps_work = seen.is_some_and(|seen| seen.record.keeps_work);
+        // A session that does not answer saves when it is told to end.
+        let saving = if keeps_work {
+            2 * self.settings.work.deadline
+        } else {
+            Duration::ZERO
+        };
+        let limit = STOP_TIMEOUT + saving;
+        let gone = tokio::time::timeout(limit, gone).await;
         gone.map_err(|_| {
             let action = format!("stopping session {id}");
-            let why = format!("it was still there after {STOP_TIMEOUT:?}");
+            let why = format!("it was still there after {limit:?}");
             Error::Session { action, why }
         })
     }
@@ -475,21 +470,6 @@ pub(super) fn not_yours(seen: &Observed, action: SessionAction) -> LookupRejecti
         owner: seen.record.owner,
         action,
     }
-}
-
-/// Returns true if both records have the same options: size, catalog, display name, and whether
-/// they use the owner's stored credentials.
-fn is_equivalent(one: &Record, other: &Record) -> bool {
-    let wish = |it: &Record| {
-        let credentials = it.uses_owner_credentials();
-        (
-            it.size.clone(),
-            it.catalog.clone(),
-            it.display_name.clone(),
-            credentials,
-        )
-    };
-    wish(one) == wish(other)
 }
 
 /// Removes the characters from a name that turn the text around it, or that can't be stored in an

@@ -43,6 +43,8 @@ pub enum Step {
     Resume(Incident),
     /// Write into the record that the session ends, and why.
     End(Cause),
+    /// Save the work of a session that ends, and write the outcome into the record.
+    SaveWork,
     /// Delete these parts.
     Delete(Parts),
     /// Announce the end after all parts are gone, and write that into the record.
@@ -69,7 +71,8 @@ pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
         // Keep the Service and the route, so that the URL stays the same.
         Stage::Rescheduling(_) if parts.pod => Step::Delete(Parts::POD),
         Stage::Rescheduling(incident) => Step::Resume(incident.clone()),
-        Stage::Stopping { ending, told } => match (parts, told, &ending.cause) {
+        Stage::Stopping { ending, told, .. } => match (parts, told, &ending.cause) {
+            _ if seen.is_to_save() => Step::SaveWork,
             (parts, _, _) if parts.any() => Step::Delete(parts),
             // Nothing was posted about it.
             _ if seen.record.is_runner() => Step::Remove,
@@ -230,7 +233,7 @@ mod tests {
 
     use super::super::record::tests::{starting, starting_runner};
     use super::*;
-    use crate::session::{Record, StartupStep};
+    use crate::session::{Record, StartupStep, WorkOutcome};
 
     const POLICY: Policy = Policy {
         start_timeout: TimeDelta::minutes(5),
@@ -272,6 +275,67 @@ mod tests {
 
     fn stopping() -> Stage {
         starting().with_ending(Cause::Lost, after(1)).stage
+    }
+
+    /// A session that was ready, whose work is saved, and that ends for this reason.
+    fn ending_with_work(cause: Cause) -> Observed {
+        let mut session = seen(Stage::Running, Some(PodState::Ready), true);
+        let record = Record {
+            keeps_work: true,
+            ..starting()
+        };
+        let ready = record.with_announcement(None, after(1), 0);
+        session.record = ready.with_ending(cause, after(2)).into();
+        session
+    }
+
+    #[test]
+    fn work_is_saved_once_before_a_session_is_deleted() {
+        let step = |seen: &Observed| next_step(seen, after(2), &POLICY);
+        let by = 7.into();
+        for cause in [
+            Cause::Stopped { by },
+            Cause::Restarted {
+                by,
+                credentials_expire: None,
+            },
+            Cause::Reaped {
+                rule: crate::session::Rule::Idle,
+                since: after(0),
+            },
+        ] {
+            let mut session = ending_with_work(cause);
+            assert_eq!(step(&session), Step::SaveWork);
+            assert_eq!(session.phase(), crate::session::Phase::Saving);
+            // Whatever the outcome is, it keeps no session alive.
+            let done = session.record.with_work_outcome(WorkOutcome::NoAnswer);
+            session.record = done.into();
+            assert_eq!(step(&session), Step::Delete(Parts::ALL));
+            assert_eq!(session.phase(), crate::session::Phase::Stopping);
+        }
+    }
+
+    #[test]
+    fn nothing_is_saved_of_a_session_that_can_not_or_need_not() {
+        let stopped = || ending_with_work(Cause::Stopped { by: 7.into() });
+        let step = |seen: &Observed| next_step(seen, after(2), &POLICY);
+        let delete = Step::Delete(Parts::ALL);
+        for cause in [
+            Cause::Lost,
+            Cause::Failed(incident(Failure::Crashed)),
+            Cause::TookTooLong { after_seconds: 300 },
+        ] {
+            assert_eq!(step(&ending_with_work(cause)), delete, "DuckDB is gone");
+        }
+        let mut session = stopped();
+        session.pod = Some(Pod::new(PodState::Terminating));
+        assert_eq!(step(&session), delete, "its Pod saves by itself");
+        session = stopped();
+        Arc::make_mut(&mut session.record).ready = None;
+        assert_eq!(step(&session), delete, "nobody could get in");
+        session = stopped();
+        Arc::make_mut(&mut session.record).keeps_work = false;
+        assert_eq!(step(&session), delete, "the settings name no place");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod record;
 mod renewal;
 mod rule;
 mod size;
+mod work;
 mod workspace;
 
 pub use details::{Details, PodEvent};
@@ -26,7 +27,7 @@ pub use incident::{Failure, Incident, without_queries};
 pub use ledger::{Ledger, LoadPart, Outcome, Report, ReportDetail, RunningSession, UsageTotal};
 pub use lifecycle::{Policy, Step, next_step, usual_start};
 pub use observed::{Observed, Parts, Phase, Pod, PodState, StartupStep};
-pub use quota::open_slots;
+pub use quota::{is_within_quota, open_workspaces};
 pub use reap_policy::{
     Action, ExtensionLimit, Limits, Orphan, Plan, ReapPause, ScheduledStop, TrackedSession, Usage,
     extension, latest_stop, plan, scheduled_stop,
@@ -38,6 +39,7 @@ pub use record::{
 pub use renewal::Renewal;
 pub use rule::Rule;
 pub use size::{Cpu, Mebibytes, Requests, Size};
+pub use work::{Restored, SaveFailure, SaveFailureReason, SaveSummary, WorkOutcome, WorkReport};
 pub use workspace::{Restore, Workspace};
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Incident, Record, RecordKind, Stage};
+use super::{Cause, Incident, Record, RecordKind, Stage};
 
 /// A session as the runtime sees it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,15 +161,18 @@ pub enum Phase {
     Running,
     /// The session was ready, but its Pod is not ready now.
     Unready,
+    /// The session ends, and its work is being saved.
+    Saving,
     Stopping,
 }
 
 impl Phase {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Queued,
         Self::Starting,
         Self::Running,
         Self::Unready,
+        Self::Saving,
         Self::Stopping,
     ];
 }
@@ -181,6 +184,7 @@ impl fmt::Display for Phase {
             Self::Starting => "starting",
             Self::Running => "running",
             Self::Unready => "not answering",
+            Self::Saving => "saving",
             Self::Stopping => "stopping",
         })
     }
@@ -201,6 +205,25 @@ impl Observed {
         self.parts().missing().both(Parts::of(self.record.kind))
     }
 
+    /// Returns true if the session ends, and its work must be saved before its Pod is deleted. Without a
+    /// ready Pod, nobody can be asked; a Pod that is being deleted saves by itself.
+    pub fn is_to_save(&self) -> bool {
+        let Stage::Stopping {
+            ending, work: None, ..
+        } = &self.record.stage
+        else {
+            return false;
+        };
+        let has_duckdb = match &ending.cause {
+            Cause::Stopped { .. } | Cause::Restarted { .. } | Cause::Reaped { .. } => true,
+            Cause::Refused { .. } | Cause::TookTooLong { .. } | Cause::Failed(_) | Cause::Lost => {
+                false
+            }
+        };
+        let is_ready = matches!(&self.pod, Some(pod) if pod.state == PodState::Ready);
+        self.record.keeps_work && self.record.was_ready() && has_duckdb && is_ready
+    }
+
     pub fn phase(&self) -> Phase {
         let state = self.pod.as_ref().map(|pod| &pod.state);
         let is_queued = match state {
@@ -209,6 +232,7 @@ impl Observed {
             Some(_) => false,
         };
         match &self.record.stage {
+            Stage::Stopping { .. } if self.is_to_save() => Phase::Saving,
             Stage::Stopping { .. } => Phase::Stopping,
             Stage::Running if state == Some(&PodState::Ready) => Phase::Running,
             Stage::Running => Phase::Unready,

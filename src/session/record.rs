@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ChannelId, ErrorSummary, Failure, Incident, MessageId, OwnerId, RequestId, Restore, Rule,
-    SessionId, Workspace,
+    SessionId, WorkOutcome, Workspace,
 };
 
 /// Version of a record's document. A bot reads no other version, because it must not guess fields
@@ -18,7 +18,8 @@ pub const RECORD_VERSION: u32 = 8;
 /// The record of one session: its options and its stage.
 ///
 /// The state of the Pod (queued, ready, failed) is never stored. [`Phase`](super::Phase) is
-/// computed from it.
+/// computed from it. Only the outcome of the last save is stored, because people are told of it after
+/// the Pod is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// [`RECORD_VERSION`] of the bot that wrote the record.
@@ -28,13 +29,16 @@ pub struct Record {
     /// Request that made the session. One request makes at most one record.
     pub request: RequestId,
     pub owner: OwnerId,
-    /// Slot that the session occupies in its owner's quota, counted from 0.
-    pub slot: u8,
-    /// Workspace that the session opens. A query runner has one as well, and does not use it.
+    /// Workspace that the session opens. No other session of its owner has it. A query runner has a
+    /// reserved one, without work.
     pub workspace: Workspace,
     /// The saved work with which the session begins.
     #[serde(default)]
     pub restore: Restore,
+    /// True if the work of the session is saved. It is decided at the start, so that the settings of a
+    /// later bot don't change what people were told.
+    #[serde(default)]
+    pub keeps_work: bool,
     /// Name that the chat shows for the owner. For display only.
     pub display_name: String,
     /// Name of a size in the settings, or [`RUNNER_SIZE`].
@@ -122,6 +126,9 @@ pub enum Stage {
         ending: Ending,
         /// True if the end was announced.
         told: bool,
+        /// Outcome of the save before the Pod is deleted. `None` before it, or if there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        work: Option<WorkOutcome>,
     },
 }
 
@@ -220,9 +227,9 @@ pub struct NewRecord {
     pub id: SessionId,
     pub request: RequestId,
     pub owner: OwnerId,
-    pub slot: u8,
     pub workspace: Workspace,
     pub restore: Restore,
+    pub keeps_work: bool,
     pub display_name: String,
     pub size: String,
     pub catalog: String,
@@ -239,9 +246,9 @@ impl Record {
             id,
             request,
             owner,
-            slot,
             workspace,
             restore,
+            keeps_work,
             display_name,
             size,
             catalog,
@@ -255,9 +262,9 @@ impl Record {
             id,
             request,
             owner,
-            slot,
             workspace,
             restore,
+            keeps_work,
             display_name,
             size,
             catalog,
@@ -325,17 +332,14 @@ impl Record {
             ended,
             of_cause,
         ];
-        all.into_iter().flatten()
+        let of_work = self.work_outcome().into_iter().flat_map(WorkOutcome::times);
+        all.into_iter().flatten().chain(of_work)
     }
 
-    /// Name under which the record is stored. It consists of the owner and the slot, so creating it
-    /// takes the slot. Query runners have slots of their own.
+    /// Name under which the record is stored. It consists of the owner and the workspace, so creating
+    /// it takes the workspace.
     pub fn name(&self) -> String {
-        let Self { owner, slot, .. } = self;
-        match self.kind {
-            RecordKind::Session => format!("duckui-{owner}-{slot}"),
-            RecordKind::QueryRunner => format!("duckui-{owner}-query-{slot}"),
-        }
+        format!("duckui-{}-{}", self.owner, self.workspace)
     }
 
     pub fn is_runner(&self) -> bool {
@@ -346,6 +350,14 @@ impl Record {
     pub fn ending(&self) -> Option<&Ending> {
         match &self.stage {
             Stage::Stopping { ending, .. } => Some(ending),
+            _ => None,
+        }
+    }
+
+    /// Returns the outcome of the save at the end of the session, if it is known.
+    pub fn work_outcome(&self) -> Option<&WorkOutcome> {
+        match &self.stage {
+            Stage::Stopping { work, .. } => work.as_ref(),
             _ => None,
         }
     }
@@ -361,6 +373,7 @@ impl Record {
             record.stage = Stage::Stopping {
                 ending: Ending { at, cause },
                 told: false,
+                work: None,
             };
         }
         record
@@ -528,7 +541,17 @@ impl Record {
         }
     }
 
-    /// Returns the record of the new session that replaces this one in the same slot.
+    /// Returns the saved work with which a new session in place of this one begins.
+    pub fn next_restore(&self) -> Restore {
+        // A session that was ready has work of its own, which is newer.
+        if self.was_ready() {
+            Restore::Latest
+        } else {
+            self.restore
+        }
+    }
+
+    /// Returns the record of the new session that replaces this one in the same workspace.
     pub fn successor(
         &self,
         id: SessionId,
@@ -542,9 +565,9 @@ impl Record {
                 id,
                 request: RequestId(format!("restart-{}", self.id)),
                 owner: self.owner,
-                slot: self.slot,
                 workspace: self.workspace.clone(),
-                restore: Restore::Latest,
+                restore: self.next_restore(),
+                keeps_work: self.keeps_work,
                 display_name: self.display_name.clone(),
                 size: self.size.clone(),
                 catalog: self.catalog.clone(),
@@ -553,6 +576,15 @@ impl Record {
                 credentials: self.credentials,
             })
         }
+    }
+
+    /// Returns the record of an ending session after its work was saved, or could not be.
+    pub fn with_work_outcome(&self, outcome: WorkOutcome) -> Self {
+        let mut record = self.clone();
+        if let Stage::Stopping { work, .. } = &mut record.stage {
+            work.get_or_insert(outcome);
+        }
+        record
     }
 
     /// Returns the record after its end was announced.
@@ -576,9 +608,9 @@ pub(crate) mod tests {
             id: "977a26".parse().expect("a valid ID"),
             request: RequestId("1042".into()),
             owner: 7.into(),
-            slot: 0,
             workspace: Workspace::unnamed(0),
             restore: Restore::Latest,
+            keeps_work: false,
             display_name: "Ana".into(),
             size: "small".into(),
             catalog: "lake".into(),
@@ -592,6 +624,7 @@ pub(crate) mod tests {
     pub(crate) fn starting_runner() -> Record {
         Record {
             kind: RecordKind::QueryRunner,
+            workspace: Workspace::of_runner(0),
             size: RUNNER_SIZE.into(),
             channel: None,
             ..starting()
@@ -649,9 +682,9 @@ pub(crate) mod tests {
           "id": "977a26",
           "request": "1042",
           "owner": "7",
-          "slot": 0,
           "workspace": "main",
           "restore": "latest",
+          "keeps_work": false,
           "display_name": "Ana",
           "size": "small",
           "catalog": "lake",
@@ -714,16 +747,16 @@ pub(crate) mod tests {
     #[test]
     fn a_record_of_another_version_is_not_read() {
         let json = serde_json::to_string(&starting()).expect("valid JSON");
-        for version in [0, 6, 8] {
-            let other = json.replace("\"version\":7", &format!("\"version\":{version}"));
-            let why = format!("it has version {version}; this bot reads version 7 only");
+        for version in [0, 7, 9] {
+            let other = json.replace("\"version\":8", &format!("\"version\":{version}"));
+            let why = format!("it has version {version}; this bot reads version 8 only");
             assert_eq!(Record::read(&other), Err(why));
         }
     }
 
     #[test]
-    fn a_query_runner_takes_no_slot_of_a_session() {
-        assert_eq!(starting().name(), "duckui-7-0");
+    fn the_name_has_the_workspace() {
+        assert_eq!(starting().name(), "duckui-7-main");
         assert_eq!(starting_runner().name(), "duckui-7-query-0");
         let json = serde_json::to_string(&starting_runner()).expect("valid JSON");
         assert_eq!(read(&json), starting_runner());

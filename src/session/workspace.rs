@@ -7,9 +7,18 @@ use serde::{Deserialize, Serialize};
 use super::InvalidId;
 
 /// Name of one of a person's workspaces. Work in different workspaces never mixes.
+///
+/// Some names are reserved for the bot's own use. They are read from records, but not from people.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Workspace(String);
+
+/// Workspace of a session without a named one.
+const MAIN: &str = "main";
+/// Workspace of the session that `duckbot check` starts.
+const CHECK: &str = "check";
+/// Begin of the names of query runners.
+const RUNNER_PREFIX: &str = "query-";
 
 impl Workspace {
     /// Maximum number of characters of a name.
@@ -19,23 +28,35 @@ impl Workspace {
     /// the numbers from 0.
     pub fn unnamed(number: u8) -> Self {
         Self(match number {
-            0 => "main".to_owned(),
-            _ => format!("main-{}", u16::from(number) + 1),
+            0 => MAIN.to_owned(),
+            _ => format!("{MAIN}-{}", u16::from(number) + 1),
         })
     }
-}
 
-impl FromStr for Workspace {
-    type Err = InvalidId;
+    /// Returns the reserved name of a query runner, for the numbers from 0.
+    pub fn of_runner(number: u8) -> Self {
+        Self(format!("{RUNNER_PREFIX}{number}"))
+    }
 
-    fn from_str(text: &str) -> Result<Self, InvalidId> {
+    /// Returns the reserved name for the session of `duckbot check`.
+    pub fn of_check() -> Self {
+        Self(CHECK.to_owned())
+    }
+
+    /// Returns true for the workspace that a session gets first, if none is named.
+    pub fn is_main(&self) -> bool {
+        self.0 == MAIN
+    }
+
+    /// Parses a name, which may be reserved.
+    fn read(text: String) -> Result<Self, InvalidId> {
         let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let is_name = (1..=Self::MAX_LENGTH).contains(&text.len())
             && text.starts_with(|c: char| c.is_ascii_lowercase())
             && text.chars().all(is_inner)
             && !text.ends_with('-');
         if is_name {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text))
         } else {
             Err(InvalidId::new(
                 "a workspace has up to 20 lower-case letters, digits and hyphens, and begins with a \
@@ -45,11 +66,32 @@ impl FromStr for Workspace {
     }
 }
 
+impl Default for Workspace {
+    fn default() -> Self {
+        Self::unnamed(0)
+    }
+}
+
+impl FromStr for Workspace {
+    type Err = InvalidId;
+
+    /// Parses a name that a person gave.
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        if text == CHECK || text.starts_with(RUNNER_PREFIX) {
+            return Err(InvalidId::new(
+                "the names check and those that begin with query- are reserved; choose another one, \
+                 like sales",
+            ));
+        }
+        Self::read(text.to_owned())
+    }
+}
+
 impl TryFrom<String> for Workspace {
     type Error = InvalidId;
 
     fn try_from(text: String) -> Result<Self, InvalidId> {
-        text.parse()
+        Self::read(text)
     }
 }
 
@@ -124,6 +166,8 @@ mod tests {
             "a b",
             "../x",
             "aaaaaaaaaaaaaaaaaaaaa",
+            "check",
+            "query-0",
         ] {
             assert!(bad.parse::<Workspace>().is_err(), "{bad}");
         }
@@ -133,6 +177,16 @@ mod tests {
     fn unnamed_workspaces_have_names_too() {
         let names = [0, 1, 255].map(|number| Workspace::unnamed(number).to_string());
         assert_eq!(names, ["main", "main-2", "main-256"]);
+    }
+
+    #[test]
+    fn reserved_names_are_read_from_records_only() {
+        for reserved in [Workspace::of_runner(255), Workspace::of_check()] {
+            assert!(reserved.to_string().parse::<Workspace>().is_err());
+            let json = serde_json::to_string(&reserved).expect("a name is valid JSON");
+            let read: Workspace = serde_json::from_str(&json).expect("a well-formed name");
+            assert_eq!(read, reserved);
+        }
     }
 
     #[test]

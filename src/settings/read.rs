@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chrono::TimeDelta;
 use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
 
@@ -13,7 +14,7 @@ use super::{
     reaper::{read_reaper, read_report},
     routing::read_routing,
     sections::{
-        CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, Sessions, Settings, Sql,
+        CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, Sessions, Settings, Sql, Work,
     },
     tables::{read_catalogs, read_default_catalog, read_size, read_sizes},
     values::{DURATION, ID, any, duration, host_and_port, id, image, label, parse, path, url},
@@ -43,6 +44,7 @@ pub(super) fn read(
     let sizes = read_sizes(reader);
     let catalogs = read_catalogs(reader, is_local);
     let sessions = read_sessions(reader, is_local);
+    let work = read_work(reader);
     let duckdb = read_duckdb(reader);
     let sql = read_sql(reader);
     let pod = read_pod(reader);
@@ -59,6 +61,7 @@ pub(super) fn read(
         local: local?,
         routing: routing?,
         sessions: sessions?,
+        work: work?,
         duckdb: duckdb?,
         sql: sql?,
         pod: pod?,
@@ -189,6 +192,25 @@ fn read_sessions(reader: &mut SettingsReader, is_local: bool) -> Result<Sessions
         start_timeout: start_timeout?,
         default_size: default_size?,
         default_catalog: default_catalog?,
+    })
+}
+
+fn read_work(reader: &mut SettingsReader) -> Result<Work, Invalid> {
+    let up_to = |limit: TimeDelta| {
+        move |text: &str| duration(text).filter(|it| (TimeDelta::seconds(1)..=limit).contains(it))
+    };
+    let every = reader.required("work.every", "a duration from 1s to 1d", |text| {
+        up_to(TimeDelta::days(1))(text)?.to_std().ok()
+    });
+    // A node that is drained waits about this long for its Pods.
+    let deadline = reader.required("work.deadline", "a duration from 1s to 10m", |text| {
+        up_to(TimeDelta::minutes(10))(text)?.to_std().ok()
+    });
+    let max_size = reader.required("work.max_size", "an amount, like 512Mi or 5Gi", parse);
+    Ok(Work {
+        every: every?,
+        deadline: deadline?,
+        max_size: max_size?,
     })
 }
 

@@ -1,6 +1,6 @@
 //! The settings, section by section, and lookups in them. Pure.
 
-use std::{borrow::Cow, net::SocketAddr, num::NonZeroU32, path::PathBuf};
+use std::{borrow::Cow, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
@@ -10,6 +10,7 @@ use crate::{
     catalog::values::S3Endpoint,
     outbound::Outbound,
     session::{ChannelId, Failure, Limits, Mebibytes, OwnerId, Record, RecordKind, Size},
+    work::WorkLocation,
 };
 
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct Settings {
     pub routing: Routing,
     /// `[sessions]`
     pub sessions: Sessions,
+    /// `[work]`
+    pub work: Work,
     /// `[duckdb]`
     pub duckdb: DuckDb,
     /// `[sql]`. `None`: queries from the chat are off.
@@ -142,7 +145,7 @@ pub struct Kubernetes {
     /// Namespace of records, Pods, Services, routes and people's Secrets.
     pub namespace: String,
     /// Time without traffic after which a watch is restarted.
-    pub watch_silence: std::time::Duration,
+    pub watch_silence: Duration,
 }
 
 /// Sessions as processes on this machine.
@@ -175,6 +178,17 @@ pub struct Sessions {
     pub default_catalog: String,
 }
 
+/// Saving of people's work, on catalogs that have a place for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
+    /// Interval between saves of a session whose work has changed.
+    pub every: Duration,
+    /// Maximum time for a save before a session ends.
+    pub deadline: Duration,
+    /// Maximum size of a session's database that is saved.
+    pub max_size: Mebibytes,
+}
+
 /// Limits on what people can do in their DuckDB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DuckDb {
@@ -193,11 +207,11 @@ pub struct DuckDb {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sql {
     /// Maximum time per query.
-    pub timeout: std::time::Duration,
+    pub timeout: Duration,
     /// Maximum number of rows per result.
     pub rows: u32,
     /// Time for which the DuckDB that answered a query waits for the next one. Zero: it does not.
-    pub linger: std::time::Duration,
+    pub linger: Duration,
     /// Memory of each query. The runtime caps it at an eighth of the session's memory.
     pub memory: Mebibytes,
     /// IDs of the roles that may run statements other than SELECT.
@@ -252,6 +266,8 @@ pub struct Catalog {
     pub s3_bucket: Option<String>,
     /// Prefix in that bucket which everyone may list. `None`: the whole bucket.
     pub s3_prefix: Option<String>,
+    /// Place where the work of sessions is saved. `None`: it ends with its session.
+    pub work: Option<WorkLocation>,
 }
 
 /// Logging of the bot.
@@ -283,7 +299,7 @@ impl Settings {
     }
 
     /// Time for which the DuckDB that answered a query from the chat waits for the next one.
-    pub fn linger(&self) -> std::time::Duration {
+    pub fn linger(&self) -> Duration {
         self.sql.as_ref().map(|sql| sql.linger).unwrap_or_default()
     }
 
@@ -293,6 +309,17 @@ impl Settings {
             RecordKind::Session => self.size(&record.size),
             RecordKind::QueryRunner => self.sql.as_ref().map(|sql| &sql.runner_size),
         }
+    }
+
+    /// Returns true if work is saved on any catalog.
+    pub fn saves_work(&self) -> bool {
+        self.catalogs.iter().any(|it| it.work.is_some())
+    }
+
+    /// Place where the work of a session is saved. `None` if it ends with the session.
+    pub fn work_location(&self, record: &Record) -> Option<WorkLocation> {
+        let catalog = self.catalog(&record.catalog)?;
+        catalog.work.clone().filter(|_| record.keeps_work)
     }
 
     /// Size with this name.
@@ -308,7 +335,7 @@ impl Settings {
     /// Catalog for the name or URL in a record, as returned by [`Settings::resolve_catalog`].
     ///
     /// A URL is accepted only with `api.any_catalog`. Such a catalog has the other settings of the
-    /// default catalog, except its OAuth 2 client, `sigv4_service` and `vended_credentials`.
+    /// default catalog, except its OAuth 2 client, `sigv4_service`, `vended_credentials` and `work`.
     pub fn catalog(&self, said: &str) -> Option<Cow<'_, Catalog>> {
         if let Some(catalog) = self.named_catalog(said) {
             return Some(Cow::Borrowed(catalog));
@@ -323,6 +350,8 @@ impl Settings {
                 sigv4_service: None,
                 // Only a catalog of the team's may name the storage that DuckDB writes to.
                 vended_credentials: false,
+                // The team has chosen no place for the work on this catalog.
+                work: None,
                 ..default.clone()
             })
         })

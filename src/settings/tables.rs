@@ -10,6 +10,7 @@ use super::{
 use crate::{
     catalog::values::{S3Endpoint, catalog_name, http_url, plain_text, short_name},
     session::{Cpu, Mebibytes, Requests, Size},
+    work::WorkLocation,
 };
 
 /// Maximum number of cores. DuckDB starts a thread for each, and no UI without them.
@@ -117,11 +118,27 @@ pub(super) fn read_catalogs(
         let s3_bucket = reader.optional(&key("s3_bucket"), BUCKET, bucket);
         let s3_prefix = reader.checked(&key("s3_prefix"), plain_text);
         let s3_path_style = reader.optional(&key("s3_path_style"), "true or false", parse);
+        let work = reader.checked(&key("work"), WorkLocation::parse);
         if vended && sigv4.is_some() {
             return reader.reject(
                 &key("vended_credentials"),
                 "can't be combined with sigv4_service; remove one",
             );
+        }
+        let work = work?;
+        let problem = match &work {
+            Some(_) if vended => Some(
+                "can't be combined with vended_credentials, because work is saved with a person's \
+                 own S3 keys; remove one",
+            ),
+            Some(WorkLocation::Folder(_)) if !is_local => Some(
+                "is a folder, which only sessions on this machine can write to \
+                 (sessions.runtime = \"local\"); set it to a place like s3://lake/duckbot/",
+            ),
+            _ => None,
+        };
+        if let Some(problem) = problem {
+            return reader.reject(&key("work"), problem);
         }
         let oauth2 = match (secret?, server?, scope?) {
             (Some(_), ..) if sigv4.is_some() => {
@@ -176,6 +193,7 @@ pub(super) fn read_catalogs(
             s3_path_style,
             s3_bucket: s3_bucket?,
             s3_prefix: s3_prefix?,
+            work,
         })
     });
     let catalogs: Vec<Result<Catalog, Invalid>> = catalogs.collect();

@@ -127,6 +127,56 @@ fn all_errors_are_reported_at_once() {
 }
 
 #[test]
+fn work_is_saved_where_a_catalog_says() {
+    let of = |changes: &[(&str, &str)]| {
+        let settings = with(changes).map_err(|invalid| invalid.to_string())?;
+        let place = settings.catalogs[0].work.as_ref().map(ToString::to_string);
+        Ok::<_, String>((place, settings.work))
+    };
+    let (place, work) = of(&[]).expect("valid");
+    assert_eq!(place, None);
+    assert_eq!(work.every.as_secs(), 300);
+    assert_eq!(work.deadline.as_secs(), 60);
+    assert_eq!(work.max_size.mebibytes(), 5 << 10);
+
+    let place = ("DUCKBOT_CATALOGS__LAKE__WORK", "s3://lake/duckbot");
+    assert_eq!(
+        of(&[place]).expect("valid").0.as_deref(),
+        Some("s3://lake/duckbot/")
+    );
+    let local = [
+        ("DUCKBOT_SESSIONS__RUNTIME", "local"),
+        ("DUCKBOT_LOCAL__FOLDER", "/var/lib/duckbot"),
+        ("DUCKBOT_CATALOGS__LAKE__WORK", "/var/lib/duckbot-work"),
+    ];
+    assert!(of(&local).is_ok());
+
+    let vended = ("DUCKBOT_CATALOGS__LAKE__VENDED_CREDENTIALS", "true");
+    let all = [
+        vec![place, vended],
+        vec![local[2]],
+        vec![
+            ("DUCKBOT_CATALOGS__LAKE__WORK", "lake/duckbot"),
+            ("DUCKBOT_WORK__EVERY", "0s"),
+            ("DUCKBOT_WORK__DEADLINE", "11m"),
+            ("DUCKBOT_WORK__MAX_SIZE", "much"),
+        ],
+    ];
+    let errors = all.map(|changes| of(&changes).expect_err("invalid"));
+    insta::assert_snapshot!(errors.join("\n"), @r#"
+    invalid settings:
+      catalogs.lake.work: can't be combined with vended_credentials, because work is saved with a person's own S3 keys; remove one
+    invalid settings:
+      catalogs.lake.work: is a folder, which only sessions on this machine can write to (sessions.runtime = "local"); set it to a place like s3://lake/duckbot/
+    invalid settings:
+      catalogs.lake.work: must be a place for saved work like s3://lake/duckbot/, or a folder with an absolute path
+      work.every: "0s" is not a duration from 1s to 1d
+      work.deadline: "11m" is not a duration from 1s to 10m
+      work.max_size: "much" is not an amount, like 512Mi or 5Gi
+    "#);
+}
+
+#[test]
 fn defaults_must_exist() {
     let invalid = with(&[
         ("DUCKBOT_SESSIONS__DEFAULT_SIZE", "huge"),

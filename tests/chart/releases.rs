@@ -213,7 +213,7 @@ async fn releases_live_side_by_side_and_sessions_outlive_upgrades() {
     let log = format!("logs duckbot-check --namespace {name}");
     let log = async || String::from_utf8(run(&log).await.stdout).unwrap();
     wait_until(log, |log| {
-        log.contains("ok    records: 1 session or query runner, of version 7")
+        log.contains("ok    records: 1 session or query runner, of version 8")
     })
     .await;
     kubectl(&format!(

@@ -109,7 +109,8 @@ impl Scenario {
             Self::Setup => chat.setup().await,
             Self::Start => {
                 let runs = wait_for_running(env, |_| true);
-                chat.command("/duck start", "is ready", runs).await
+                let line = "/duck start workspace:sales";
+                chat.command(line, "is ready", runs).await
             }
             Self::Query => {
                 let never = std::future::pending();
@@ -506,9 +507,9 @@ async fn wait_for_report(env: &TestEnv) {
 
 async fn create_session(api_env: &ApiEnv) -> (u16, Value) {
     let asked = api_env.request(reqwest::Method::POST, "/sessions", &api_env.ana);
-    let asked = asked
-        .header("idempotency-key", "walk")
-        .json(&session_request());
+    let mut body = session_request();
+    body["workspace"] = json!("sales");
+    let asked = asked.header("idempotency-key", "walk").json(&body);
     test_support::parse_response(asked.send().await.unwrap()).await
 }
 
@@ -550,8 +551,8 @@ async fn wait_until_back(env: &TestEnv) -> Option<Value> {
 /// Waits until exactly the objects of this session exist. The bot replaces a lost Pod after a
 /// moment.
 async fn wait_until_complete(env: &TestEnv, document: &Value) {
-    let slot = document["slot"].as_u64().unwrap() as u8;
-    let whole = env.session_objects(&env.ana, slot, &id(document));
+    let workspace = document["workspace"].as_str().unwrap();
+    let whole = env.workspace_objects(&env.ana, workspace, &id(document));
     wait_until(async || env.cluster.objects().await, |it| *it == whole).await;
 }
 

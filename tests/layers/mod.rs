@@ -38,7 +38,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "settings",
         ],
     ),
-    ("settings", &["catalog", "outbound", "session"]),
+    ("settings", &["catalog", "outbound", "session", "work"]),
     ("telemetry", &["settings", "unicode"]),
     (
         "credentials",
@@ -60,6 +60,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "outbound",
             "session",
             "settings",
+            "work",
         ],
     ),
     (
@@ -76,6 +77,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "settings",
             "telemetry",
             "unicode",
+            "work",
         ],
     ),
     (
@@ -98,7 +100,9 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
     ),
     (
         "duckdb",
-        &["catalog", "door", "outbound", "redact", "s3_error", "work"],
+        &[
+            "catalog", "door", "outbound", "redact", "s3_error", "session", "work",
+        ],
     ),
     (
         "reconciler",

@@ -6,7 +6,7 @@ use test_support::{
     Certificates, Cluster, ForwardProxy, Node, ReservedPort, TestEnv, TlsFront, UiClient, lake,
 };
 
-use super::{IMAGE, restart_count};
+use super::{IMAGE, pod, restart_count};
 
 pub const DUCKS: &str = "FROM lake.zoo.ducks ORDER BY name";
 
@@ -84,8 +84,9 @@ impl LakeEnv {
 }
 
 #[tokio::test]
-async fn each_reads_the_teams_tables_with_their_own_credentials() {
-    let Some(lake_env) = LakeEnv::start().await else {
+async fn each_reads_the_teams_tables_and_keeps_work_with_their_own_credentials() {
+    let work = ("DUCKBOT_CATALOGS__LAKE__WORK", "s3://lake/duckbot/");
+    let Some(lake_env) = LakeEnv::start_with(&[work]).await else {
         return;
     };
     let env = &lake_env.env;
@@ -97,9 +98,8 @@ async fn each_reads_the_teams_tables_with_their_own_credentials() {
         .store_key_pair(env.ben.id(), "AKIAUNKNOWN", "bens-wrong-secret")
         .await;
 
-    let anas = lake_env
-        .ui(&env.ana, &env.ready_session(&env.ana).await)
-        .await;
+    let id = env.ready_session(&env.ana).await;
+    let anas = lake_env.ui(&env.ana, &id).await;
     let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
     assert_eq!(anas.rows(DUCKS).await, Ok(ducks));
     for stream in ["/proc/self/fd/0", "/proc/self/fd/2", "/dev/stdin"] {
@@ -119,6 +119,26 @@ async fn each_reads_the_teams_tables_with_their_own_credentials() {
         "{problems}"
     );
     assert!(!problems.contains("bens-wrong-secret"));
+
+    let grace = pod(env, &id)
+        .await
+        .spec
+        .unwrap()
+        .termination_grace_period_seconds;
+    assert_eq!(grace, Some(70));
+    anas.run_sql("CREATE TABLE geese AS SELECT 3 AS n")
+        .await
+        .unwrap();
+    env.stop_session(&env.ana).await;
+    let messages = env.discord.history("#data");
+    let says = |text: &str| messages.iter().any(|it| it.content.contains(text));
+    assert!(says(
+        "**Your saved work could not be restored:** the storage refused your S3 keys"
+    ));
+    assert!(says("Your work is saved (1 table, "), "{messages:?}");
+    let id = env.ready_session(&env.ana).await;
+    let anas = lake_env.ui(&env.ana, &id).await;
+    assert_eq!(anas.rows("FROM geese").await, Ok(json!([{"n": 3}])));
     lake_env.env.assert_clean().await;
 }
 

@@ -126,10 +126,10 @@ async fn a_clock_that_jumps_by_a_month_stops_no_sessions() {
         .insert("DUCKBOT_DISCORD__ADMIN_CHANNEL".into(), ops);
     env.cluster.store_credentials(env.ana.id()).await;
     let quick = env.kubelet.ready_all_pods();
-    for slot in 0..12 {
-        let id = format!("{:06x}", 0xc10c00 + u32::from(slot));
+    for number in 0..12 {
+        let id = format!("{:06x}", 0xc10c00 + u32::from(number));
         let created = Utc::now().to_rfc3339();
-        env.create_record(&id, env.ana.id(), slot, &created).await;
+        env.create_record(&id, env.ana.id(), number, &created).await;
     }
     env.start_bot().await;
     let running = async || {

@@ -46,6 +46,8 @@ pub struct PersonConfig {
     pub roles: Vec<String>,
     /// True if the person is in the guild.
     pub member: bool,
+    /// ID of the person. `None` for a new one at each start.
+    pub id: Option<u64>,
 }
 
 impl Default for DiscordConfig {
@@ -117,7 +119,17 @@ impl DiscordConfig {
             name: name.to_owned(),
             roles,
             member,
+            id: None,
         });
+        self
+    }
+
+    /// Gives the person who was added last an ID that is the same at each start.
+    #[must_use]
+    pub fn id(mut self, id: u64) -> Self {
+        if let Some(person) = self.people.last_mut() {
+            person.id = Some(id);
+        }
         self
     }
 

@@ -55,7 +55,7 @@ impl State {
         };
         let guild = guild(config, &mut ids);
         let people = config.people.iter().map(|person| PersonState {
-            id: ids.next(),
+            id: person.id.unwrap_or_else(|| ids.next()),
             name: person.name.clone(),
             roles: person
                 .roles

@@ -69,6 +69,8 @@ impl Proxy {
         let client = reqwest::Client::builder()
             .add_root_certificate(reqwest::Certificate::from_pem(&authority).unwrap())
             .no_proxy()
+            // `exec` needs an upgrade, which HTTP/2 does not have.
+            .http1_only()
             .build()
             .unwrap();
         let inner = Arc::new(Inner {

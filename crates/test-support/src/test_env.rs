@@ -38,7 +38,7 @@ use crate::{
 
 /// Version of the records that [`TestEnv::create_record`] writes. The harness does not know the
 /// bot's code, so a test compares it.
-pub const RECORD_VERSION: u32 = 7;
+pub const RECORD_VERSION: u32 = 8;
 
 /// Settings for real sessions on a node, small enough that many fit at a time.
 const ON_A_NODE: [(&str, &str); 10] = [
@@ -53,6 +53,14 @@ const ON_A_NODE: [(&str, &str); 10] = [
     ("DUCKBOT_SQL__RUNNER_CPU", "50m"),
     ("DUCKBOT_SQL__RUNNER_REQUESTS__DISK", "1Gi"),
 ];
+
+/// Name of the workspace of a session without a named one.
+fn unnamed_workspace(number: u8) -> String {
+    match number {
+        0 => "main".to_owned(),
+        _ => format!("main-{}", u16::from(number) + 1),
+    }
+}
 
 /// Guild with the channels `#data` (the bot may be used) and `#random` (it may not). Members: Ana
 /// and Ben (analysts), Ada (admin) and Gil (no role). Max is not a member.
@@ -347,9 +355,10 @@ impl TestEnv {
     }
 
     /// Writes the record of a starting session, as the bot would. The reconciler creates the rest.
-    pub async fn create_record(&self, id: &str, owner: u64, slot: u8, created: &str) {
+    /// `number` is that of an unnamed workspace, from 0.
+    pub async fn create_record(&self, id: &str, owner: u64, number: u8, created: &str) {
         let channel = self.discord.channel("data").to_string();
-        self.create_record_in(Some(&channel), id, owner, slot, created)
+        self.create_record_in(Some(&channel), id, owner, number, created)
             .await;
     }
 
@@ -359,19 +368,20 @@ impl TestEnv {
         channel: Option<&str>,
         id: &str,
         owner: u64,
-        slot: u8,
+        number: u8,
         created: &str,
     ) {
+        let workspace = unnamed_workspace(number);
         let owner = owner.to_string();
         let document = json!({
-            "version": RECORD_VERSION, "kind": "session", "id": id, "request": id, "owner": owner, "slot": slot,
+            "version": RECORD_VERSION, "kind": "session", "id": id, "request": id, "owner": owner, "workspace": workspace,
             "display_name": "somebody", "size": "small", "catalog": "lake",
             "channel": channel, "created": created, "credentials": "owner", "credentials_expire": null,
             "credentials_warned": false, "restarts_told": 0, "extended_seconds": 0, "stage": "starting",
         });
         let map = json!({
             "metadata": {
-                "name": format!("duckui-{owner}-{slot}"),
+                "name": format!("duckui-{owner}-{workspace}"),
                 "labels": {
                     "app.kubernetes.io/name": "duckui", "app.kubernetes.io/managed-by": "duckbot",
                     "duckbot.dev/session": id, "duckbot.dev/owner": owner,
@@ -532,7 +542,7 @@ impl TestEnv {
             .unwrap();
     }
 
-    /// Waits until the record in slot 0 of `person` is gone, and checks that no object of any
+    /// Waits until the record of `person` for `main` is gone, and checks that no object of any
     /// session is left.
     pub async fn wait_until_nothing_left(&self, person: &Person) {
         self.cluster
@@ -553,15 +563,20 @@ impl TestEnv {
         assert_eq!(self.cluster.objects().await, [""; 0]);
     }
 
-    /// Name of the record of `person` in a slot.
-    pub fn record_name(&self, person: &Person, slot: u8) -> String {
-        format!("duckui-{}-{slot}", person.id())
+    /// Name of the record of `person` for the unnamed workspace with this number, from 0.
+    pub fn record_name(&self, person: &Person, number: u8) -> String {
+        format!("duckui-{}-{}", person.id(), unnamed_workspace(number))
+    }
+
+    /// Objects of one ready session in an unnamed workspace, sorted.
+    pub fn session_objects(&self, person: &Person, number: u8, id: &str) -> Vec<String> {
+        self.workspace_objects(person, &unnamed_workspace(number), id)
     }
 
     /// Objects of one ready session, sorted.
-    pub fn session_objects(&self, person: &Person, slot: u8, id: &str) -> Vec<String> {
+    pub fn workspace_objects(&self, person: &Person, workspace: &str, id: &str) -> Vec<String> {
         vec![
-            format!("configmaps/{}", self.record_name(person, slot)),
+            format!("configmaps/duckui-{}-{workspace}", person.id()),
             format!("ingressroutes/duckui-{id}"),
             format!("pods/duckui-{id}"),
             format!("services/duckui-{id}"),

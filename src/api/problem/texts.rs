@@ -14,7 +14,7 @@ use crate::{
         CredentialsRejection, ExtendRejection, LookupRejection, Rejection, ServiceError,
         SessionAction, StartRejection, summarize,
     },
-    session::{ErrorSummary, SessionId},
+    session::{ErrorSummary, SessionId, Workspace},
 };
 
 /// Time after which a failed request may be repeated.
@@ -123,6 +123,11 @@ fn start(rejection: StartRejection) -> Problem {
         StartRejection::QuotaReached { ids, limit } => {
             Problem::new(ProblemType::QuotaReached, quota_reached(&ids, limit))
         }
+        StartRejection::WorkspaceInUse {
+            workspace,
+            id,
+            is_stopping,
+        } => workspace_in_use(&workspace, &id, is_stopping),
         StartRejection::RequestReused => {
             let detail = "This Idempotency-Key was used for a different request, and the session \
                           of that request still exists. Use another key.";
@@ -134,17 +139,17 @@ fn start(rejection: StartRejection) -> Problem {
 fn quota_reached(ids: &[String], limit: u8) -> String {
     let is_id = |id: &&String| id.parse::<SessionId>().is_ok();
     let (sessions, unreadable): (Vec<_>, Vec<_>) = ids.iter().partition(is_id);
-    let slots = match limit {
-        1 => "The only slot of this owner is in use".to_owned(),
-        _ => format!("All {limit} slots of this owner are in use"),
-    };
+    let count = ids.len();
+    let plural = if count == 1 { "" } else { "s" };
     let delete = match sessions.as_slice() {
         [] => String::new(),
         [only] => format!(" Delete session {only}."),
         _ => " Delete one.".to_owned(),
     };
     let all = ids.join(", ");
-    let mut text = format!("{slots} ({all}).{delete}");
+    let mut text = format!(
+        "This owner already has {count} session{plural} ({all}), and the limit is {limit}.{delete}"
+    );
     if let [first, ..] = unreadable.as_slice() {
         text += &format!(
             " The bot can't read {first}. Try again in a minute. If this happens again, tell an \
@@ -152,6 +157,27 @@ fn quota_reached(ids: &[String], limit: u8) -> String {
         );
     }
     text
+}
+
+fn workspace_in_use(workspace: &Workspace, id: &str, is_stopping: bool) -> Problem {
+    let problem = |detail| Problem::new(ProblemType::WorkspaceInUse, detail);
+    if id.parse::<SessionId>().is_err() {
+        let detail = format!(
+            "The workspace {workspace} has a session, but the bot can't read {id}. Try again in a \
+             minute. If this happens again, tell an admin."
+        );
+        problem(detail)
+    } else if is_stopping {
+        let detail = format!(
+            "Session {id} in the workspace {workspace} is still being stopped. Try again later."
+        );
+        problem(detail).retry_after(RETRY_AFTER)
+    } else {
+        problem(format!(
+            "The workspace {workspace} is open in session {id}. Delete that session, or choose another \
+             workspace."
+        ))
+    }
 }
 
 fn no_credentials() -> Problem {

@@ -22,6 +22,7 @@ use crate::{
     error::Error,
     outbound::CertificateProblem,
     runtime::{Claim, Runtime, rewrite},
+    service,
     session::{
         Cause, CredentialSource, NewRecord, Observed, OwnerId, Parts, PodState, Record, RecordKind,
         RequestId, Restore, SessionId, Workspace,
@@ -96,40 +97,47 @@ pub(super) async fn diagnose(
     diagnostics
 }
 
-/// Stores the record of a new session in a free slot.
+/// Stores the record of a new session. It has a workspace of its own, so it touches no work of its owner.
 async fn claim(
     runtime: &dyn Runtime,
     settings: &Settings,
     owner: Option<OwnerId>,
 ) -> Result<Arc<Record>, String> {
-    let mut record = Record::starting(NewRecord {
+    let credentials = match owner {
+        Some(_) => CredentialSource::Owner,
+        None => CredentialSource::Awaited,
+    };
+    // No person has the ID of a server.
+    let owner = owner.unwrap_or(OwnerId::from(settings.discord.guild));
+    let mut theirs = runtime.sessions_of(owner);
+    theirs.retain(|seen| !seen.record.is_runner());
+    if theirs.len() >= usize::from(settings.sessions.per_user) {
+        return Err(
+            "the person has as many sessions as allowed (sessions.per_user); stop one".to_owned(),
+        );
+    }
+    let record = Record::starting(NewRecord {
         kind: RecordKind::Session,
         id: SessionId::from_uuid(Uuid::new_v4()),
         request: RequestId(Uuid::new_v4().to_string()),
-        // No person has the ID of a server.
-        owner: owner.unwrap_or(OwnerId::from(settings.discord.guild)),
-        slot: 0,
-        workspace: Workspace::unnamed(0),
-        restore: Restore::Latest,
+        owner,
+        workspace: Workspace::of_check(),
+        restore: Restore::Nothing,
+        keeps_work: false,
         display_name: "duckbot check".to_owned(),
         size: settings.sessions.default_size.clone(),
         catalog: settings.sessions.default_catalog.clone(),
         channel: None,
         created: Utc::now(),
-        credentials: match owner {
-            Some(_) => CredentialSource::Owner,
-            None => CredentialSource::Awaited,
-        },
+        credentials,
     });
-    for slot in 0..settings.sessions.per_user {
-        record.slot = slot;
-        match runtime.claim(&record).await {
-            Ok(Claim::Made(record)) => return Ok(record),
-            Ok(Claim::Taken(_)) => {}
-            Err(error) => return Err(error.to_string()),
-        }
+    match runtime.claim(&record).await {
+        Ok(Claim::Made(record)) => Ok(record),
+        Ok(Claim::Taken(id)) => Err(format!(
+            "another check runs, or was interrupted; an admin can end it with /duck stop {id}"
+        )),
+        Err(error) => Err(error.to_string()),
     }
-    Err("the person has as many sessions as allowed (sessions.per_user); stop one".to_owned())
 }
 
 /// Starts the session, and queries it. Returns what else to say.
@@ -165,7 +173,34 @@ async fn try_session(
         );
     }
     browser.wait_for_catalog(&record.catalog).await?;
-    Ok(format!("; the catalog {} is attached", record.catalog))
+    let saving = try_saving(backend, settings, record).await?;
+    Ok(format!(
+        "; the catalog {} is attached{saving}",
+        record.catalog
+    ))
+}
+
+/// Tries whether the person's keys may save work. Returns what to say about it.
+async fn try_saving(
+    backend: &Backend,
+    settings: &Settings,
+    record: &Record,
+) -> Result<String, String> {
+    let credentials = backend.credentials.read(record.owner).await;
+    let credentials = credentials.map_err(|error| error.to_string())?;
+    let Some(credentials) = credentials else {
+        return Ok(String::new());
+    };
+    let tried = service::try_saving(settings, record.owner, &credentials, &record.catalog);
+    match tried.await {
+        None => Ok(String::new()),
+        Some(Ok(())) => Ok("; that person's work can be saved".to_owned()),
+        Some(Err(failure)) => Err(format!(
+            "that person's work can't be saved at catalogs.{}.work: {}; check what their keys may do \
+             there (docs/operations.md)",
+            record.catalog, failure.error
+        )),
+    }
 }
 
 fn observed(runtime: &dyn Runtime, id: &SessionId) -> Result<Observed, String> {

@@ -48,6 +48,11 @@ pub(super) fn values(answers: &Answers) -> String {
     let catalog = catalog(answers).into_iter();
     lines.extend(catalog.map(|(key, value)| format!("      {key}: {value}")));
     lines.extend([
+        "      # Uncomment to keep notebooks and tables (docs/operations.md says which rights people need)."
+            .to_owned(),
+        "      # work: \"s3://lake/duckbot/\"".to_owned(),
+    ]);
+    lines.extend([
         "networkPolicy:".to_owned(),
         format!("  ingressNamespace: {}", text(IngressNamespace)),
     ]);

@@ -10,7 +10,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, anyhow, bail};
@@ -19,7 +19,7 @@ use discord_loopback::{ADMINISTRATOR, Discord, DiscordConfig, FaultButton};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    runtime::local::{DuckDb, lock_folder},
+    runtime::local::{DuckDb, WORK_KEY_FILE, lock_folder},
     session::OwnerId,
     settings::Settings,
     telemetry,
@@ -29,6 +29,16 @@ use supervisor::Supervisor;
 /// Credentials for the demo lake. They are valid nowhere else, so they are no secret.
 const KEY_ID: &str = "AKIAQUACKQUACKQUACK7";
 const SECRET: &str = "quack/quack/quack/quack/quack/quack/2026";
+
+/// IDs of the people, who find their saved work again at each start.
+const PEOPLE: [u64; 3] = [
+    175_928_847_299_117_001,
+    175_928_847_299_117_002,
+    175_928_847_299_117_003,
+];
+
+/// Time to finish after a signal. Sessions save their work in the lake before they end.
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Options of `duckbot sandbox`.
 #[derive(Debug, Clone)]
@@ -83,15 +93,8 @@ impl Sandbox {
             lake.fill(&duckdb.program, Some(&duckdb.extensions)).await?;
         }
         eprintln!("Starting the bot…");
-        // Each start has new people, so sessions and credentials of the last one are removed.
         let team = folder.join("team");
-        match fs::remove_dir_all(&team) {
-            Err(why) if why.kind() != io::ErrorKind::NotFound => {
-                let what = format!("can't remove {}", team.display());
-                return Err(why).context(what);
-            }
-            _ => {}
-        }
+        remove_team(&team).with_context(|| format!("can't remove {}", team.display()))?;
         let settings = settings(&discord, &lake, &duckdb, &team, options);
         Ok(Self {
             settings: settings.context("the sandbox's own settings are invalid")?,
@@ -174,6 +177,24 @@ fn open_folder(options: &Options) -> anyhow::Result<(PathBuf, fs::File)> {
     }
 }
 
+/// Removes the sessions and the credentials of the last start: its messages are gone with Discord. The key of
+/// saved work stays, because the lake has the work.
+fn remove_team(team: &Path) -> io::Result<()> {
+    let files = match fs::read_dir(team) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(()),
+        files => files?,
+    };
+    for file in files {
+        let file = file?;
+        if file.file_type()?.is_dir() {
+            fs::remove_dir_all(file.path())?;
+        } else if file.file_name() != WORK_KEY_FILE {
+            fs::remove_file(file.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Checks that the bot can listen on the port of the sessions, which it does much later.
 fn check_sessions_port(port: u16) -> anyhow::Result<()> {
     let listened = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map(drop);
@@ -194,8 +215,11 @@ async fn start_discord(port: u16) -> anyhow::Result<Discord> {
         .role("analyst")
         .role_with("admin", ADMINISTRATOR)
         .person("ana", &["analyst"])
+        .id(PEOPLE[0])
         .person("ben", &["analyst"])
+        .id(PEOPLE[1])
         .person("ada", &["admin"])
+        .id(PEOPLE[2])
         .listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let started = Discord::start(config).await;
     started.with_context(|| {
@@ -248,6 +272,10 @@ fn settings(
         ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", lake.s3_url()),
         ("DUCKBOT_CATALOGS__LAKE__S3_PATH_STYLE", "true".into()),
         ("DUCKBOT_CATALOGS__LAKE__S3_BUCKET", BUCKET.into()),
+        (
+            "DUCKBOT_CATALOGS__LAKE__WORK",
+            format!("s3://{BUCKET}/duckbot/"),
+        ),
         // Small enough for any machine.
         ("DUCKBOT_SIZES__SMALL__MEMORY", "1Gi".into()),
         ("DUCKBOT_SIZES__LARGE__CPU", "2".into()),

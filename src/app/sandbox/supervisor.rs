@@ -11,7 +11,7 @@ use tokio::{sync::Notify, task};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    app::{block_on, serve_with},
+    app::{block_on, serve_with, shutdown_timeout},
     runtime::local::Local,
     settings::Settings,
 };
@@ -102,7 +102,8 @@ impl Supervisor {
                 eprintln!("The bot was restarted.");
             }
         };
-        let run = move || block_on(&stop, serve_with(settings, stop.child_token(), tell));
+        let limit = shutdown_timeout(&settings);
+        let run = move || block_on(&stop, limit, serve_with(settings, stop.child_token(), tell));
         let ended = task::spawn_blocking(run).await;
         ended.context("the bot's thread failed")?
     }

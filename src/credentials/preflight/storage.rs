@@ -125,6 +125,7 @@ mod tests {
             s3_path_style: true,
             s3_bucket: Some("lake".into()),
             s3_prefix: Some("team a/".into()),
+            work: None,
         }
     }
 

@@ -30,10 +30,11 @@ pub(super) async fn form_for(bot: &Bot, context: &InteractionContext, goal: Goal
     let service = &bot.service;
     let needs = async {
         match &goal {
-            Goal::Start { size, catalog } => {
-                let (size, catalog) = (size.as_deref(), catalog.as_deref());
+            Goal::Start(options) => {
+                let (size, catalog) = (options.size.as_deref(), options.catalog.as_deref());
+                let workspace = options.workspace.as_ref();
                 service
-                    .needs_credentials_to_start(&who, size, catalog)
+                    .needs_credentials_to_start(&who, size, catalog, workspace)
                     .await
             }
             Goal::Query { .. } | Goal::Tables { .. } | Goal::Describe { .. } => {

@@ -18,7 +18,8 @@ const SPEC: CommandSpec = CommandSpec {
     summary: "Delete your saved S3 credentials and past queries",
     details: "The bot asks for confirmation first, and shows which sessions use the credentials. \
         Running sessions keep using them until they are stopped. Sessions that are still starting \
-        are stopped, and so are query runners. Your past queries are deleted too.",
+        are stopped, and so are query runners. Your past queries are deleted too. Saved notebooks and \
+        tables stay, unless you delete them first with the button for it.",
     options: &[],
 };
 
@@ -46,7 +47,8 @@ pub(crate) async fn ask(call: &Call<'_>) -> Answered {
     let reply = match service.credentials_info(call.who.id).await? {
         Some(about) => {
             let sessions = service.sessions_with_stored_credentials(call.who.id);
-            replies::confirm_forget(&about, &sessions)
+            let saves_work = service.saves_work() && about.s3.is_some();
+            replies::confirm_forget(&about, &sessions, saves_work)
         }
         None if service.has_past_queries(call.who.id).await? => replies::only_queries(),
         None => replies::no_credentials(),
@@ -74,6 +76,14 @@ pub(crate) async fn forget(call: &Call<'_>, stop: bool) -> Answered {
             Answer::Reply(replies::credentials_deleted_but(reply), outcome)
         }
     })
+}
+
+/// Deletes all saved work. The credentials stay, because they are needed for it.
+pub(crate) async fn forget_work(call: &Call<'_>) -> Answered {
+    let progress = replies::deleting_work();
+    call.responder.try_to_edit(&progress).await;
+    let deletion = call.bot.service.delete_saved_work(&call.who).await?;
+    Ok(replies::work_deletion(&deletion).into())
 }
 
 pub(crate) fn keep() -> Answered {

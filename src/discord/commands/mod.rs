@@ -17,6 +17,8 @@ pub mod options;
 mod place;
 pub(super) mod reap;
 mod report;
+mod restore;
+pub(super) mod save;
 pub(super) mod setup;
 pub(super) mod share;
 pub(super) mod spec;
@@ -46,6 +48,8 @@ static COMMANDS: &[&dyn Command] = &[
     &describe::Describe,
     &list::List,
     &status::Status,
+    &save::Save,
+    &restore::Restore,
     &extend::Extend,
     &stop::Stop,
     &forget::Forget,

@@ -3,6 +3,10 @@
 use serenity::all::{Attachment, CommandData, CommandDataOption, CommandDataOptionValue};
 
 use super::spec::{OptionKind, OptionSpec, Suggestions};
+use crate::{
+    discord::replies::{self, Reply},
+    session::Workspace,
+};
 
 /// Session of the person or, for an admin, of anybody.
 pub(super) const SESSION: OptionSpec = OptionSpec {
@@ -23,6 +27,22 @@ pub(crate) const QUERY_CATALOG: OptionSpec = OptionSpec {
     summary: "Catalog of the tables, if there are several",
     kind: OptionKind::Suggested(Suggestions::Catalogs),
 };
+
+/// Workspace of the person.
+pub(crate) const WORKSPACE: OptionSpec = OptionSpec {
+    name: "workspace",
+    summary: "Name of a workspace, to keep work apart, such as sales",
+    kind: OptionKind::Suggested(Suggestions::Workspaces),
+};
+
+/// Reads the option for a workspace.
+pub(super) fn read_workspace(options: Options<'_>) -> Result<Option<Workspace>, Reply> {
+    let parse = |given: &str| {
+        let parsed = given.trim().parse();
+        parsed.map_err(|why| replies::invalid_workspace(given, &why))
+    };
+    options.text(WORKSPACE.name).map(parse).transpose()
+}
 
 /// A command's name and its options.
 #[derive(Clone, Copy)]

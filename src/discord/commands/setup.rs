@@ -133,7 +133,11 @@ pub(crate) async fn check(call: &Call<'_>, catalog: Option<String>) -> Answered 
     let service = &call.bot.service;
     let checked = service.check_credentials(call.who.id, catalog.as_deref());
     match checked.await {
-        Ok(about) => Ok(replies::credentials(&about, true, catalog).into()),
+        Ok(about) => {
+            let saves_work = service.try_saving(call.who.id, catalog.as_deref()).await?;
+            let reply = replies::credentials(&about, true, catalog);
+            Ok(replies::with_save_trial(reply, saves_work.as_ref()).into())
+        }
         Err(ServiceError::UnusableCredentials(troubles)) => {
             Ok(replies::no_longer_usable(&troubles, catalog).into())
         }

@@ -48,6 +48,10 @@ pub(crate) enum Suggestions {
     Sessions,
     /// IDs of the person's sessions. An admin can't open or query the sessions of others.
     OwnSessions,
+    /// Names of the person's workspaces.
+    Workspaces,
+    /// Numbers of the saves of the workspace that the options name.
+    Saves,
     /// Names of the tables in the session that the options name.
     Tables,
     /// Fixed texts.

@@ -1,4 +1,4 @@
-//! `/duck start`: claims a slot, then follows the session until it is ready.
+//! `/duck start`: claims a workspace, then follows the session until it is ready.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use tracing::debug;
 
 use super::{
     first_form::form_for,
-    options::Options,
+    options::{Options, WORKSPACE, read_workspace},
     spec::{CommandSpec, OptionKind, OptionSpec, Suggestions},
 };
 use crate::{
@@ -26,9 +26,12 @@ use crate::{
         goals::Goal,
         replies::{self, Reply},
         responder::{INTERACTION_LIFETIME, Responder},
+        start_options::StartOptions,
     },
-    service::{Appearance, Rejection, Service, ServiceError, StartOutcome, StartRequest},
-    session::{Observed, OwnerId, Record, RequestId, SessionId, Stage, usual_start},
+    service::{
+        Appearance, Rejection, Service, ServiceError, StartOutcome, StartRejection, StartRequest,
+    },
+    session::{Observed, OwnerId, Record, RequestId, Restore, SessionId, Stage, usual_start},
 };
 
 const SPEC: CommandSpec = CommandSpec {
@@ -36,8 +39,9 @@ const SPEC: CommandSpec = CommandSpec {
     summary: "Start your own DuckDB, attached to the team's tables",
     details: "If you have not entered credentials yet, a form for them opens first. The bot posts the \
         link in the channel when the session is ready. If you already have a session, the bot shows it \
-        to you first.",
-    options: &[SIZE, CATALOG],
+        to you first. With `workspace`, it starts one there in any case: a workspace has its own tables \
+        and notebooks, and is open in one session at a time. Without it, your session is in `main`.",
+    options: &[SIZE, CATALOG, WORKSPACE, FRESH],
 };
 
 const SIZE: OptionSpec = OptionSpec {
@@ -46,10 +50,16 @@ const SIZE: OptionSpec = OptionSpec {
     kind: OptionKind::Suggested(Suggestions::Sizes),
 };
 
-const CATALOG: OptionSpec = OptionSpec {
+pub(crate) const CATALOG: OptionSpec = OptionSpec {
     name: "catalog",
     summary: "Catalog with the tables to attach",
     kind: OptionKind::Suggested(Suggestions::Catalogs),
+};
+
+const FRESH: OptionSpec = OptionSpec {
+    name: "fresh",
+    summary: "Begin without saved work, which stays saved",
+    kind: OptionKind::Flag,
 };
 
 /// Minimum time between two edits of a reply. Discord allows five edits in five seconds; the rest
@@ -73,66 +83,78 @@ impl Command for Start {
         context: &InteractionContext,
         options: Options<'_>,
     ) -> Option<Form> {
-        let goal = Goal::Start {
-            size: options.text(SIZE.name).map(str::to_owned),
-            catalog: options.text(CATALOG.name).map(str::to_owned),
-        };
+        let goal = Goal::Start(read(options).ok()?);
         form_for(bot, context, goal).await
     }
 
     async fn run(&self, call: &Call<'_>, options: Options<'_>) -> Answered {
-        let ask = StartOptions {
-            request: call.request.clone(),
-            size: options.text(SIZE.name).map(str::to_owned),
-            catalog: options.text(CATALOG.name).map(str::to_owned),
-            another: false,
-            before: String::new(),
-        };
-        start(call, ask).await
+        match read(options) {
+            Ok(options) => start(call, StartCall::new(call.request.clone(), options)).await,
+            Err(reply) => Ok(Answer::Reply(reply, CallOutcome::Refused)),
+        }
     }
 }
 
-/// Options of a start.
-struct StartOptions {
+/// Reads the options of the command.
+fn read(options: Options<'_>) -> Result<StartOptions, Reply> {
+    let restore = if options.flag(FRESH.name) {
+        Restore::Nothing
+    } else {
+        Restore::Latest
+    };
+    Ok(StartOptions {
+        size: options.text(SIZE.name).map(str::to_owned),
+        catalog: options.text(CATALOG.name).map(str::to_owned),
+        workspace: read_workspace(options)?,
+        restore,
+    })
+}
+
+/// One start.
+struct StartCall {
     /// Origin of the request: the command, the message with the pressed button, or the session to
     /// retry. So pressing a button twice is one request.
     request: RequestId,
-    size: Option<String>,
-    catalog: Option<String>,
+    options: StartOptions,
     another: bool,
     /// Text above each reply.
     before: String,
 }
 
+impl StartCall {
+    fn new(request: RequestId, options: StartOptions) -> Self {
+        Self {
+            request,
+            options,
+            another: false,
+            before: String::new(),
+        }
+    }
+}
+
 /// Starts a session for a person whose credentials were just stored. `before` says so.
 pub(super) async fn start_after(
     call: &Call<'_>,
-    size: Option<String>,
-    catalog: Option<String>,
+    options: StartOptions,
     before: String,
 ) -> Answered {
-    let ask = StartOptions {
-        request: call.request.clone(),
-        size,
-        catalog,
-        another: false,
+    let ask = StartCall {
         before,
+        ..StartCall::new(call.request.clone(), options)
     };
     start(call, ask).await
 }
 
 /// Starts a session even if the person has one.
-pub(crate) async fn start_another(
-    call: &Call<'_>,
-    size: Option<String>,
-    catalog: Option<String>,
-) -> Answered {
-    let ask = StartOptions {
-        request: call.request.clone(),
-        size,
-        catalog,
+pub(crate) async fn start_another(call: &Call<'_>, options: StartOptions) -> Answered {
+    let request = match options.restore {
+        // A list of saves has a button for each.
+        Restore::Save(number) => RequestId(format!("{}-{number}", call.request.0)),
+        Restore::Latest | Restore::Nothing => call.request.clone(),
+    };
+    let ask = StartCall {
         another: true,
-        before: String::new(),
+        ..StartCall::new(request, options)
     };
     start(call, ask).await
 }
@@ -142,8 +164,7 @@ pub(crate) async fn retry(
     call: &Call<'_>,
     failed: &SessionId,
     owner: OwnerId,
-    size: String,
-    catalog: String,
+    mut options: StartOptions,
 ) -> Answered {
     if owner != call.who.id {
         return Ok(Answer::Reply(
@@ -151,52 +172,61 @@ pub(crate) async fn retry(
             CallOutcome::Refused,
         ));
     }
-    let ask = StartOptions {
-        // The button may be on two messages, with two sizes, and is still one request.
-        request: RequestId(format!("retry-{failed}")),
-        size: Some(size),
-        catalog: Some(catalog),
-        another: false,
-        before: String::new(),
-    };
-    // The button on the public message appears before the slot is free.
+    options.workspace.get_or_insert_default();
+    // The button on the public message appears before the workspace is free.
     let _ = call.bot.service.wait_until_gone(failed).await;
-    start(call, ask).await
+    // The button may be on two messages, with two sizes, and is still one request.
+    let request = RequestId(format!("retry-{failed}"));
+    start(call, StartCall::new(request, options)).await
 }
 
-async fn start(call: &Call<'_>, ask: StartOptions) -> Answered {
+async fn start(call: &Call<'_>, ask: StartCall) -> Answered {
     let Call { bot, responder, .. } = call;
     let service = &*bot.service;
-    service.check_catalog(ask.catalog.as_deref())?;
-    let another = Button::StartAnother {
-        size: ask.size.clone(),
-        catalog: ask.catalog.clone(),
-    };
+    let StartCall {
+        request,
+        options,
+        another,
+        before,
+    } = ask;
+    service.check_catalog(options.catalog.as_deref())?;
     let request = StartRequest {
-        request: ask.request,
+        request,
         channel: Some(call.context.channel.into()),
-        size: ask.size.clone(),
-        catalog: ask.catalog.clone(),
-        another: ask.another,
+        size: options.size.clone(),
+        catalog: options.catalog.clone(),
+        workspace: options.workspace.clone(),
+        restore: options.restore,
+        another,
         exact: false,
     };
-    let (mut reply, outcome) = match service.start(&call.who, request).await {
+    let mut outcome = service.start(&call.who, request.clone()).await;
+    if let Some(ending) = ending_session(&outcome) {
+        let mut reply = replies::waiting_for_workspace(&ending);
+        reply.text.insert_str(0, &before);
+        responder.try_to_edit(&reply).await;
+        // If it is still there after the timeout, the next attempt says so.
+        let _ = service.wait_until_gone(&ending).await;
+        outcome = service.start(&call.who, request).await;
+    }
+    let (mut reply, outcome) = match outcome {
         Ok(StartOutcome::Starting(record)) => {
             let kept = keep(service, responder, &record);
             // A new record may not be in the view yet.
             let known = (record.stage != Stage::Starting).then(|| record.clone());
-            let followed = follow(bot, responder, &record, known, &ask.before);
+            let followed = follow(bot, responder, &record, known, &before);
             // The next bot process continues the reply.
             tokio::join!(kept, bot.shutdown.run_until_cancelled(followed));
             return Ok(Answer::Shown);
         }
         Ok(StartOutcome::AlreadyRunning { sessions, room }) => {
             let sessions = with_urls(service, sessions);
+            let another = Button::StartAnother(options);
             let reply = replies::already_running(&sessions, room, another);
             (reply, CallOutcome::Done)
         }
         Err(ServiceError::Rejected(Rejection::Start(rejection))) => {
-            let reply = replies::not_started(&rejection, ask.size, ask.catalog);
+            let reply = replies::not_started(&rejection, options);
             (reply, CallOutcome::Refused)
         }
         Err(ServiceError::Failed(error)) => {
@@ -205,8 +235,20 @@ async fn start(call: &Call<'_>, ask: StartOptions) -> Answered {
         }
         Err(refused) => return Err(refused),
     };
-    reply.text.insert_str(0, &ask.before);
+    reply.text.insert_str(0, &before);
     Ok(Answer::Reply(reply, outcome))
+}
+
+/// Returns the session whose end a start has to wait for.
+fn ending_session(outcome: &Result<StartOutcome, ServiceError>) -> Option<SessionId> {
+    match outcome {
+        Err(ServiceError::Rejected(Rejection::Start(StartRejection::WorkspaceInUse {
+            id,
+            is_stopping: true,
+            ..
+        }))) => id.parse().ok(),
+        _ => None,
+    }
 }
 
 /// Stores the reply's token, so that the next bot process can continue the reply. If that fails,
@@ -312,12 +354,12 @@ fn next_reply(service: &Service, seen: &Observed, usual: Option<TimeDelta>) -> (
         Stage::Running => {
             let url = service.url(&record.id);
             let url = record.announcement.is_none().then_some(&*url);
-            (replies::ready(&record.id, url), true)
+            (replies::ready(record, url), true)
         }
         Stage::Stopping { told, .. } => {
             let mut reply = final_reply(service, record);
             if !told {
-                // The slot is still in use, so a button to start again would fail.
+                // The workspace is still in use, so a button to start again would have to wait.
                 reply.buttons.clear();
             }
             (reply, *told)

@@ -17,8 +17,9 @@ use crate::{
 const SPEC: CommandSpec = CommandSpec {
     name: "stop",
     summary: "Stop one of your sessions",
-    details: "The bot asks for confirmation first, because tables and notebooks that are not \
-        saved elsewhere will be lost. If you have only one session, you can leave out its ID. \
+    details: "The bot asks for confirmation first. If your admins have set that up, your notebooks and \
+        tables are saved and the next session begins with them; otherwise, those that are not saved \
+        elsewhere will be lost. If you have only one session, you can leave out its ID. \
         Admins can stop any session.",
     options: &[SESSION],
 };
@@ -40,7 +41,7 @@ impl Command for Stop {
 pub(crate) fn ask(call: &Call<'_>, session: Option<&str>) -> Answered {
     let seen = call.bot.service.find_to_stop(&call.who, session)?;
     let reply = if seen.record.is_stopping() {
-        replies::stopping(&seen.record.id)
+        replies::stopping(&seen.record.id, Some(&seen))
     } else {
         replies::confirm_stop(&seen.record)
     };
@@ -50,14 +51,20 @@ pub(crate) fn ask(call: &Call<'_>, session: Option<&str>) -> Answered {
 pub(crate) async fn stop(call: &Call<'_>, id: &SessionId) -> Answered {
     let service = &call.bot.service;
     service.stop(&call.who, id).await?;
-    call.responder.try_to_edit(&replies::stopping(id)).await;
     let mut changes = service.changes();
-    while service.session(id).is_some() {
+    let (mut last, mut shown) = (None, None);
+    while let Some(seen) = service.session(id) {
+        let phase = seen.phase();
+        if shown.replace(phase) != Some(phase) {
+            let progress = replies::stopping(id, Some(&seen));
+            call.responder.try_to_edit(&progress).await;
+        }
+        last = Some(seen.record);
         if !call.responder.wait_for_change(&mut changes).await {
             return Ok(Answer::Shown);
         }
     }
-    Ok(replies::stopped(id).into())
+    Ok(replies::stopped(id, last.as_deref()).into())
 }
 
 pub(crate) fn keep(id: &SessionId) -> Answered {

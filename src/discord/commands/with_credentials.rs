@@ -49,8 +49,8 @@ pub(crate) async fn go_on(
         return Ok(with_query(saved).into());
     }
     let answered = match goal {
-        Goal::Start { size, catalog } => {
-            return start::start_after(call, size, catalog, saved.text + "\n").await;
+        Goal::Start(options) => {
+            return start::start_after(call, options, saved.text + "\n").await;
         }
         Goal::Query {
             stored,

@@ -7,15 +7,17 @@ use chrono::{DateTime, Utc};
 use super::{
     credential_errors::{input_error, preflight_error},
     expiry_label,
-    format::relative_time,
+    format::{count_of, relative_time},
+    kept::if_some_are_stopped,
     part_name,
     rejections::refused,
     reply::{Emphasis, Reply},
+    work::not_saved,
 };
 use crate::{
     credentials::{CredentialMetadata, CredentialPart, InputError, preflight::PreflightError},
-    discord::buttons::Button,
-    service::CredentialsRejection,
+    discord::{buttons::Button, start_options::StartOptions},
+    service::{CredentialsRejection, WorkDeletion},
     session::{Observed, Record},
 };
 
@@ -112,11 +114,8 @@ pub(crate) fn credentials(
 /// Answer to a direct message of a person with stored credentials.
 pub(crate) fn direct_answer(about: &CredentialMetadata, can_check: bool) -> Reply {
     let reply = credentials(about, can_check, None);
-    let start = Reply::new(format!("{IN_THE_SERVER}\n{}", reply.text)).with_start(
-        "Start a session",
-        None,
-        None,
-    );
+    let start = Reply::new(format!("{IN_THE_SERVER}\n{}", reply.text))
+        .with_start("Start a session", StartOptions::default());
     Reply {
         buttons: [start.buttons, reply.buttons].concat(),
         ..start
@@ -157,18 +156,27 @@ pub(crate) fn no_longer_usable(troubles: &[PreflightError], catalog: Option<Stri
     points("The check of your saved credentials failed:", troubles).with_form(catalog)
 }
 
-/// Asks for confirmation before credentials are deleted. `live` are sessions that use them.
-pub(crate) fn confirm_forget(about: &CredentialMetadata, live: &[Observed]) -> Reply {
-    let text = format!(
+/// Asks for confirmation before credentials are deleted. `live` are sessions that use them. With
+/// `saves_work`, offers to delete saved work, too.
+pub(crate) fn confirm_forget(
+    about: &CredentialMetadata,
+    live: &[Observed],
+    saves_work: bool,
+) -> Reply {
+    let mut text = format!(
         "Delete your saved {}, and your past queries?",
         subject(about).name
     );
+    if saves_work {
+        text += " Your saved notebooks and tables stay. To delete them, too, do that first: it needs \
+                 these credentials.";
+    }
     let reply = match live {
         [] => Reply::new(text).with(Emphasis::Danger, "Delete", Button::Forget { stop: false }),
         live => Reply::new(format!(
-            "{text}\n{}If a session is stopped, **tables and notebooks that are not saved elsewhere \
-             will be lost.**",
+            "{text}\n{}{}",
             after_deletion(live),
+            if_some_are_stopped(live.iter().map(|seen| &*seen.record)),
         ))
         .with(
             Emphasis::Danger,
@@ -184,6 +192,15 @@ pub(crate) fn confirm_forget(about: &CredentialMetadata, live: &[Observed]) -> R
             Button::Forget { stop: false },
         ),
     };
+    let reply = if saves_work {
+        reply.with(
+            Emphasis::Danger,
+            "Delete saved notebooks and tables",
+            Button::ForgetWork,
+        )
+    } else {
+        reply
+    };
     reply.with(
         Emphasis::Secondary,
         "Keep credentials",
@@ -197,6 +214,40 @@ pub(crate) fn credentials_deleted(live: &[Observed]) -> Reply {
         [] => DELETED.to_owned(),
         live => format!("{DELETED} {}.", keep_using(live)),
     })
+}
+
+/// Progress while saved work is deleted.
+pub(crate) fn deleting_work() -> Reply {
+    Reply::new("Deleting your saved notebooks and tables…")
+}
+
+/// Outcome of a request to delete saved work.
+pub(crate) fn work_deletion(deletion: &WorkDeletion) -> Reply {
+    let reply = match deletion {
+        WorkDeletion::Deleted(0) => Reply::new("You had no saved notebooks or tables."),
+        WorkDeletion::Deleted(count) => Reply::new(format!(
+            "Your saved notebooks and tables were deleted ({}).",
+            count_of(*count, "file")
+        )),
+        WorkDeletion::InUse(live) => {
+            return Reply::new(format!(
+                "Nothing was deleted, because {} would save again. Stop it first with `/duck stop`.",
+                named(live)
+            ));
+        }
+        WorkDeletion::NoKeys => {
+            return Reply::new(
+                "Nothing was deleted: that needs your S3 keys, and none are saved. Enter them with \
+                 `/duck setup`, then run `/duck forget` again.",
+            );
+        }
+        WorkDeletion::Failed(failure) => Reply::new(format!(
+            "Not all of your saved notebooks and tables could be deleted: {}",
+            not_saved(failure)
+        )),
+    };
+    let text = format!("{} Your credentials are still saved.", reply.text);
+    Reply { text, ..reply }.with(Emphasis::Danger, "Delete credentials", Button::AskToForget)
 }
 
 /// Progress while sessions are stopped after their owner's credentials were deleted.

@@ -14,6 +14,17 @@ pub(super) fn started(record: &Record) -> String {
     relative_time(record.created)
 }
 
+/// Names a session by its ID and its workspace. `main` is not mentioned, because most people have no
+/// other.
+pub(super) fn session_name(record: &Record) -> String {
+    let Record { id, workspace, .. } = record;
+    if record.is_runner() || workspace.is_main() {
+        format!("`{id}`")
+    } else {
+        format!("`{id}` in **{workspace}**")
+    }
+}
+
 /// Formats a relative timestamp. Discord shows it in the reader's language and keeps it current.
 pub(super) fn relative_time(time: DateTime<Utc>) -> String {
     format!("<t:{}:R>", time.timestamp())

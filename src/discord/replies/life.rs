@@ -4,13 +4,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     errors::error_text,
-    format::{duration, plain, relative_time, started},
+    format::{duration, plain, relative_time, session_name, started},
+    kept::{after_the_end, spaced, when_ready, while_rescheduled},
     reply::{Emphasis, Reply},
     startup::startup,
 };
 use crate::{
     discord::buttons::Button,
-    session::{Cause, Ending, Failure, Incident, Pod, Record, Rule, SessionId, Stage},
+    session::{Cause, Ending, Failure, Incident, Pod, Record, Rule, Stage, WorkReport},
 };
 
 /// Progress while a session starts. `usual` is the usual time until a session is ready.
@@ -20,8 +21,10 @@ pub(crate) fn progress(record: &Record, pod: Option<&Pod>, usual: Option<TimeDel
         _ => "Restarting",
     };
     let what = format!(
-        "{again} session `{}` ({}, `{}`)",
-        record.id, record.size, record.catalog
+        "{again} session {} ({}, `{}`)",
+        session_name(record),
+        record.size,
+        record.catalog
     );
     let usual =
         usual.map(|usual| format!(", usually ready within about {}", round_duration(usual)));
@@ -40,44 +43,50 @@ fn round_duration(usual: TimeDelta) -> String {
 
 /// Private reply to the owner when the session is ready. `url` is `None` if the message in the
 /// channel has it.
-pub(crate) fn ready(id: &SessionId, url: Option<&str>) -> Reply {
+pub(crate) fn ready(record: &Record, url: Option<&str>) -> Reply {
     let url = url.map_or(".".to_owned(), |url| format!(": <{url}>"));
-    Reply::new(format!("Session `{id}` is ready{url}")).with(
-        Emphasis::Primary,
-        "Open",
-        Button::Open(id.clone()),
-    )
+    let text = format!("Session {} is ready{url}", session_name(record));
+    let open = Button::Open(record.id.clone());
+    Reply::new(text).with(Emphasis::Primary, "Open", open)
 }
 
-/// Public message when the session is ready, also after a rescheduling.
-pub(crate) fn announcement(record: &Record, url: &str) -> Reply {
-    let news = match &record.rescheduled {
+/// Public message when the session is ready, also after a rescheduling. `work` is the session's report
+/// about its work, if it gave one.
+pub(crate) fn announcement(record: &Record, url: &str, work: Option<&WorkReport>) -> Reply {
+    let kept = when_ready(record, work);
+    let (news, kept) = match &record.rescheduled {
         // A session that was never ready before has lost nothing.
-        Some(moved) if record.was_ready() => format!(
-            "Your DuckDB is ready again. {} {LOST}\nThe link is the same",
-            disruption_text(record, moved.incident.failure)
-        ),
-        _ => "Your DuckDB is ready".to_owned(),
+        Some(moved) if record.was_ready() => {
+            let news = format!(
+                "Your DuckDB is ready again. {}{}\nThe link is the same",
+                disruption_text(record, moved.incident.failure),
+                spaced(&kept)
+            );
+            (news, String::new())
+        }
+        _ if kept.is_empty() => ("Your DuckDB is ready".to_owned(), kept),
+        _ => ("Your DuckDB is ready".to_owned(), format!("\n{kept}")),
     };
     Reply::new(format!(
-        "<@{}> {news}: <{url}>\nSession `{}` ({}, catalog `{}`). Only its owner can open it. \
+        "<@{}> {news}: <{url}>{kept}\nSession {} ({}, catalog `{}`). Only its owner can open it. \
          Stop it with `/duck stop`.",
-        record.owner, record.id, record.size, record.catalog
+        record.owner,
+        session_name(record),
+        record.size,
+        record.catalog
     ))
     .with(Emphasis::Primary, "Open", Button::Open(record.id.clone()))
 }
 
-const LOST: &str =
-    "Tables and notebooks that were not saved elsewhere are lost. Data in S3 is safe.";
-
 /// Public message when a session lost its Pod and is being rescheduled.
 pub(crate) fn rescheduled(record: &Record, why: &Incident) -> Reply {
     Reply::new(format!(
-        "<@{}> Session `{}` is restarting. {} {LOST} The link will be posted again when it is \
+        "<@{}> Session {} is restarting. {} {} The link will be posted again when it is \
          ready.\n{}",
         record.owner,
-        record.id,
+        session_name(record),
         disruption_text(record, why.failure),
+        while_rescheduled(record, why.failure),
         detail(&why.why),
     ))
 }
@@ -107,10 +116,10 @@ pub(crate) fn restart_notice(record: &Record, why: &Incident, larger: Option<&st
         _ => "exited unexpectedly and was restarted.".to_owned(),
     };
     Reply::new(format!(
-        "<@{}> Your DuckDB in session `{}` {what} Running queries, and tables that were only in \
-         memory, are lost. The link is the same.\n{}",
+        "<@{}> Your DuckDB in session {} {what} Running queries and temporary tables are lost; \
+         notebooks and other tables are still there. The link is the same.\n{}",
         record.owner,
-        record.id,
+        session_name(record),
         detail(&why.why),
     ))
 }
@@ -132,16 +141,18 @@ pub(crate) fn crash_log(record: &Record, why: &str, log: &str) -> Reply {
 /// Message of a session that was ready, after a later message said why it ended.
 pub(crate) fn ended_briefly(record: &Record) -> Reply {
     Reply::new(format!(
-        "<@{}> Session `{}` has ended. A later message says why.",
-        record.owner, record.id
+        "<@{}> Session {} has ended. A later message says why.",
+        record.owner,
+        session_name(record)
     ))
 }
 
 /// Public message if a start failed after a while. The private reply has the cause.
 pub(crate) fn start_failed_notice(record: &Record) -> Reply {
     let text = format!(
-        "<@{}> Session `{}` did not start. My reply to your command says why.",
-        record.owner, record.id
+        "<@{}> Session {} did not start. My reply to your command says why.",
+        record.owner,
+        session_name(record)
     );
     with_retry(Reply::new(text), record, "Try again")
 }
@@ -149,23 +160,20 @@ pub(crate) fn start_failed_notice(record: &Record) -> Reply {
 /// Message about how a session ended. `larger` is a size with more of the resource that
 /// ran out.
 pub(crate) fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> Reply {
-    let session = format!("<@{}> Session `{}`", record.owner, record.id);
-    // Not mentioned if the owner ended the session: they confirmed the loss.
-    let lost = if record.was_ready() {
-        format!(" {LOST}")
-    } else {
-        String::new()
-    };
+    let session = format!("<@{}> Session {}", record.owner, session_name(record));
+    let lost = spaced(&after_the_end(record));
+    // People who end a session themselves have confirmed the loss.
+    let saved = if record.keeps_work { lost.as_str() } else { "" };
     let text = match &ending.cause {
         Cause::Stopped { by } if by == &record.owner => {
-            return Reply::new(format!("{session} was stopped by its owner."));
+            return Reply::new(format!("{session} was stopped by its owner.{saved}"));
         }
         Cause::Stopped { by } => {
-            return Reply::new(format!("{session} was stopped by <@{by}>."));
+            return Reply::new(format!("{session} was stopped by <@{by}>.{saved}"));
         }
         Cause::Restarted { .. } => {
             return Reply::new(format!(
-                "{session} was stopped to restart it with new credentials. The link to the new \
+                "{session} was stopped to restart it with new credentials.{saved} The link to the new \
                  session will be posted here."
             ));
         }
@@ -198,27 +206,23 @@ pub(crate) fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> R
         }
     };
     let reply = with_retry(Reply::new(text), record, "Try again");
-    match larger {
-        Some(larger) if can_retry(record) => reply.with(
-            Emphasis::Primary,
-            "Try again with a larger size",
-            retry(record, larger),
-        ),
-        _ => reply,
+    match larger.and_then(|larger| retry(record, larger)) {
+        Some(button) => reply.with(Emphasis::Primary, "Try again with a larger size", button),
+        None => reply,
     }
 }
 
-/// Returns false if a button can't start the session again: its own credentials are gone, or its
-/// catalog is a URL.
-fn can_retry(record: &Record) -> bool {
-    record.uses_owner_credentials() && !record.catalog.contains(':')
+/// Button that starts the session again, with this size. `None` if a button can't: the session's own
+/// credentials are gone, its catalog is a URL, or its names are too long.
+fn retry(record: &Record, size: &str) -> Option<Button> {
+    let can_retry = record.uses_owner_credentials() && !record.catalog.contains(':');
+    can_retry.then(|| Button::retry(record, size)).flatten()
 }
 
 fn with_retry(reply: Reply, record: &Record, label: &'static str) -> Reply {
-    if can_retry(record) {
-        reply.with(Emphasis::Secondary, label, retry(record, &record.size))
-    } else {
-        reply
+    match retry(record, &record.size) {
+        Some(button) => reply.with(Emphasis::Secondary, label, button),
+        None => reply,
     }
 }
 
@@ -303,15 +307,6 @@ fn failed(record: &Record, failure: Failure) -> String {
         }
         Failure::BotEnded => "has ended, because the bot was restarted.".into(),
         Failure::Other => "has failed. Try again. If this happens again, tell an admin.".into(),
-    }
-}
-
-fn retry(record: &Record, size: &str) -> Button {
-    Button::Retry {
-        session: record.id.clone(),
-        owner: record.owner,
-        size: size.to_owned(),
-        catalog: record.catalog.clone(),
     }
 }
 

@@ -10,6 +10,7 @@ mod extending;
 mod format;
 mod forms;
 mod help;
+mod kept;
 mod life;
 mod picture;
 mod query_errors;
@@ -22,12 +23,15 @@ mod report_picture;
 mod request_failures;
 mod result_file;
 mod runners;
+mod saves;
 mod sessions;
 mod sql;
 mod startup;
 mod status;
 mod stored;
 mod tables;
+mod work;
+mod workspaces;
 
 pub(super) use answer::answer;
 pub(super) use credentials::*;
@@ -36,6 +40,7 @@ pub(super) use errors::*;
 pub(super) use extending::*;
 pub(super) use forms::*;
 pub(super) use help::*;
+pub(super) use kept::with_save_trial;
 pub(super) use life::*;
 pub(super) use picture::{chart_menu, unknown_chart};
 pub(super) use query_errors::QueryContext;
@@ -47,12 +52,16 @@ pub(super) use report::report;
 pub(super) use report_picture::report_picture;
 pub(super) use result_file::{downloads, has_chart};
 pub(super) use runners::*;
+pub(super) use saves::*;
 pub(super) use sessions::*;
 pub(super) use sql::*;
 pub(super) use status::*;
 pub(super) use stored::*;
 pub(super) use tables::*;
+pub(super) use workspaces::*;
 
+#[cfg(test)]
+mod kept_tests;
 #[cfg(test)]
 mod name_tests;
 #[cfg(test)]
@@ -61,5 +70,7 @@ mod question_tests;
 mod rejection_tests;
 #[cfg(test)]
 mod runner_tests;
+#[cfg(test)]
+mod save_tests;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     format::{count_of, duration, plain, relative_time},
+    kept::before_a_stop,
     life::reap_reason,
     reply::{Emphasis, MAX_MESSAGE_CHARS, RESERVE, Reply, message_len},
 };
@@ -30,13 +31,16 @@ pub(crate) fn stop_warning(record: &Record, warning: &Warning, extend_by: TimeDe
             format!("{session} is near the end of its lifetime."),
             format!("To keep it, press **Extend** for {more} more."),
         ),
+        Rule::MaxAge | Rule::OwnerLeft if record.keeps_work => (
+            format!("{session} has almost reached the maximum session age."),
+            "It can't be extended. Start a new session afterwards.".to_owned(),
+        ),
         Rule::MaxAge | Rule::OwnerLeft => (
             format!("{session} has almost reached the maximum session age."),
             "It can't be extended. Save your work, then start a new session.".to_owned(),
         ),
     };
-    let lost = "Tables and notebooks that are not saved elsewhere will be lost. Data in S3 is \
-                safe.";
+    let lost = before_a_stop(record);
     let reply = Reply::new(format!("<@{}> {why} {when} {what}\n{lost}", record.owner));
     let reply = match rule {
         Rule::Idle | Rule::Lifetime => reply.with(

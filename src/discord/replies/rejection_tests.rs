@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::{
     request_failures::request_failure,
-    tests::{gallery, seen},
+    tests::{gallery, in_use, seen},
     *,
 };
 use crate::{
@@ -23,10 +23,11 @@ use crate::{
     session::{ErrorSummary, ExtensionLimit, SessionId, starting},
 };
 
-const ACTIONS: [SessionAction; 5] = [
+const ACTIONS: [SessionAction; 6] = [
     SessionAction::Inspect,
     SessionAction::Open,
     SessionAction::Query,
+    SessionAction::Save,
     SessionAction::Extend,
     SessionAction::Stop,
 ];
@@ -64,8 +65,9 @@ fn every_rejection() {
         lacks(CredentialPart::CatalogToken).into(),
         StartRejection::OwnCredentialsNeeded.into(),
         quota(names(&["977a26"]), 1).into(),
-        quota(names(&["977a26", "duckui-7-1"]), 2).into(),
-        quota(names(&["duckui-7-0"]), 1).into(),
+        quota(names(&["977a26", "duckui-7-main-2"]), 2).into(),
+        quota(names(&["duckui-7-main"]), 1).into(),
+        in_use("977a26", false).into(),
         StartRejection::RequestReused.into(),
         UnknownCatalog {
             given: "sea".into(),

@@ -14,15 +14,19 @@ use super::{
     request_failures::request_failure,
     runners::runner_ended,
     sessions::session_summary,
+    workspaces::workspace_in_use,
 };
 use crate::{
     credentials::CredentialPart,
-    discord::{access::DenialReason, buttons::Button, goals::Goal, table::clean},
+    discord::{
+        access::DenialReason, buttons::Button, goals::Goal, start_options::StartOptions,
+        table::clean,
+    },
     service::{
         CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
         SessionAction, StartRejection, TablesError, UnknownCatalog,
     },
-    session::{Observed, OwnerId, SessionId},
+    session::{Observed, OwnerId, Record, Restore, SessionId},
     unicode::isolate,
 };
 
@@ -132,6 +136,11 @@ fn start(rejection: &StartRejection, then: &str) -> Reply {
             Reply::new(text).with_form(Some(catalog.clone()))
         }
         StartRejection::QuotaReached { ids, limit } => quota_reached(ids, *limit),
+        StartRejection::WorkspaceInUse {
+            workspace,
+            id,
+            is_stopping,
+        } => workspace_in_use(workspace, id, *is_stopping, Restore::Latest),
         StartRejection::RequestReused => Reply::new(
             "This button already started a session with other options, and that session still \
              exists. `/duck list` shows it.",
@@ -173,7 +182,7 @@ fn quota_reached(ids: &[String], limit: u8) -> Reply {
 /// Asks for credentials, with a button whose form goes on with `goal`.
 pub(crate) fn needs_credentials(rejection: &StartRejection, goal: Goal) -> Reply {
     let then = match &goal {
-        Goal::Start { .. } => "and your session starts",
+        Goal::Start(_) => "and your session starts",
         Goal::Query { .. } => "and the query runs",
         Goal::Tables { .. } => "and the list of tables follows",
         Goal::Describe { .. } => "and the description follows",
@@ -183,18 +192,27 @@ pub(crate) fn needs_credentials(rejection: &StartRejection, goal: Goal) -> Reply
     reply.with_form_button(Button::OpenFormFor(goal))
 }
 
-/// Explains why a session was not started, with buttons that keep the size and the catalog.
-pub(crate) fn not_started(
-    rejection: &StartRejection,
-    size: Option<String>,
-    catalog: Option<String>,
-) -> Reply {
+/// Explains why a session was not started, with buttons that keep the options.
+pub(crate) fn not_started(rejection: &StartRejection, options: StartOptions) -> Reply {
     if rejection.asks_for_credentials() {
-        return needs_credentials(rejection, Goal::Start { size, catalog });
+        return needs_credentials(rejection, Goal::Start(options));
     }
     let reply = start(rejection, "then try again");
     match rejection {
-        StartRejection::QuotaReached { .. } => reply.with_start("Try again", size, catalog),
+        StartRejection::QuotaReached { .. } => reply.with_start("Try again", options),
+        StartRejection::WorkspaceInUse {
+            workspace,
+            id,
+            is_stopping,
+        } => {
+            let reply = workspace_in_use(workspace, id, *is_stopping, options.restore);
+            let is_open = !is_stopping && is_session_id(id);
+            if is_open && options.restore == Restore::Latest {
+                reply
+            } else {
+                reply.with_start("Try again", options)
+            }
+        }
         StartRejection::CredentialsLack { .. }
         | StartRejection::CredentialsExpired { .. }
         | StartRejection::UnknownSize { .. }
@@ -224,14 +242,20 @@ pub(crate) fn which_session(
     let button = |id: SessionId| match (action, by) {
         (SessionAction::Inspect, _) => Button::Status(id),
         (SessionAction::Open | SessionAction::Query, _) => Button::Open(id),
+        (SessionAction::Save, _) => Button::Save(id),
         (SessionAction::Extend, None) => Button::Extend(id),
         (SessionAction::Extend, Some(by)) => Button::ExtendBy(id, by.num_seconds()),
         (SessionAction::Stop, _) => Button::AskToStop(id),
     };
     let shown = sessions.iter().take(MAX_ROWS * ROW_BUTTONS);
     shown.fold(Reply::new(text), |reply, seen| {
-        let id = &seen.record.id;
-        reply.with(Emphasis::Primary, id.to_string(), button(id.clone()))
+        let Record { id, workspace, .. } = &*seen.record;
+        let label = if workspace.is_main() {
+            id.to_string()
+        } else {
+            format!("{id} in {workspace}")
+        };
+        reply.with(Emphasis::Primary, label, button(id.clone()))
     })
 }
 
@@ -256,7 +280,10 @@ fn lookup(rejection: &LookupRejection) -> Reply {
             ),
             SessionAction::Open => {
                 let text = format!("Only <@{owner}> can open session `{id}`. Start your own.");
-                return Reply::new(text).with_start("Start a session", None, None);
+                return Reply::new(text).with_start("Start a session", StartOptions::default());
+            }
+            SessionAction::Save => {
+                format!("Session `{id}` belongs to someone else. Only its owner can save it.")
             }
             SessionAction::Query => format!(
                 "Session `{id}` belongs to someone else, and a query would use their credentials. \
@@ -277,17 +304,20 @@ fn lookup(rejection: &LookupRejection) -> Reply {
 fn no_session(action: SessionAction) -> Reply {
     match action {
         SessionAction::Stop => Reply::new("You have no session to stop."),
-        SessionAction::Inspect | SessionAction::Open | SessionAction::Extend => {
+        SessionAction::Inspect
+        | SessionAction::Open
+        | SessionAction::Save
+        | SessionAction::Extend => {
             let text = format!(
                 "You have no session to {}. `/duck start` starts one.",
                 verb(action)
             );
-            Reply::new(text).with_start("Start a session", None, None)
+            Reply::new(text).with_start("Start a session", StartOptions::default())
         }
         SessionAction::Query => Reply::new(
             "You have no running session for queries. Start one, or wait until yours is ready.",
         )
-        .with_start("Start a session", None, None),
+        .with_start("Start a session", StartOptions::default()),
     }
 }
 
@@ -297,6 +327,7 @@ fn verb(action: SessionAction) -> &'static str {
         SessionAction::Inspect => "look at",
         SessionAction::Open => "open",
         SessionAction::Query => "query",
+        SessionAction::Save => "save",
         SessionAction::Extend => "extend",
         SessionAction::Stop => "stop",
     }

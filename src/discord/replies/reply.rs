@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    discord::buttons::Button,
+    discord::{buttons::Button, start_options::StartOptions},
     session::{Record, SessionId},
 };
 
@@ -178,13 +178,7 @@ impl Reply {
     }
 
     /// Adds a button that starts a session, even if the person has one.
-    pub(super) fn with_start(
-        self,
-        label: &'static str,
-        size: Option<String>,
-        catalog: Option<String>,
-    ) -> Self {
-        let button = Button::StartAnother { size, catalog };
-        self.with(Emphasis::Primary, label, button)
+    pub(super) fn with_start(self, label: &'static str, options: StartOptions) -> Self {
+        self.with(Emphasis::Primary, label, Button::StartAnother(options))
     }
 }

@@ -5,15 +5,17 @@ use std::fmt::Write;
 use chrono::{DateTime, Utc};
 
 use super::{
-    format::{relative_time, started},
+    format::{relative_time, session_name, started},
+    kept::{after_the_end, if_stopped, spaced},
     reaping::stops,
     reply::{Emphasis, MAX_MESSAGE_CHARS, MAX_ROWS, RESERVE, Reply, message_len},
 };
 use crate::{
-    discord::buttons::Button,
+    discord::{buttons::Button, start_options::StartOptions},
     door::ticket,
     session::{
-        Observed, OwnerId, Record, Rule, ScheduledStop, SessionId, Stage, TrackedSession, Usage,
+        Observed, OwnerId, Phase, Record, Rule, ScheduledStop, SessionId, Stage, TrackedSession,
+        Usage,
     },
 };
 
@@ -45,6 +47,13 @@ pub(crate) fn already_running(sessions: &[(Observed, String)], room: bool, other
     }
 }
 
+/// Progress of a start that waits for the end of the session in its workspace.
+pub(crate) fn waiting_for_workspace(id: &SessionId) -> Reply {
+    Reply::new(format!(
+        "Session `{id}` is still being stopped. The new one starts when it is gone…"
+    ))
+}
+
 /// Button of a session that can be opened.
 fn open_button(seen: &Observed) -> Option<(Emphasis, &'static str, Button)> {
     let id = || seen.record.id.clone();
@@ -64,9 +73,9 @@ pub(crate) const LINK_LABEL: &str = "Open DuckDB";
 /// Text above the link that opens a session.
 pub(crate) fn opening(record: &Record) -> Reply {
     Reply::new(format!(
-        "Your link to session `{}` is ready. It is valid for {} and works in one browser. Get a \
+        "Your link to session {} is ready. It is valid for {} and works in one browser. Get a \
          new one with `/duck open`.",
-        record.id,
+        session_name(record),
         ticket::lifetime()
     ))
 }
@@ -76,14 +85,11 @@ pub(crate) fn confirm_stop(record: &Record) -> Reply {
     let (kind, loss) = if record.is_runner() {
         ("", "Queries that run there will be lost.")
     } else {
-        (
-            "session ",
-            "**Tables and notebooks that are not saved elsewhere will be lost.** Data in S3 is safe.",
-        )
+        ("session ", if_stopped(record))
     };
     Reply::new(format!(
-        "Stop {kind}`{}` of <@{}> ({}, `{}`, started {})?\n{loss}",
-        record.id,
+        "Stop {kind}{} of <@{}> ({}, `{}`, started {})?\n{loss}",
+        session_name(record),
         record.owner,
         record.size,
         record.catalog,
@@ -97,14 +103,22 @@ pub(crate) fn confirm_stop(record: &Record) -> Reply {
     )
 }
 
-/// Progress while a session is being stopped.
-pub(crate) fn stopping(id: &SessionId) -> Reply {
-    Reply::new(format!("Stopping session `{id}`…"))
+/// Progress while a session is being stopped. `seen` is `None` if it is not seen.
+pub(crate) fn stopping(id: &SessionId, seen: Option<&Observed>) -> Reply {
+    Reply::new(match seen.map(Observed::phase) {
+        Some(Phase::Saving) => format!("Saving the work of session `{id}`, then stopping it…"),
+        _ => format!("Stopping session `{id}`…"),
+    })
 }
 
-/// Confirms that a session and all its objects are removed.
-pub(crate) fn stopped(id: &SessionId) -> Reply {
-    Reply::new(format!("Session `{id}` is stopped and removed."))
+/// Confirms that a session and all its objects are removed. `last` is its last record that was seen.
+pub(crate) fn stopped(id: &SessionId, last: Option<&Record>) -> Reply {
+    let last = last.filter(|record| record.keeps_work);
+    let saved = last.map(after_the_end).unwrap_or_default();
+    Reply::new(format!(
+        "Session `{id}` is stopped and removed.{}",
+        spaced(&saved)
+    ))
 }
 
 /// Confirms that a session was not stopped.
@@ -179,7 +193,7 @@ fn list_sessions(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
             "You have no sessions. Start one with `/duck start`, or see everybody's with \
              `/duck list all:True`."
         };
-        return Reply::new(text).with_start("Start a session", None, None);
+        return Reply::new(text).with_start("Start a session", StartOptions::default());
     }
     let mut text = match (all, sessions.len()) {
         (true, 1) => "1 session:".to_owned(),
@@ -242,8 +256,8 @@ fn list_item(seen: &Observed, url: &str, more: &str) -> String {
 pub(super) fn session_summary(seen: &Observed) -> String {
     let record = &seen.record;
     format!(
-        "`{}` of <@{}>: {}, {}, `{}`, started {}",
-        record.id,
+        "{} of <@{}>: {}, {}, `{}`, started {}",
+        session_name(record),
         record.owner,
         seen.phase(),
         record.size,

@@ -4,11 +4,12 @@ use super::{
     credentials::{Subject, sessions, subject},
     expiry_label,
     format::plain,
+    kept::{all_keep_work, save_trial},
     reply::{Emphasis, Reply},
 };
 use crate::{
     credentials::{CredentialPart, ExpiryNote},
-    discord::buttons::Button,
+    discord::{buttons::Button, start_options::StartOptions},
     service::SetupOutcome,
     session::{Record, Renewal},
 };
@@ -23,7 +24,11 @@ pub(crate) fn stored(
 ) -> Reply {
     let reply = saved(outcome, note, required);
     if outcome.renewals.is_empty() {
-        reply.with_start("Start a session", None, catalog)
+        let options = StartOptions {
+            catalog,
+            ..StartOptions::default()
+        };
+        reply.with_start("Start a session", options)
     } else {
         reply
     }
@@ -42,6 +47,7 @@ pub(crate) fn saved(
         "saved without a check"
     };
     let mut text = format!("Your {name} {were} {tried}.");
+    text += &save_trial(outcome.saves_work.as_ref());
     text += &match note {
         Some(ExpiryNote::ReadAsUtc) => {
             " The time of expiry in your paste has no time zone, so I read it as UTC.".to_owned()
@@ -77,7 +83,8 @@ pub(crate) fn saved(
         }
     }
     if has_old {
-        offer_restart(text)
+        let live = outcome.renewals.iter().map(|(seen, _)| &*seen.record);
+        offer_restart(text, live)
     } else {
         Reply::new(text)
     }
@@ -89,16 +96,20 @@ pub(crate) fn not_renewed(record: &Record, renewal: &Renewal) -> Option<Reply> {
     let (state, is_old) = exception(renewal)?;
     let text = format!("<@{}> Your session `{}` {state}", record.owner, record.id);
     Some(if is_old {
-        offer_restart(text)
+        offer_restart(text, [record])
     } else {
         Reply::new(text)
     })
 }
 
-fn offer_restart(text: String) -> Reply {
+fn offer_restart<'a>(text: String, records: impl IntoIterator<Item = &'a Record>) -> Reply {
     let text = text
-        + "\nA restart switches to the new credentials, but **tables and notebooks that are not \
-           saved elsewhere will be lost.**";
+        + if all_keep_work(records) {
+            "\nA restart switches to the new credentials. Notebooks and tables are saved before it."
+        } else {
+            "\nA restart switches to the new credentials, but **tables and notebooks that are not \
+             saved elsewhere will be lost.**"
+        };
     Reply::new(text).with(
         Emphasis::Danger,
         "Restart with the new credentials",

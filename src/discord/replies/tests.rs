@@ -11,7 +11,10 @@ use crate::{
         S3Metadata, TokenMetadata, ValueError,
         preflight::{CheckedService, PreflightError},
     },
-    discord::{access::DenialReason, buttons::Button, commands::specs, goals::Goal},
+    discord::{
+        access::DenialReason, buttons::Button, commands::specs, goals::Goal,
+        start_options::StartOptions,
+    },
     door::activity::Activity,
     error::Error,
     outbound::CertificateProblem,
@@ -27,13 +30,29 @@ use crate::{
     session::{
         Action, Cause, Details, Ending, ErrorSummary, ExtensionLimit, Failure, Incident, Mebibytes,
         Observed, Orphan, Outcome, Plan, Pod, PodEvent, PodState, ReapPause, Record, Renewal,
-        Report, ReportDetail, Requests, Rule, RunningSession, ScheduledStop, SessionId, Size,
-        Stage, StartupStep, TrackedSession, Usage, UsageTotal, Warning,
+        Report, ReportDetail, Requests, Restore, Rule, RunningSession, ScheduledStop, SessionId,
+        Size, Stage, StartupStep, TrackedSession, Usage, UsageTotal, Warning, Workspace,
         starting as starting_record,
     },
 };
 
 const URL: &str = "https://duckui-977a26.duck.example.com/";
+
+fn large() -> StartOptions {
+    StartOptions {
+        size: Some("large".into()),
+        workspace: Some("sales".parse().expect("a name")),
+        ..StartOptions::default()
+    }
+}
+
+pub(super) fn in_use(id: &str, is_stopping: bool) -> StartRejection {
+    StartRejection::WorkspaceInUse {
+        workspace: "sales".parse().expect("a name"),
+        id: id.into(),
+        is_stopping,
+    }
+}
 
 pub(super) fn record(stage: Stage) -> Record {
     Record {
@@ -42,15 +61,16 @@ pub(super) fn record(stage: Stage) -> Record {
     }
 }
 
-fn outcome(is_tried: bool, renewals: &[Renewal]) -> SetupOutcome {
+pub(super) fn outcome(is_tried: bool, renewals: &[Renewal]) -> SetupOutcome {
     SetupOutcome {
         entered: with_keys("4D7Q", None),
         is_tried,
+        saves_work: None,
         renewals: renewals.iter().map(|it| (seen(), it.clone())).collect(),
     }
 }
 
-fn with_keys(hint: &str, expires: Option<DateTime<Utc>>) -> CredentialMetadata {
+pub(super) fn with_keys(hint: &str, expires: Option<DateTime<Utc>>) -> CredentialMetadata {
     CredentialMetadata {
         s3: Some(S3Metadata {
             hint: KeyHint(hint.into()),
@@ -674,12 +694,18 @@ fn keeping_credentials() {
             "a token, not checked, expiring",
             credentials(&token_only(Some(noon())), true, None)
         ),
-        ("delete a token?", confirm_forget(&token_only(None), &[])),
-        ("delete?", confirm_forget(&tried, &[])),
-        ("delete, with a session?", confirm_forget(&tried, &[seen()])),
+        (
+            "delete a token?",
+            confirm_forget(&token_only(None), &[], false)
+        ),
+        ("delete?", confirm_forget(&tried, &[], false)),
+        (
+            "delete, with a session?",
+            confirm_forget(&tried, &[seen()], false)
+        ),
         (
             "delete, with a starting session?",
-            confirm_forget(&tried, &[seen(), seen_at(Stage::Starting)])
+            confirm_forget(&tried, &[seen(), seen_at(Stage::Starting)], false)
         ),
         ("deleted", credentials_deleted(&[])),
         ("deleted, with a session", credentials_deleted(&[seen()])),
@@ -756,9 +782,11 @@ fn credentials_that_do_not_work() {
 #[test]
 fn starting() {
     let record = record(Stage::Starting);
-    let another = || Button::StartAnother {
-        size: None,
-        catalog: Some("lake".into()),
+    let another = || {
+        Button::StartAnother(StartOptions {
+            catalog: Some("lake".into()),
+            ..StartOptions::default()
+        })
     };
     let one = [(seen(), URL.to_owned())];
     let two = [
@@ -791,12 +819,12 @@ fn starting() {
             "almost",
             progress(&record, Some(&Pod::new(PodState::Ready)), usual)
         ),
-        ("ready, in private", ready(&record.id, None)),
+        ("ready, in private", ready(&record, None)),
         (
             "ready, without a message in the channel",
-            ready(&record.id, Some(URL))
+            ready(&record, Some(URL))
         ),
-        ("ready, in the channel", announcement(&record, URL)),
+        ("ready, in the channel", announcement(&record, URL, None)),
         ("one runs already", already_running(&one, true, another())),
         (
             "as many as allowed",
@@ -818,8 +846,8 @@ fn ending_sessions() {
     };
     insta::assert_snapshot!(gallery(&[
         ("before", confirm_stop(&record)),
-        ("progress", stopping(&record.id)),
-        ("after", stopped(&record.id)),
+        ("progress", stopping(&record.id, None)),
+        ("after", stopped(&record.id, None)),
         ("not stopped", session_kept(&record.id)),
         ("by the owner", ending(Cause::Stopped { by: 7.into() })),
         (
@@ -905,7 +933,7 @@ fn going_on() {
         ),
         ("rescheduled", rescheduled(&record, &drained)),
         ("restarting", progress(&again, None, None)),
-        ("ready again", announcement(&again, URL)),
+        ("ready again", announcement(&again, URL, None)),
         (
             "not ready again",
             not_again(Cause::TookTooLong { after_seconds: 300 })
@@ -1344,8 +1372,7 @@ fn turning_down() {
                     ids: vec!["977a26".into(), "1b2c3d".into()],
                     limit: 2
                 },
-                Some("large".into()),
-                None
+                large()
             )
         ),
         (
@@ -1355,8 +1382,7 @@ fn turning_down() {
                     part: CredentialPart::S3Keys,
                     catalog: "lake".into(),
                 },
-                Some("large".into()),
-                None
+                large()
             )
         ),
         (
@@ -1386,6 +1412,52 @@ fn turning_down() {
                 owner: 7.into(),
                 action: SessionAction::Open
             })
+        ),
+        (
+            "workspace in use",
+            not_started(&in_use("977a26", false), large())
+        ),
+        (
+            "workspace in use, to restore",
+            not_started(
+                &in_use("977a26", false),
+                StartOptions {
+                    restore: Restore::Save(3),
+                    ..large()
+                }
+            )
+        ),
+        (
+            "workspace in use, without saved work",
+            not_started(
+                &in_use("977a26", false),
+                StartOptions {
+                    restore: Restore::Nothing,
+                    ..large()
+                }
+            )
+        ),
+        (
+            "workspace of a session that stops",
+            not_started(&in_use("977a26", true), large())
+        ),
+        (
+            "workspace with a record that can't be read",
+            not_started(&in_use("duckui-7-sales", false), large())
+        ),
+        (
+            "not the name of a workspace",
+            invalid_workspace(
+                "Sales `1`",
+                &"Sales".parse::<Workspace>().expect_err("no name")
+            )
+        ),
+        (
+            "reserved name",
+            invalid_workspace(
+                "query-1",
+                &"query-1".parse::<Workspace>().expect_err("no name")
+            )
         ),
         ("not ready", rejection(LookupRejection::NotReady(id()))),
         ("no key", rejection(Rejection::NoSigningKey(id()))),

@@ -99,7 +99,9 @@ pub async fn connect(settings: &Settings) -> Result<Clients, ConnectError> {
         .map_err(no_answer)?;
     not_allowed(namespace, missing)?;
     let home = server.default_namespace();
-    let missing = missing_in_own_namespace(&server).await.map_err(no_answer)?;
+    let missing = missing_in_own_namespace(&server, settings)
+        .await
+        .map_err(no_answer)?;
     not_allowed(home, missing)?;
     match routes(&server, settings).await {
         Ok(()) => Ok(Clients { server, watches }),
@@ -180,7 +182,7 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
     let home = server.default_namespace();
     let allowed = tokio::join!(
         missing_permissions(&server, settings),
-        missing_in_own_namespace(&server)
+        missing_in_own_namespace(&server, settings)
     );
     let (there, at_home) = match allowed {
         (Ok(there), Ok(at_home)) => (there, at_home),

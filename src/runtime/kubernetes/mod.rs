@@ -21,6 +21,7 @@ mod signing_keys;
 mod status;
 mod view;
 mod watch;
+mod work_master;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -32,7 +33,7 @@ use kube::{
     Api, ResourceExt,
     api::{
         AttachParams, AttachedProcess, DeleteParams, DynamicObject, ListParams, LogParams,
-        PartialObjectMeta, PostParams, Preconditions,
+        PartialObjectMeta, Patch, PatchParams, PostParams, Preconditions,
     },
 };
 use secrecy::SecretString;
@@ -53,6 +54,7 @@ pub use signing_keys::DOOR_KEYS;
 use signing_keys::SigningKeys;
 use view::{CachedPod, View, revision};
 use watch::Cache;
+use work_master::WorkMaster;
 
 use super::{
     AnswerRoom, AskError, Claim, ControlCommand, ControlResponse, QueryRequest, QueryResponse,
@@ -63,13 +65,14 @@ use crate::{
     error::Error,
     session::{self, Details, Observed, Orphan, OwnerId, Parts, PodState, Record, SessionId},
     settings::{RouteKind, Settings},
+    work::WorkKey,
 };
 
 /// Maximum time until the view shows a change.
 const VIEW_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum time until deleted objects are gone; then the Pod is deleted by force. It covers the
-/// Pod's grace period and the time that a working node needs to report its end.
-const DELETE_TIMEOUT: Duration = Duration::from_secs(40);
+/// Maximum time after its grace period until a deleted Pod is gone; then it is deleted by force. A
+/// working node needs some of it to report the end.
+const DELETE_TIMEOUT: Duration = Duration::from_secs(35);
 /// Time limit of a request to a door.
 const DOOR_TIMEOUT: Duration = Duration::from_secs(2);
 /// Maximum size in bytes of a door's activity response. A usual one has about 120.
@@ -88,6 +91,7 @@ pub struct Kubernetes {
     cache: Arc<Cache>,
     _readiness: Readiness,
     signing_keys: SigningKeys,
+    work_master: WorkMaster,
     queries: QueryPool,
     doors: reqwest::Client,
     records: Api<ConfigMap>,
@@ -95,7 +99,7 @@ pub struct Kubernetes {
     services: Api<Service>,
     routes: Api<DynamicObject>,
     metrics: Api<DynamicObject>,
-    /// Used only to delete Secrets of sessions.
+    /// Used only to delete Secrets of sessions, and to add the key of saved work.
     secrets: Api<PartialObjectMeta<Secret>>,
     route_plural: String,
 }
@@ -133,6 +137,7 @@ impl Kubernetes {
             _readiness: Readiness::start(cache.clone(), doors.clone()),
             cache,
             signing_keys: SigningKeys::start(server, Utc::now()).await?,
+            work_master: WorkMaster::new(server),
             doors,
             records: Api::namespaced(server.client(), namespace),
             pods: Api::namespaced(server.client(), namespace),
@@ -165,6 +170,13 @@ impl Kubernetes {
                 after: limit,
             }),
         }
+    }
+
+    /// Waits until the watch has shown all records up to this revision. Gives up after a timeout, or if
+    /// the watch is broken, because a claim does not depend on it.
+    async fn wait_for_older_records(&self, at: u64) {
+        let is_seen = |view: &View| view.records.is_at(at) || self.cache.stale_since().is_some();
+        let _ = self.wait_for_view(VIEW_TIMEOUT, is_seen).await;
     }
 
     /// URL of `path` at the door's port for the bot. None if the Pod has no address or no door.
@@ -243,6 +255,7 @@ impl Kubernetes {
 
     async fn create_pod(&self, seen: &Observed) -> Result<(), Error> {
         let record = &seen.record;
+        self.store_work_key(record).await?;
         // This happens only if the settings changed while the session was starting.
         let gone = |what: &str, name: &str| Error::Refused {
             action: self.action("create", "pods").to_string(),
@@ -255,6 +268,25 @@ impl Kubernetes {
         let key = self.signing_keys.newest(Utc::now()).await?.public();
         let pod = build::pod(&self.settings, record, &seen.uid, size, &catalog, &key);
         self.create_object(&self.pods, "pods", &pod).await
+    }
+
+    /// Adds the key of the owner's saved work to the Secret that the session's Pod reads. It is done for
+    /// each Pod, because the Secret may be older than the setting.
+    async fn store_work_key(&self, record: &Record) -> Result<(), Error> {
+        if self.settings.work_location(record).is_none() {
+            return Ok(());
+        }
+        let key = self.work_key(record.owner).await?.to_hex();
+        let name = build::credentials_secret(record);
+        let patch = Patch::Merge(build::work_key_patch(&key));
+        let params = PatchParams::default();
+        let patched = self.secrets.patch_metadata(&name, &params, &patch);
+        let action = self.action("patch", "secrets").sensitive();
+        match self.server.call(action, patched).await {
+            // Without the Secret, the Pod does not start, and its owner is told why.
+            Ok(_) | Err(Error::Unknown { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn create_service(&self, seen: &Observed) -> Result<(), Error> {
@@ -398,6 +430,11 @@ impl Runtime for Kubernetes {
         self.server.call(self.action("get", "pods/log"), log).await
     }
 
+    async fn work_key(&self, owner: OwnerId) -> Result<WorkKey, Error> {
+        let master = self.work_master.get().await?;
+        Ok(WorkKey::derive(&master, owner))
+    }
+
     fn url(&self, id: &SessionId) -> String {
         format!("{}/", build::origin(&self.settings, id))
     }
@@ -512,8 +549,9 @@ impl Runtime for Kubernetes {
         };
         let (mut process, input, output) = self.exec(seen, CONTROL_COMMAND).await?;
         let status = process.take_status();
+        let limit = command.timeout();
         let signed = key.sign(command, &seen.record.id.to_string(), Utc::now());
-        match control_rpc::call(&signed, input, output).await? {
+        match control_rpc::call(&signed, limit, input, output).await? {
             Some(answer) => Ok(answer),
             None if exec::is_usage_error(status).await => Ok(ControlResponse::NotSupported),
             None => Err(control_rpc::failed("the program ended without an answer")),
@@ -532,11 +570,9 @@ impl Runtime for Kubernetes {
             .await
         {
             Ok(created) => {
+                let at = revision(&created.metadata);
                 self.cache.apply_write(created, lists);
-                // Ignore a timeout: the slot is claimed even if the view does not show it yet.
-                let _ = self
-                    .wait_for_view(VIEW_TIMEOUT, |view| view.record(&name).is_some())
-                    .await;
+                self.wait_for_older_records(at).await;
                 Ok(Claim::Made(Arc::new(record.clone())))
             }
             Err(Error::Exists { .. }) => {
@@ -547,18 +583,20 @@ impl Runtime for Kubernetes {
                     .await;
                 let stored = match found {
                     Ok(stored) => stored,
-                    // The record was just removed. Only the next claim finds the slot free.
+                    // The record was just removed. Only the next claim finds the name free.
                     Err(Error::Unknown { .. }) => return Ok(Claim::Taken(name)),
                     Err(error) => return Err(error),
                 };
                 match build::read_record(&stored) {
                     Ok(found) if found.request == record.request => {
                         // The view may not show it yet, as after a response that was lost.
+                        let at = revision(&stored.metadata);
                         self.cache.apply_write(stored, lists);
+                        self.wait_for_older_records(at).await;
                         Ok(Claim::Made(Arc::new(found)))
                     }
                     Ok(found) => Ok(Claim::Taken(found.id.to_string())),
-                    // A record that this bot can't read occupies its slot too.
+                    // A record that this bot can't read occupies its name too.
                     Err(_) => Ok(Claim::Taken(name)),
                 }
             }
@@ -626,8 +664,9 @@ impl Runtime for Kubernetes {
             Some(uid) => self.delete_pod(&name, uid, grace).await,
             None => Ok(()),
         };
+        let grace = build::grace_seconds(&self.settings, &seen.record);
         let (dropped, service, route) = tokio::join!(
-            delete_pod(None),
+            delete_pod(Some(grace)),
             run_if(
                 service,
                 self.delete_object(&self.services, "services", &name, &params)
@@ -643,7 +682,8 @@ impl Runtime for Kubernetes {
             Some(shown) if shown.uid == seen.uid => !shown.parts().both(parts).any(),
             _ => true,
         };
-        let gone = self.wait_for_view(DELETE_TIMEOUT, is_gone).await;
+        let limit = DELETE_TIMEOUT + Duration::from_secs(grace.into());
+        let gone = self.wait_for_view(limit, is_gone).await;
         if gone.is_err() && first.is_some() && uid() == first {
             warn!(
                 pod = name,

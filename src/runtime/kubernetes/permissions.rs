@@ -10,6 +10,7 @@ use super::{
     build::{GATEWAY_GROUP, route_resource},
     request::{ApiAction, ApiServer},
     signing_keys::DOOR_KEYS,
+    work_master::WORK_MASTER,
 };
 use crate::{
     error::Error,
@@ -26,12 +27,13 @@ pub struct PermissionRule {
     pub verbs: &'static [&'static str],
 }
 
-/// Resource that only `/duck sql` and the renewal of a session's credentials need.
+/// Resource that only `/duck sql`, the renewal of a session's credentials and the save at its end need.
 pub(super) const EXEC: &str = "pods/exec";
 
 /// Exactly the permissions that the bot uses in the sessions namespace. `deploy/` grants the same,
 /// which a test checks. Of the last three, only the one for `routing.kind` is needed. `pods/exec` is
-/// needed only with SQL from the chat. Without it, sessions keep their credentials until a restart.
+/// needed only with SQL from the chat or saved work. Without it, sessions keep their credentials until a
+/// restart.
 pub const REQUIRED: [PermissionRule; 11] = [
     rule(
         "",
@@ -64,7 +66,7 @@ pub const REQUIRED: [PermissionRule; 11] = [
 ];
 
 /// Permissions in the bot's own namespace, for the Secret [`DOOR_KEYS`]. RBAC can't limit `create`
-/// to one name.
+/// to one name. If work is saved, `get` also for the Secret [`WORK_MASTER`].
 pub const REQUIRED_IN_OWN_NAMESPACE: PermissionRule =
     rule("", "secrets", &["create", "get", "update"]);
 
@@ -81,25 +83,30 @@ const fn rule(
 }
 
 /// Returns the missing permissions in the bot's own namespace.
-pub(super) async fn missing_in_own_namespace(server: &ApiServer) -> Result<Vec<String>, Error> {
+pub(super) async fn missing_in_own_namespace(
+    server: &ApiServer,
+    settings: &Settings,
+) -> Result<Vec<String>, Error> {
     let rule = REQUIRED_IN_OWN_NAMESPACE;
     let namespace = server.default_namespace();
-    let asked = rule.verbs.iter().map(|verb| async move {
-        let name = (*verb != "create").then_some(DOOR_KEYS);
+    let of_work = settings.saves_work().then_some(("get", WORK_MASTER));
+    let needed = rule.verbs.iter().map(|verb| (*verb, DOOR_KEYS));
+    let asked = needed.chain(of_work).map(|(verb, secret)| async move {
+        let name = (verb != "create").then_some(secret);
         let allowed = is_allowed(server, namespace, rule, verb, name).await?;
-        Ok((!allowed).then(|| format!("{verb} {} {DOOR_KEYS}", rule.resource)))
+        Ok((!allowed).then(|| format!("{verb} {} {secret}", rule.resource)))
     });
     Ok(try_join_all(asked).await?.into_iter().flatten().collect())
 }
 
 /// Returns the rules of [`REQUIRED`] that are needed with routes of this kind.
-fn needed(kind: RouteKind, has_sql: bool) -> impl Iterator<Item = PermissionRule> {
+fn needed(kind: RouteKind, has_exec: bool) -> impl Iterator<Item = PermissionRule> {
     let others = RouteKind::ALL
         .into_iter()
         .filter(move |other| *other != kind);
     let unused: Vec<_> = others.map(|other| route_resource(other).plural).collect();
     let is_needed = move |rule: &PermissionRule| match rule.resource {
-        EXEC => has_sql,
+        EXEC => has_exec,
         resource => !unused.iter().any(|other| other == resource),
     };
     REQUIRED.into_iter().filter(is_needed)
@@ -110,7 +117,8 @@ pub(super) async fn missing_permissions(
     server: &ApiServer,
     settings: &Settings,
 ) -> Result<Vec<String>, Error> {
-    let needed = needed(settings.routing.kind, settings.sql.is_some());
+    let has_exec = settings.sql.is_some() || settings.saves_work();
+    let needed = needed(settings.routing.kind, has_exec);
     let each = needed.flat_map(|rule| rule.verbs.iter().map(move |verb| (rule, *verb)));
     let namespace = &settings.kubernetes.namespace;
     let asked = each.map(|(rule, verb)| async move {

@@ -250,6 +250,11 @@ impl<K: ObjectIndex> WatchStore<K> {
 }
 
 impl WatchStore<Records> {
+    /// Returns true if the watch has shown this revision, and so all changes before it.
+    pub(super) fn is_at(&self, revision: u64) -> bool {
+        self.current.newest >= revision
+    }
+
     /// Stores the API server's answer to a write, so that the view shows it before the watch does.
     /// `lists` is the value of [`WatchStore::lists`] before the write. Does nothing if the watch
     /// may already have shown this revision or its deletion. Returns true if the visible state

@@ -3,17 +3,18 @@
 //!
 //! | path | content |
 //! | --- | --- |
-//! | `records/duckui-<owner>-<slot>` | a session's record |
-//! | `records/duckui-<owner>-query-<slot>` | a query runner's record |
+//! | `records/duckui-<owner>-<workspace>` | a session's record |
+//! | `records/duckui-<owner>-query-<number>` | a query runner's record |
 //! | `credentials/<owner>` | a person's credentials |
 //! | `credentials/session-<session>` | a session's own credentials |
 //! | `replies/<session>` | a session's reply token |
 //! | `history/<owner>` | a person's past queries |
 //! | `ledger` | the ledger |
-//! | `sessions/<session>/` | DuckDB's home and temporary files; removed with its process |
+//! | `work-key` | the key from which those of people's saved work are derived |
+//! | `sessions/<session>/` | DuckDB's home and temporary files; removed with its session |
 //!
 //! Processes end with the bot, even if it is killed: each runs only while the bot holds its input
-//! open. The next bot starts the sessions again.
+//! open. The next bot starts the sessions again, with the files that they had.
 
 mod credentials;
 mod duckdb;
@@ -39,7 +40,8 @@ use anyhow::Context;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
-use secrecy::{ExposeSecret, SecretString};
+use ring::rand::{SecureRandom, SystemRandom};
+use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinHandle};
 use uuid::Uuid;
@@ -62,7 +64,11 @@ use crate::{
     credentials::{CredentialField, CredentialStore},
     diagnostics::Diagnostic,
     door::{self, Door, activity::Activity, ticket::SigningKey},
-    duckdb::{confine, control_socket, environment::CONTROL_KEY, script::fence::REMOTE_PREFIXES},
+    duckdb::{
+        confine, control_socket,
+        environment::{CONTROL_KEY, secret},
+        script::fence::REMOTE_PREFIXES,
+    },
     error::Error,
     outbound::CA_FILE_VARIABLE,
     session::{
@@ -70,6 +76,7 @@ use crate::{
         Record, RecordKind, SessionId, Stage,
     },
     settings::{self, Settings},
+    work::WorkKey,
 };
 
 /// ID of the signing key of all doors. The key exists only while the bot runs, as the doors do.
@@ -81,8 +88,14 @@ const CA_FILE: &str = "ca.crt";
 /// Note for operators of machines without Landlock.
 const NO_LANDLOCK: &str = "this system has no Landlock (Linux 5.13 or later, with `landlock` among \
      its security modules), so only DuckDB's own settings keep sessions from this machine's files";
-/// Maximum time for a process to end.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum time for a process without saved work to end by itself.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+/// Time that a process with saved work has after its last save.
+const GRACE_AFTER_SAVE: Duration = Duration::from_secs(10);
+/// Maximum time for the end of a process that is killed.
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
+/// File with the key from which those of people's saved work are derived.
+pub const WORK_KEY_FILE: &str = "work-key";
 
 /// Runtime for sessions on this machine, with its state in one folder.
 pub struct Local {
@@ -98,6 +111,7 @@ pub struct Local {
     /// File with all CA certificates that sessions trust. `None`: those of the system.
     ca_file: Option<PathBuf>,
     key: SigningKey,
+    work_master: Zeroizing<[u8; WorkKey::BYTES]>,
     program: PathBuf,
     queries: QueryPool,
     view: Arc<View>,
@@ -187,14 +201,6 @@ impl Local {
         let records = folder("records")?;
         let taken = files::lock_folder(&local_settings.folder)?;
         let homes = local_settings.folder.join("sessions");
-        // Remove the files of sessions whose bot was killed.
-        match fs::remove_dir_all(&homes) {
-            Err(why) if why.kind() != io::ErrorKind::NotFound => {
-                let what = format!("the folder {} can't be removed", homes.display());
-                return Err(why).context(what);
-            }
-            _ => {}
-        }
         let duckdb = find_duckdb(&local_settings, &[]).await?;
         if !confine::is_supported() {
             tracing::warn!("{NO_LANDLOCK}");
@@ -206,6 +212,7 @@ impl Local {
         })?;
         let port = listener.local_addr()?.port();
         let held = load(&records)?;
+        remove_old_homes(&homes, &held)?;
         let view = Arc::new(View {
             sessions: Mutex::new(held),
             ..View::default()
@@ -220,6 +227,7 @@ impl Local {
         replies.tidy()?;
         history.tidy()?;
         let home = Folder::open(local_settings.folder.clone())?;
+        let work_master = find_work_master(&home)?;
         let ca_file = if settings.has_own_authorities() {
             home.write(CA_FILE, settings.outbound.authorities.bundle().as_bytes())?;
             Some(home.path(CA_FILE))
@@ -228,6 +236,7 @@ impl Local {
         };
         Ok(Self {
             ca_file,
+            work_master,
             credentials: Arc::new(CredentialFiles(credentials)),
             replies: Arc::new(ReplyFiles(replies)),
             history: Arc::new(HistoryFiles::new(history)),
@@ -275,7 +284,8 @@ impl Local {
             .for_each(Process::kill);
     }
 
-    /// Stops all processes and doors. The records remain.
+    /// Stops all processes and doors. The records remain, and the files of the sessions. A session whose work
+    /// has changed saves it first.
     pub async fn end(&self) {
         self.doors.abort();
         let stop = |held: &SessionEntry| held.process.as_ref().map(Process::stop);
@@ -337,10 +347,19 @@ impl Local {
             program: self.program.clone(),
             variables: Mutex::new(self.with_home(record, variables)),
             port,
+            grace: self.grace(record),
         };
         let view = self.view.clone();
         let process = Process::start(launch, door.clone(), move || view.changed());
         Ok((process, door))
+    }
+
+    /// Maximum time for a session's process to end by itself.
+    fn grace(&self, record: &Record) -> Duration {
+        match self.settings.work_location(record) {
+            Some(_) => self.settings.work.deadline + GRACE_AFTER_SAVE,
+            None => STOP_GRACE,
+        }
     }
 
     fn home(&self, record: &Record) -> PathBuf {
@@ -392,6 +411,10 @@ impl Local {
         });
         let path = |path: &Path| path.to_string_lossy().into_owned();
         let mut all: Vec<_> = plain.chain(own).collect();
+        if self.settings.work_location(record).is_some() {
+            let key = WorkKey::derive(&self.work_master, record.owner).to_hex();
+            all.push((secret::WORK_KEY, key.as_str().into()));
+        }
         if self.settings.duckdb.folders.is_empty() {
             // Allow no local paths, because this machine holds everybody's credentials.
             all.push(("DUCKDB_FOLDERS", REMOTE_PREFIXES.to_owned().into()));
@@ -456,6 +479,10 @@ impl Runtime for Local {
     async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Error> {
         let session = seen.record.id.to_string();
         Ok(Some(self.key.ticket(&session, Utc::now()).into()))
+    }
+
+    async fn work_key(&self, owner: OwnerId) -> Result<WorkKey, Error> {
+        Ok(WorkKey::derive(&self.work_master, owner))
     }
 
     async fn activity(&self, seen: &Observed) -> Result<Activity, Error> {
@@ -524,14 +551,16 @@ impl Runtime for Local {
     ) -> Result<ControlResponse, Error> {
         let record = &seen.record;
         let session = record.id.to_string();
+        let is_renewal = matches!(command, ControlCommand::RenewCredentials { .. });
+        let limit = command.timeout();
         let signed = self.key.sign(command, &session, Utc::now());
         let home = self.home(record);
         let sent = control_socket::send(&home, &signed);
-        let answer = tokio::time::timeout(control_rpc::CONTROL_TIMEOUT, sent)
+        let answer = tokio::time::timeout(limit, sent)
             .await
-            .map_err(|_| control_rpc::timed_out())?;
+            .map_err(|_| control_rpc::timed_out(limit))?;
         // A process that is restarted begins with the present credentials, as a container does.
-        if let Some(variables) = self.variables(record).await? {
+        if is_renewal && let Some(variables) = self.variables(record).await? {
             let variables = self.with_home(record, variables);
             self.change(seen, |held| {
                 if let Some(process) = &held.process {
@@ -633,28 +662,27 @@ impl Runtime for Local {
             return Ok(());
         };
         self.queries.end(&seen.record.id);
-        if tokio::time::timeout(STOP_TIMEOUT, ended.cancelled())
+        let limit = self.grace(&seen.record) + KILL_TIMEOUT;
+        if tokio::time::timeout(limit, ended.cancelled())
             .await
             .is_err()
         {
             return Err(Error::Session {
                 action: format!("stopping DuckDB of session {}", seen.record.id),
-                why: format!("it still ran after {STOP_TIMEOUT:?}"),
+                why: format!("it still ran after {limit:?}"),
             });
         }
         let home = self.home(&seen.record);
-        match fs::remove_dir_all(&home) {
-            Err(why) if why.kind() != io::ErrorKind::NotFound => {
-                return Err(disk_error("removing", &home, &why));
-            }
-            _ => {}
-        }
+        remove_folder(&home).map_err(|why| disk_error("removing", &home, &why))?;
         self.change(seen, |held| held.process = None);
         Ok(())
     }
 
     async fn remove(&self, seen: &Observed) -> Result<(), Error> {
         let name = seen.record.name();
+        // A session that ended while no bot ran has no process, but files.
+        let home = self.home(&seen.record);
+        remove_folder(&home).map_err(|why| disk_error("removing", &home, &why))?;
         let mut all = self.view.sessions.lock();
         if all.get(&name).is_some_and(|held| held.is(seen)) {
             self.replies.0.remove(&seen.record.id.to_string())?;
@@ -666,6 +694,47 @@ impl Runtime for Local {
         self.view.changed();
         Ok(())
     }
+}
+
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
+        _ => Ok(()),
+    }
+}
+
+/// Removes the folders of sessions without a record. The others keep their files.
+fn remove_old_homes(homes: &Path, held: &BTreeMap<String, SessionEntry>) -> anyhow::Result<()> {
+    let kept = |name: &str| held.values().any(|it| it.record.id.to_string() == name);
+    let folders = match fs::read_dir(homes) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(()),
+        folders => folders.with_context(|| format!("{} can't be read", homes.display()))?,
+    };
+    for folder in folders {
+        let folder = folder?.path();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        if !kept(&name) {
+            let removed = remove_folder(&folder);
+            removed.with_context(|| format!("the folder {} can't be removed", folder.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads the key from which those of people's saved work are derived. Creates it if there is none.
+fn find_work_master(folder: &Folder) -> anyhow::Result<Zeroizing<[u8; WorkKey::BYTES]>> {
+    if let Some(stored) = folder.read(WORK_KEY_FILE)?.map(Zeroizing::new) {
+        let master = stored.as_slice().try_into().map_err(|_| {
+            let path = folder.path(WORK_KEY_FILE);
+            anyhow::anyhow!("the key of saved work in {} is damaged", path.display())
+        })?;
+        return Ok(Zeroizing::new(master));
+    }
+    let mut master = Zeroizing::new([0; WorkKey::BYTES]);
+    let random = SystemRandom::new().fill(&mut *master);
+    random.map_err(|_| anyhow::anyhow!("the system has no random numbers"))?;
+    folder.write(WORK_KEY_FILE, &*master)?;
+    Ok(master)
 }
 
 /// Identifies the variables of a session, with its credentials.
@@ -784,4 +853,51 @@ fn load(records: &Folder) -> anyhow::Result<BTreeMap<String, SessionEntry>> {
         all.insert(name, held);
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::session::starting;
+
+    #[test]
+    fn a_session_that_starts_again_keeps_its_files() {
+        let place = tempfile::tempdir().expect("a folder");
+        let homes = place.path().join("sessions");
+        for id in ["977a26", "1b2c3d"] {
+            fs::create_dir_all(homes.join(id)).expect("a folder");
+        }
+        let entry = SessionEntry {
+            uid: "u".into(),
+            revision: 1,
+            record: Arc::new(starting()),
+            process: None,
+            service: false,
+            door: None,
+        };
+        let held = BTreeMap::from([(starting().name(), entry)]);
+        remove_old_homes(&homes, &held).expect("removed");
+        let left: Vec<_> = fs::read_dir(&homes).expect("a folder").collect();
+        assert_eq!(left.len(), 1);
+        assert!(homes.join("977a26").exists());
+        remove_old_homes(&place.path().join("none"), &held).expect("nothing to do");
+    }
+
+    #[test]
+    fn the_key_of_saved_work_stays_and_only_the_bots_user_can_read_it() {
+        let place = tempfile::tempdir().expect("a folder");
+        let folder = Folder::open(place.path().to_owned()).expect("a folder");
+        let first = find_work_master(&folder).expect("a key");
+        assert_eq!(*find_work_master(&folder).expect("a key"), *first);
+        assert_ne!(*first, [0; WorkKey::BYTES]);
+        let file = fs::metadata(folder.path(WORK_KEY_FILE)).expect("a file");
+        assert_eq!(file.permissions().mode() & 0o777, 0o600);
+        folder.write(WORK_KEY_FILE, b"short").expect("written");
+        assert!(
+            find_work_master(&folder).is_err(),
+            "a new one would lose all saves"
+        );
+    }
 }

@@ -35,8 +35,6 @@ const MIN_UPTIME: Duration = Duration::from_secs(60);
 const RESTART_DELAY: Duration = Duration::from_secs(10);
 /// Interval of the checks whether DuckDB is ready.
 const READY_POLL_INTERVAL: Duration = Duration::from_millis(25);
-/// Maximum time for the process to end by itself; it needs less than a second.
-const STOP_GRACE: Duration = Duration::from_secs(5);
 /// Maximum number of log lines that are kept.
 const MAX_LOG_LINES: usize = 100;
 
@@ -51,6 +49,9 @@ pub(super) struct Launch {
     pub variables: Mutex<Variables>,
     /// Port of DuckDB's UI.
     pub port: ReservedPort,
+    /// Maximum time for the process to end by itself. If it has nothing to save, it needs less than a
+    /// second.
+    pub grace: Duration,
 }
 
 /// Port of this machine's loopback addresses that no other program gets: it is bound, but not listening.
@@ -248,7 +249,7 @@ async fn keep_running(
             },
             () = stop.cancelled() => {
                 drop(input);
-                return end(&mut child).await;
+                return end(&mut child, launch.grace).await;
             }
         };
         let why = Incident::new(Failure::Crashed, exit_message(status));
@@ -292,9 +293,9 @@ async fn get_ready(door: Option<&Door>, state: &ProcessState) -> Infallible {
     std::future::pending().await
 }
 
-/// Waits until the process ends after its input was closed. Kills it after [`STOP_GRACE`].
-async fn end(child: &mut Child) {
-    if timeout(STOP_GRACE, child.wait()).await.is_err() {
+/// Waits until the process ends after its input was closed. Kills it after `grace`.
+async fn end(child: &mut Child, grace: Duration) {
+    if timeout(grace, child.wait()).await.is_err() {
         // Dropping the child kills it too, but without waiting for its end.
         let _ = child.kill().await;
     }

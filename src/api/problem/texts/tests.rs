@@ -48,7 +48,12 @@ fn every_rejection() {
         part,
         catalog: "lake".into(),
     };
-    let rejections: [Rejection; 25] = [
+    let in_use = |id: &str, is_stopping| StartRejection::WorkspaceInUse {
+        workspace: "sales".parse().expect("a name"),
+        id: id.into(),
+        is_stopping,
+    };
+    let rejections: [Rejection; 28] = [
         StartRejection::UnknownSize {
             given: given(),
             known: names(),
@@ -61,8 +66,11 @@ fn every_rejection() {
         StartRejection::OwnCredentialsNeeded.into(),
         quota(&["977a26"], 1).into(),
         quota(&["977a26", "1b2c3d"], 2).into(),
-        quota(&["977a26", "duckui-7-1"], 2).into(),
-        quota(&["duckui-7-0"], 1).into(),
+        quota(&["977a26", "duckui-7-main-2"], 2).into(),
+        quota(&["duckui-7-main"], 1).into(),
+        in_use("977a26", false).into(),
+        in_use("977a26", true).into(),
+        in_use("duckui-7-sales", false).into(),
         StartRejection::RequestReused.into(),
         UnknownCatalog {
             given: given(),

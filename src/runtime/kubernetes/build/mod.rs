@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-pub use pod::{CA_ENTRY, CA_MAP, DOOR, DOOR_KEY, DUCKDB, pod};
+pub use pod::{CA_ENTRY, CA_MAP, DOOR, DOOR_KEY, DUCKDB, grace_seconds, pod};
 pub use record::{read_record, record};
 pub use route::{GATEWAY_GROUP, route, route_resource};
-pub use secrets::{REPLY, own_secret, reply};
+pub use secrets::{REPLY, credentials_secret, own_secret, reply, work_key_patch};
 pub use service::service;
 
 use crate::{

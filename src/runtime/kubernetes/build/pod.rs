@@ -10,14 +10,16 @@ use k8s_openapi::{
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
 
-use super::{HTTP, add, map, origin, own_secret_name, owned_by, resources, secret_name, stamp};
+use super::{
+    HTTP, add, credentials_secret, map, origin, owned_by, resources, secrets::WORK_KEY, stamp,
+};
 use crate::{
     credentials::{CredentialField, CredentialPart},
     door,
     duckdb::environment::{CONTROL_KEY, INIT_FOLDER, secret as variable},
     outbound::{CA_FILE_VARIABLE, SESSION_PROXY_VARIABLES},
     runtime::environment,
-    session::{CredentialSource, Record, Size},
+    session::{Record, Size, WorkOutcome},
     settings::{Catalog, OAuth2, Settings},
 };
 
@@ -25,8 +27,10 @@ use crate::{
 pub const DUCKDB: &str = "duckdb";
 /// Name of the door's container.
 pub const DOOR: &str = "door";
-/// Time for a Pod to end, in seconds. It is short, because only data in S3 survives in any case.
-const GRACE_SECONDS: i64 = 5;
+/// Time for a Pod to end, in seconds. It is short, because there is nothing to save.
+const GRACE_SECONDS: u32 = 5;
+/// Time for a Pod to end after its work is saved, in seconds.
+const GRACE_AFTER_SAVE_SECONDS: u32 = 10;
 /// Volumes that DuckDB writes to, by name and path. Everything else is read-only.
 const WRITABLE: [(&str, &str); 2] = [("work", "/home/duck"), ("tmp", "/tmp")];
 
@@ -111,7 +115,7 @@ pub fn pod(
             service_account_name: extra.service_account.clone(),
             // After running out of memory, DuckDB is back within seconds, with the same URL.
             restart_policy: Some("Always".into()),
-            termination_grace_period_seconds: Some(GRACE_SECONDS),
+            termination_grace_period_seconds: Some(grace_seconds(settings, session).into()),
             // Also with an account of the settings: DuckDB needs no API server. The webhooks of clouds
             // mount their tokens by themselves.
             automount_service_account_token: Some(false),
@@ -121,6 +125,20 @@ pub fn pod(
         }),
         status: None,
     }
+}
+
+/// Time for the Pod of `session` to end, in seconds. It saves its work when it is told to end, unless that
+/// was tried already.
+pub fn grace_seconds(settings: &Settings, session: &Record) -> u32 {
+    let is_tried = matches!(
+        session.work_outcome(),
+        Some(WorkOutcome::Saved(_) | WorkOutcome::Nothing | WorkOutcome::NotSaved { .. })
+    );
+    if is_tried || settings.work_location(session).is_none() {
+        return GRACE_SECONDS;
+    }
+    let deadline = u32::try_from(settings.work.deadline.as_secs()).unwrap_or_default();
+    deadline + GRACE_AFTER_SAVE_SECONDS
 }
 
 /// Turns an empty list into None, because Kubernetes does not store empty lists.
@@ -238,6 +256,11 @@ fn variables(settings: &Settings, session: &Record, size: &Size, catalog: &Catal
     let required = CredentialPart::required_by(catalog);
     let own = CredentialField::ALL.map(|field| from_secret(session, field, required));
     let mut all: Vec<_> = plain.chain(own).collect();
+    if settings.work_location(session).is_some() {
+        let secret = credentials_secret(session);
+        // Optional, so that a session without it starts all the same, and says that it saves nothing.
+        all.push(secret_value(variable::WORK_KEY, secret, WORK_KEY, true));
+    }
     if let Some(OAuth2 {
         secret,
         server,
@@ -278,13 +301,9 @@ fn literal(name: &str, value: String) -> EnvVar {
 
 /// Variable with a value from the owner's credentials or the session's own.
 fn from_secret(session: &Record, field: CredentialField, required: CredentialPart) -> EnvVar {
-    let secret = match session.credentials {
-        CredentialSource::Owner => secret_name(session.owner),
-        CredentialSource::Awaited | CredentialSource::Session => own_secret_name(&session.id),
-    };
     secret_value(
         environment::variable(field),
-        secret,
+        credentials_secret(session),
         field.name(),
         !field.is_required(required),
     )

@@ -1,4 +1,4 @@
-//! The record as a ConfigMap. Its name consists of owner and slot, so creating it is the lock.
+//! The record as a ConfigMap. Its name consists of owner and workspace, so creating it is the lock.
 
 use k8s_openapi::api::core::v1::ConfigMap;
 

@@ -1,14 +1,35 @@
-//! Secrets of a session: its own credentials, and the token of its private reply.
+//! Secrets of a session: its credentials, and the token of its private reply.
 
 use k8s_openapi::{
     ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 
-use super::{own_secret_name, owned_by, stamp};
-use crate::{session::Record, settings::Settings};
+use serde_json::{Value, json};
+
+use super::{own_secret_name, owned_by, secret_name, stamp};
+use crate::{
+    session::{CredentialSource, Record},
+    settings::Settings,
+};
 
 /// Name of the entry with the reply token.
 pub const REPLY: &str = "reply";
+
+/// Entry with the key of the owner's saved work, in a Secret with credentials.
+pub(super) const WORK_KEY: &str = "work-key";
+
+/// Name of the Secret with the credentials of `session`: its owner's or its own.
+pub fn credentials_secret(session: &Record) -> String {
+    match session.credentials {
+        CredentialSource::Owner => secret_name(session.owner),
+        CredentialSource::Awaited | CredentialSource::Session => own_secret_name(&session.id),
+    }
+}
+
+/// Builds the change that adds the key of saved work to a Secret with credentials.
+pub fn work_key_patch(key: &str) -> Value {
+    json!({ "data": { WORK_KEY: ByteString(key.into()) } })
+}
 
 /// Builds the Secret with the reply token of `session`. `uid` is the UID of its record.
 pub fn reply(settings: &Settings, session: &Record, uid: &str, value: &str) -> Secret {

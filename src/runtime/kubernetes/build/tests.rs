@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    session::{RECORD_VERSION, starting, starting_runner},
+    session::{
+        Cause, CredentialSource, RECORD_VERSION, WorkOutcome, Workspace, starting, starting_runner,
+    },
     settings,
 };
 
@@ -42,7 +44,7 @@ fn settings(changes: &[(&str, &str)]) -> Settings {
 
 fn session() -> Record {
     Record {
-        slot: 1,
+        workspace: Workspace::unnamed(1),
         ..starting()
     }
 }
@@ -52,7 +54,7 @@ fn pretty(object: &impl serde::Serialize) -> String {
 }
 
 #[test]
-fn the_record_names_owner_and_slot() {
+fn the_record_names_owner_and_workspace() {
     let stored = record(&settings(&[]), &session(), None);
     insta::assert_snapshot!(pretty(&stored));
     assert_eq!(read_record(&stored), Ok(session()));
@@ -83,6 +85,89 @@ fn the_pod_is_restricted_and_holds_no_secret_value() {
         catalog,
         KEY
     )));
+}
+
+/// Settings with a place for saved work, and a session that uses it.
+fn with_work() -> (Settings, Record) {
+    let settings = settings(&[
+        ("DUCKBOT_CATALOGS__LAKE__WORK", "s3://lake/duckbot/"),
+        ("DUCKBOT_WORK__DEADLINE", "30s"),
+    ]);
+    let record = Record {
+        keeps_work: true,
+        ..session()
+    };
+    (settings, record)
+}
+
+/// Builds the Pod of a session.
+fn pod_of(settings: &Settings, record: &Record) -> Value {
+    let size = settings.size_of(record).expect("a default");
+    let catalog = settings.named_catalog("lake").expect("set above");
+    let pod = pod(settings, record, "uid-1", size, catalog, KEY);
+    serde_json::to_value(pod).expect("objects are JSON")
+}
+
+/// Returns the variables of DuckDB's container that are about saved work.
+fn work_variables(pod: &Value) -> Vec<&Value> {
+    let variables = pod["spec"]["containers"][0]["env"].as_array();
+    let variables = variables.into_iter().flatten();
+    let is_of_work = |it: &&Value| {
+        it["name"]
+            .as_str()
+            .is_some_and(|it| it.starts_with("WORK_"))
+    };
+    variables.filter(is_of_work).collect()
+}
+
+#[test]
+fn a_pod_whose_work_is_saved_knows_where_and_has_time_for_it() {
+    let (settings, record) = with_work();
+    let pod = pod_of(&settings, &record);
+    assert_eq!(pod["spec"]["terminationGracePeriodSeconds"], json!(40));
+    insta::assert_snapshot!(pretty(&work_variables(&pod)));
+    let own = Record {
+        credentials: CredentialSource::Session,
+        ..record
+    };
+    let pod = pod_of(&settings, &own);
+    let key = json!({
+        "name": "WORK_KEY",
+        "valueFrom": {
+            "secretKeyRef": {
+                "name": "duckbot-s3-session-977a26", "key": "work-key", "optional": true,
+            },
+        },
+    });
+    assert!(work_variables(&pod).contains(&&key));
+}
+
+#[test]
+fn a_pod_without_saved_work_knows_nothing_of_it() {
+    let (with_place, record) = with_work();
+    let runner = Record {
+        keeps_work: false,
+        ..starting_runner()
+    };
+    for (settings, record) in [
+        (&with_place, &session()),
+        (&with_place, &runner),
+        (&settings(&[]), &record),
+    ] {
+        let pod = pod_of(settings, record);
+        assert_eq!(pod["spec"]["terminationGracePeriodSeconds"], json!(5));
+        assert!(work_variables(&pod).is_empty(), "{:?}", record.kind);
+    }
+}
+
+#[test]
+fn a_session_that_was_told_to_save_ends_quickly_unless_it_did_not_answer() {
+    let (settings, record) = with_work();
+    let ready = record.with_announcement(None, record.created, 0);
+    let stopped = ready.with_ending(Cause::Stopped { by: 7.into() }, record.created);
+    let grace = |outcome| grace_seconds(&settings, &stopped.with_work_outcome(outcome));
+    assert_eq!(grace(WorkOutcome::Nothing), 5);
+    assert_eq!(grace(WorkOutcome::NoAnswer), 40, "it saves by itself");
 }
 
 #[test]

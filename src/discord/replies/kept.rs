@@ -1,0 +1,151 @@
+//! Sentences about what becomes of a session's tables and notebooks.
+
+use super::{
+    format::{plain, relative_time},
+    reply::Reply,
+    work::{contents, not_saved, saved},
+};
+use crate::{
+    service::SaveTrial,
+    session::{Failure, Record, Restore, Restored, WorkOutcome, WorkReport},
+};
+
+/// Says that work is gone, of a session whose work is not saved.
+const LOST: &str =
+    "Tables and notebooks that were not saved elsewhere are lost. Data in S3 is safe.";
+
+/// Says what a stop loses, before it.
+pub(super) fn before_a_stop(record: &Record) -> &'static str {
+    if record.keeps_work {
+        "Your notebooks and tables are saved before that."
+    } else {
+        "Tables and notebooks that are not saved elsewhere will be lost. Data in S3 is safe."
+    }
+}
+
+/// Returns true if the work of all these sessions is saved.
+pub(super) fn all_keep_work<'a>(records: impl IntoIterator<Item = &'a Record>) -> bool {
+    records.into_iter().all(|record| record.keeps_work)
+}
+
+/// Says what it loses if some of these sessions are stopped.
+pub(super) fn if_some_are_stopped<'a>(
+    records: impl IntoIterator<Item = &'a Record>,
+) -> &'static str {
+    if all_keep_work(records) {
+        "Notebooks and tables are saved before a session is stopped."
+    } else {
+        "If a session is stopped, **tables and notebooks that are not saved elsewhere will be lost.**"
+    }
+}
+
+/// Says what a stop loses, to a person who has to confirm it.
+pub(super) fn if_stopped(record: &Record) -> &'static str {
+    if record.keeps_work {
+        "Its notebooks and tables are saved first, and the next session begins with them."
+    } else {
+        "**Tables and notebooks that are not saved elsewhere will be lost.** Data in S3 is safe."
+    }
+}
+
+/// Says what is kept of a session that starts again, because its Pod is gone for this reason.
+pub(super) fn while_rescheduled(record: &Record, why: Failure) -> &'static str {
+    match why {
+        // The next process has the same folder.
+        Failure::BotEnded => "Its notebooks and tables are kept.",
+        _ if record.keeps_work => "It begins with its last save.",
+        _ => LOST,
+    }
+}
+
+/// Says what a session has that is ready: the restored work, or why there is none. Empty if there is
+/// nothing to say.
+pub(super) fn when_ready(record: &Record, report: Option<&WorkReport>) -> String {
+    let moved = record.rescheduled.as_ref().filter(|_| record.was_ready());
+    let Some(report) = report else {
+        let moved = moved.map(|it| while_rescheduled(record, it.incident.failure));
+        return moved.unwrap_or_default().to_owned();
+    };
+    let restored = match &report.restored {
+        Restored::Nothing if record.restore == Restore::Nothing => {
+            "It begins empty, as you asked. Your saved work is still there.".to_owned()
+        }
+        Restored::Nothing if moved.is_some() => {
+            "It begins empty, because nothing was saved yet.".to_owned()
+        }
+        Restored::Nothing => String::new(),
+        Restored::Kept => "Your notebooks and tables are still here.".to_owned(),
+        Restored::Save(save) => format!(
+            "Your work of {} is here: {}.",
+            relative_time(save.at),
+            contents(save)
+        ),
+        Restored::Failed { failure, .. } => format!(
+            "**Your saved work could not be restored:** {} The save is still there. To try it again, \
+             stop this session first, then run `/duck restore`. Or go on here, without it.",
+            not_saved(failure)
+        ),
+    };
+    match &report.put_aside {
+        None => restored,
+        Some(file) => format!(
+            "{restored} **Your database could not be opened,** so it begins with an empty one. The file \
+             is still in the session's folder, as {}. `/duck restore` brings back an earlier save.",
+            plain(file)
+        )
+        .trim_start()
+        .to_owned(),
+    }
+}
+
+/// Says what is saved of a session that has ended, and what is lost. Empty if there is nothing to say.
+pub(super) fn after_the_end(record: &Record) -> String {
+    if !record.was_ready() {
+        return String::new();
+    }
+    if !record.keeps_work {
+        return LOST.to_owned();
+    }
+    match record.work_outcome() {
+        Some(WorkOutcome::Saved(save)) => saved(save),
+        Some(WorkOutcome::Nothing) => String::new(),
+        Some(WorkOutcome::NotSaved { failure, last }) => {
+            let since = last.map_or_else(
+                || "What changed in this session is lost.".to_owned(),
+                |last| format!("What changed since {} is lost.", relative_time(last)),
+            );
+            format!("**The last save failed:** {} {since}", not_saved(failure))
+        }
+        // Its Pod may have saved by itself when it ended.
+        Some(WorkOutcome::NoAnswer) | None => {
+            "What changed since its last save may be lost.".to_owned()
+        }
+    }
+}
+
+/// Says whether work can be saved with a person's credentials, after another sentence. Empty if that was
+/// not tried.
+pub(super) fn save_trial(trial: Option<&SaveTrial>) -> String {
+    match trial {
+        None => String::new(),
+        Some(Ok(())) => " Your notebooks and tables are saved with them.".to_owned(),
+        Some(Err(failure)) => format!(
+            "\n**Your notebooks and tables can't be saved with them:** {} Everything else works.",
+            not_saved(failure)
+        ),
+    }
+}
+
+/// Adds whether work can be saved to a reply about stored credentials.
+pub(crate) fn with_save_trial(reply: Reply, trial: Option<&SaveTrial>) -> Reply {
+    let text = format!("{}{}", reply.text, save_trial(trial));
+    Reply { text, ..reply }
+}
+
+/// Returns a sentence after a space, or nothing.
+pub(super) fn spaced(sentence: &str) -> String {
+    match sentence {
+        "" => String::new(),
+        sentence => format!(" {sentence}"),
+    }
+}

@@ -1,0 +1,85 @@
+//! Sentences about a save of a person's work.
+
+use super::format::{count_of, grouped, plain};
+use crate::session::{SaveFailure, SaveFailureReason, SaveSummary};
+
+/// Confirms a save, in one sentence.
+pub(crate) fn saved(save: &SaveSummary) -> String {
+    let what = format!("({}, {})", contents(save), size(save.bytes));
+    if save.is_partial {
+        format!(
+            "**Only your notebooks are saved** {what}: the database is larger than `work.max_size` \
+             allows. Write large tables to the catalog, or to files in S3."
+        )
+    } else {
+        format!("Your work is saved {what}.")
+    }
+}
+
+/// Says why work could not be saved or restored, and what to do: the rest of a sentence, and perhaps
+/// further ones.
+pub(crate) fn not_saved(failure: &SaveFailure) -> String {
+    let error = plain(&failure.error);
+    match failure.reason {
+        SaveFailureReason::KeysRefused => {
+            "the storage refused your S3 keys, or they have expired. \
+             Enter new ones with `/duck setup`."
+                .to_owned()
+        }
+        SaveFailureReason::NotAllowed => format!(
+            "your S3 keys have no right to the place for saved work. Ask an admin for it. (Message \
+             from the storage: {error})"
+        ),
+        SaveFailureReason::Unavailable => {
+            format!("the storage did not answer properly. Try again later. (Its message: {error})")
+        }
+        SaveFailureReason::NoRoom => {
+            "the session's disk has no room for the copy. Remove some of your \
+             tables, or start a larger size."
+                .to_owned()
+        }
+        SaveFailureReason::TimedOut => {
+            "it took longer than `work.deadline` allows. Tell an admin.".to_owned()
+        }
+        SaveFailureReason::NotCopied => format!("DuckDB could not copy your database: {error}."),
+        SaveFailureReason::NewerDuckDb => {
+            "it was made by a newer version of DuckDB. Restore an older \
+             save with `/duck restore`, or tell an admin."
+                .to_owned()
+        }
+        SaveFailureReason::NotGenuine => {
+            "it is damaged, or was not made by me for you. Restore an older \
+             save with `/duck restore`."
+                .to_owned()
+        }
+        SaveFailureReason::NotFound => {
+            "there is no such save. See those that exist with `/duck restore`.".to_owned()
+        }
+        SaveFailureReason::Other => format!("{error}. If this happens again, tell an admin."),
+    }
+}
+
+/// Counts what is in a save.
+pub(super) fn contents(save: &SaveSummary) -> String {
+    let counts = [(save.notebooks, "notebook"), (save.tables, "table")];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<_> = counts
+        .map(|(count, thing)| count_of(count as usize, thing))
+        .collect();
+    if counts.is_empty() {
+        "no notebooks or tables".to_owned()
+    } else {
+        counts.join(", ")
+    }
+}
+
+/// Formats a size in kB, MB or GB.
+pub(super) fn size(bytes: u64) -> String {
+    let (unit, name) = match bytes {
+        0..1_000_000 => (1_000, "kB"),
+        1_000_000..10_000_000_000 => (1_000_000, "MB"),
+        _ => (1_000_000_000, "GB"),
+    };
+    let count = usize::try_from(bytes.div_ceil(unit)).unwrap_or(usize::MAX);
+    format!("{} {name}", grouped(count))
+}
