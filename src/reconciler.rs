@@ -26,7 +26,7 @@ use crate::{
     },
     session::{
         Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, Renewal,
-        SessionId, Stage, Step, WorkOutcome, next_step,
+        SessionId, Stage, Step, WorkOutcome, latest_stop, next_step,
     },
     settings::Settings,
 };
@@ -325,7 +325,8 @@ impl Reconciler {
         let Some(ending) = record.ending().filter(|_| !record.is_runner()) else {
             return;
         };
-        let with = |ledger: &Ledger| ledger.with_ended(record, ending);
+        let latest = latest_stop(record, &self.settings.reaper.limits);
+        let with = |ledger: &Ledger| ledger.with_ended(record, ending, latest);
         if let Err(error) = self.ledger.update((self.clock)(), with).await {
             let session = &record.id;
             warn!(%session, %error, "session {session}: not entered into the ledger, so the next report does not count it");

@@ -1,7 +1,7 @@
 //! Tests of the reaper: warnings, extensions, stops and reports.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use discord_loopback::Person;
+use discord_loopback::{Person, RestFault};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 use test_support::{TestEnv, assert_says, session_id_in, wait_until};
@@ -471,15 +471,36 @@ async fn a_report_is_posted_once_when_it_is_due_and_says_what_was() {
         &format!("- <@{}>: 0 h 00 min in 1 session", env.ana.id()),
     );
 
-    // Weeks pass while the bot is down.
+    // Weeks pass while the bot is down. Ana's session was in use for two hours.
     env.kill_bot().await;
-    env.cluster
-        .edit_ledger(|ledger| ledger["since"] = json!(ago(TimeDelta::weeks(3))))
-        .await;
+    let ana = env.ana.id().to_string();
+    let hour = Utc::now().timestamp() / 3600;
+    let use_for_hours = |ledger: &mut Value| {
+        ledger["since"] = json!(ago(TimeDelta::weeks(3)));
+        ledger["users"][&ana]["seconds"] = json!(7200);
+        let load = &mut ledger["detail"]["load"];
+        load["width"] = json!(3600);
+        load["sizes"]["small"]["parts"] = json!([[hour - 9, 3600], [hour - 8, 3600]]);
+    };
+    env.cluster.edit_ledger(use_for_hours).await;
     env.start_bot().await;
     let posted = env.ada.read("#ops").await;
     assert_says(&posted, "1 session: 0 active now, 1 ended.");
+    assert_says(&posted, "Total use: 2 h 00 min.");
+    assert_says(&posted, "- `small`: 2 h 00 min in 1 session");
     assert_eq!(posted.mentions, [0; 0]);
+    let [picture] = &posted.files[..] else {
+        panic!("{:?}", posted.files)
+    };
+    assert!(picture.content.starts_with(b"\x89PNG"), "{picture:?}");
+    let description = picture.description.as_deref().unwrap();
+    for part in [
+        "1 session, 2 h 00 min in use, 0 h 00 min saved by the reaper, at most.",
+        "Line of sessions in use by time (UTC), per size, ",
+        "Bars of hours by person: ana 2.0.",
+    ] {
+        assert!(description.contains(part), "{part} in {description}");
+    }
     wait_until(async || ledger_since(&env).await, is_recent).await;
     env.kill_bot().await;
     env.start_bot().await;
@@ -497,6 +518,13 @@ async fn a_report_waits_until_there_is_a_place_for_it() {
         .edit_ledger(|ledger| {
             ledger["since"] = json!(ago(TimeDelta::weeks(3)));
             ledger["outcomes"] = json!([[{ "how": "stopped" }, 3]]);
+            let used = json!({ "seconds": 3600, "sessions": 3 });
+            ledger["users"] = json!({ "1": used });
+            let hour = Utc::now().timestamp() / 3600 - 9;
+            let small = json!({ "sessions": 3, "parts": [[hour, 3600]] });
+            let load = json!({ "width": 3600, "sizes": { "small": small } });
+            let savings = json!({ "seconds": 0, "stops": [] });
+            ledger["detail"] = json!({ "load": load, "names": {}, "savings": savings });
         })
         .await;
     let somewhere = env.variables["DUCKBOT_REPORT__CHANNEL"].clone();
@@ -515,9 +543,21 @@ async fn a_report_waits_until_there_is_a_place_for_it() {
         .await;
     env.variables
         .insert("DUCKBOT_REPORT__CHANNEL".into(), somewhere);
+    // Without the permission for files, the text is enough.
+    env.discord.inject_fault(RestFault::respond(
+        "POST",
+        "/channels/{channel}/messages",
+        403,
+        50013,
+        "Missing Permissions",
+    ));
     env.start_bot().await;
     let posted = env.ada.read("#ops").await;
     assert_says(&posted, "- 3 × stopped by its owner");
+    assert_eq!(posted.files.len(), 0);
+    env.bot()
+        .wait_for_log("Discord does not let me attach a picture in channel")
+        .await;
     env.assert_clean().await;
 }
 

@@ -198,7 +198,8 @@ fn scenarios(text: &mut String) {
     }
     let _ = writeln!(text, "| **all** | | **{cases}** | **{survived}** | |\n");
     *text += "To run all of them: `DUCKBOT_TEST_WALK=all cargo test --test tests fault_injection::` (half an hour). CI \
-              runs all kills and, at each call, one of the other faults in turn.\n\n\
+              kills the bot after each call and before the first one, and gives each call one of the other \
+              faults, in turn.\n\n\
               | fault | cases |\n| --- | --- |\n";
     for (fault, count) in faults {
         let _ = writeln!(text, "| {} | {count} |", words(&fault));

@@ -243,6 +243,14 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
     show_page(&browser, &sandbox, "ada").await;
     let ended = "1 session: 0 active now, 1 ended.";
     run_until(&browser, "/duck report", ended).await;
+    let has_picture = |it: &Value| {
+        let mut texts = it.as_array().unwrap().iter();
+        texts.any(|it| it.as_str().unwrap().starts_with("Sessions from "))
+    };
+    wait_until(async || browser.run_script(PICTURES).await, has_picture).await;
+    browser
+        .run_script("[...document.querySelectorAll('img.picture')].at(-1).scrollIntoView()")
+        .await;
     browser.save_screenshot("sandbox-10-report").await;
 
     signal("INT", sandbox.bot.pid()).await;

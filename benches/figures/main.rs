@@ -18,11 +18,12 @@ mod setup;
 mod sql;
 mod stats;
 mod table;
+mod work;
 
 use table::Table;
 
-const GROUPS: [&str; 9] = [
-    "api", "commands", "calls", "node", "memory", "scale", "sandbox", "sql", "binary",
+const GROUPS: [&str; 10] = [
+    "api", "commands", "calls", "node", "memory", "scale", "sandbox", "sql", "work", "binary",
 ];
 
 #[tokio::main]
@@ -56,6 +57,7 @@ async fn main() {
             "scale" => scale::rows().await,
             "sandbox" => sandbox::rows().await,
             "sql" => sql::rows().await,
+            "work" => work::rows().await,
             _ => binary::rows().await,
         };
         table.replace_group(group, rows);

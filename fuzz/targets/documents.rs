@@ -115,12 +115,16 @@ fn assert_ledger_round_trips(ledger: &Ledger) {
             unreachable: None,
         }]
     };
-    let with = ledger.with_ended(&ended, ending);
+    let with = ledger.with_ended(&ended, ending, None);
     assert_eq!(
-        with.with_ended(&ended, ending),
+        with.with_ended(&ended, ending, None),
         with,
         "a session is counted once"
     );
+    let (rule, since) = (Rule::Idle, at(1));
+    let reaped = record.with_ending(Cause::Reaped { rule, since }, at(3600));
+    let ending = reaped.ending().expect("the record is stopping");
+    let reaped = ledger.with_ended(&reaped, ending, Some(at(9000)));
     let claimed = with.with_claim(at(3700), [&record]);
     assert!(claimed.claimed_since().is_some() && claimed.pending_report(running()).is_some());
     for next in [
@@ -129,6 +133,8 @@ fn assert_ledger_round_trips(ledger: &Ledger) {
         ledger.with_members(&[(7.into(), false)], at(1)),
         ledger.with_report_posted(at(1)),
         with,
+        reaped.with_claim(at(3700), [&record]),
+        reaped,
         claimed,
     ] {
         assert_eq!(Ledger::read(&next.write()).as_ref(), Ok(&next));

@@ -6,12 +6,12 @@ use serenity::{
     all::{CreateModal, GuildId, Member, Permissions, User, UserId},
     http::Http,
 };
-use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     access::{Caller, DenialReason, admit, missing_to_post},
     direct::DirectMessages,
+    drawing::DrawingQueue,
     errors::{discord_error, status},
     followed::FollowedStarts,
     forms::Form,
@@ -33,8 +33,7 @@ pub(super) struct Bot {
     pub direct: Arc<DirectMessages>,
     pub pending_acks: PendingAcks,
     pub followed: FollowedStarts,
-    /// Permits to draw a chart, which takes processor time and memory.
-    pub charts: Semaphore,
+    pub drawings: Arc<DrawingQueue>,
     /// Cancelled when the bot is told to end.
     pub shutdown: CancellationToken,
     /// Interactions that are being handled.

@@ -53,6 +53,15 @@ impl WantedChart {
     }
 }
 
+/// Reason why a result has no picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ChartError {
+    /// No chart shows these rows.
+    NoChart(NoChart),
+    /// Drawing failed. The log has the cause with this reference.
+    Failed { reference: String },
+}
+
 const AUTO: &str = "auto";
 
 /// Returns true if some chart shows these rows.

@@ -14,6 +14,7 @@ mod client;
 pub mod commands;
 pub mod comments;
 mod direct;
+mod drawing;
 mod errors;
 pub mod file_format;
 mod followed;
@@ -45,7 +46,7 @@ use serenity::{
     gateway::{ConnectionStage, ShardRunnerInfo},
     http::Http,
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
@@ -54,6 +55,7 @@ pub use check::{invitation, look, read_application_id};
 use client::http;
 pub use commands::reference;
 use direct::DirectMessages;
+use drawing::DrawingQueue;
 use errors::status;
 use followed::FollowedStarts;
 pub use notifier::DiscordNotifier;
@@ -70,14 +72,12 @@ const CONNECTION_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// Maximum time for the last replies after the bot was told to end.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Number of charts that are drawn at a time. Each takes up to 40 MB.
-const MAX_CHARTS: usize = 2;
-
 /// Connection to Discord with a valid token and registered commands.
 pub struct Discord {
     http: Arc<Http>,
     direct: Arc<DirectMessages>,
     followed: FollowedStarts,
+    drawings: Arc<DrawingQueue>,
     settings: settings::Discord,
     outbound: Outbound,
 }
@@ -120,6 +120,7 @@ pub async fn connect(settings: &settings::Settings) -> anyhow::Result<Discord> {
             Ok(Discord {
                 direct: Arc::new(DirectMessages::new(http.clone())),
                 followed: FollowedStarts::default(),
+                drawings: Arc::default(),
                 http,
                 settings: settings.clone(),
                 outbound,
@@ -140,7 +141,8 @@ impl Discord {
     /// Creates the notifier for this connection.
     pub fn notifier(&self, settings: Arc<settings::Settings>) -> DiscordNotifier {
         let (http, direct) = (self.http.clone(), self.direct.clone());
-        DiscordNotifier::new(http, direct, self.followed.clone(), settings)
+        let (followed, drawings) = (self.followed.clone(), self.drawings.clone());
+        DiscordNotifier::new(http, direct, followed, drawings, settings)
     }
 
     /// Handles interactions until `shutdown`.
@@ -162,7 +164,7 @@ impl Discord {
             direct: self.direct,
             pending_acks: PendingAcks::default(),
             followed: self.followed,
-            charts: Semaphore::new(MAX_CHARTS),
+            drawings: self.drawings,
             shutdown: shutdown.clone(),
             handlers: TaskTracker::new(),
         });

@@ -16,6 +16,7 @@ use tracing::warn;
 
 use super::{
     direct::DirectMessages,
+    drawing::DrawingQueue,
     errors::{code, count, discord_error, is_final},
     followed::FollowedStarts,
     message::{message, rows, truncate},
@@ -46,6 +47,7 @@ pub struct DiscordNotifier {
     http: Arc<Http>,
     direct: Arc<DirectMessages>,
     followed: FollowedStarts,
+    drawings: Arc<DrawingQueue>,
     settings: Arc<Settings>,
 }
 
@@ -54,12 +56,14 @@ impl DiscordNotifier {
         http: Arc<Http>,
         direct: Arc<DirectMessages>,
         followed: FollowedStarts,
+        drawings: Arc<DrawingQueue>,
         settings: Arc<Settings>,
     ) -> Self {
         Self {
             http,
             direct,
             followed,
+            drawings,
             settings,
         }
     }
@@ -128,8 +132,24 @@ impl DiscordNotifier {
         let Some(channel) = channel else {
             return Ok(false);
         };
-        let message = message(reply, Some(nonce)).allowed_mentions(mention_only(None));
-        match self.send(channel, message).await? {
+        let build = |reply| message(reply, Some(nonce)).allowed_mentions(mention_only(None));
+        let mut posted = self.send(channel, build(reply)).await?;
+        if !reply.files.is_empty() && matches!(posted, Posted::Refused(_)) {
+            // The bot may lack the permission to attach files only.
+            let text = replies::Reply {
+                files: Vec::new(),
+                ..reply.clone()
+            };
+            posted = self.send(channel, build(&text)).await?;
+            if matches!(posted, Posted::Message(_)) {
+                warn!(
+                    channel,
+                    "Discord does not let me attach a picture in channel {channel}; grant the \
+                     permission Attach Files to the bot's role there"
+                );
+            }
+        }
+        match posted {
             Posted::Message(_) => Ok(true),
             Posted::Refused(code) => {
                 warn!(
@@ -234,7 +254,8 @@ impl Notifier for DiscordNotifier {
 
     async fn post_report(&self, report: &Report) -> Result<bool, Error> {
         let nonce = format!("report-{}", report.since.timestamp());
-        let reply = replies::report(report, self.settings.reaper.dry_run);
+        let dry_run = self.settings.reaper.dry_run;
+        let reply = self.drawings.report(report, dry_run).await;
         let channel = self.settings.report.channel;
         self.post_in(channel, &nonce, &reply).await
     }

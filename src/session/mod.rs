@@ -24,7 +24,7 @@ pub use digest::{fingerprint, sha256_hex};
 pub use error_summary::ErrorSummary;
 pub use id::{ChannelId, InvalidId, MessageId, OwnerId, RequestId, SessionId};
 pub use incident::{Failure, Incident, without_queries};
-pub use ledger::{Ledger, Outcome, Report, RunningSession, UsageTotal};
+pub use ledger::{Ledger, LoadPart, Outcome, Report, ReportDetail, RunningSession, UsageTotal};
 pub use lifecycle::{Policy, Step, next_step, usual_start};
 pub use observed::{Observed, Parts, Phase, Pod, PodState, StartupStep};
 pub use quota::open_slots;

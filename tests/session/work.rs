@@ -8,13 +8,14 @@ use std::{
 
 use chrono::Utc;
 use duckbot::{
+    catalog::values::S3Endpoint,
     door::ticket::SigningKey,
     duckdb::control::{ControlCommand, ControlResponse},
-    work::{Restored, SaveFailureReason, WorkKey, WorkReport},
+    work::{Restored, S3Access, SaveFailureReason, WorkKey, WorkLocation, WorkReport, WorkStore},
 };
 use serde_json::json;
 use tempfile::TempDir;
-use test_support::{Session, lake, signal};
+use test_support::{S3, Session, lake, signal};
 
 /// Time for the last save, and for a Pod to end.
 const GRACE: Duration = Duration::from_secs(30);
@@ -231,7 +232,7 @@ async fn only_changes_are_saved_and_three_saves_are_kept() {
 }
 
 #[tokio::test]
-async fn work_is_saved_again_and_again_while_a_transaction_is_open() {
+async fn work_is_saved_again_and_again_whatever_else_runs() {
     let ana = Person::new(73);
     let mut session = ana.start_with("ccccc1", &[("WORK_EVERY", "1")]).await;
     session
@@ -239,6 +240,9 @@ async fn work_is_saved_again_and_again_while_a_transaction_is_open() {
         .await
         .unwrap();
     session.wait_for_log("save 1 is complete: 1 tables").await;
+    let endless = "SELECT count(*) FROM range(1_000_000_000) a, range(1_000_000_000) b";
+    let busy = session.on("busy");
+    let busy = tokio::spawn(async move { busy.run_sql(endless).await });
     session
         .run_sql("BEGIN; INSERT INTO kept VALUES (43)")
         .await
@@ -249,8 +253,10 @@ async fn work_is_saved_again_and_again_while_a_transaction_is_open() {
         .await
         .unwrap();
     session.wait_for_log("save 2 is complete: 2 tables").await;
+    assert!(!busy.is_finished());
+    let duckdb = session.duckdb();
     signal("KILL", session.id()).await;
-    signal("KILL", session.duckdb()).await;
+    signal("KILL", duckdb).await;
     // The same session on another node continues with its own work.
     let session = ana
         .start_with("ccccc1", &[("WORK_RESTORE", "nothing")])
@@ -415,6 +421,88 @@ async fn a_failed_save_says_why_and_the_next_one_succeeds() {
 }
 
 #[tokio::test]
+async fn a_save_that_is_cut_off_at_any_request_leaves_the_last_one() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("lake")).unwrap();
+    let s3 = S3::start_in(folder.path()).await;
+    let ana = Person::new(82);
+    s3.add_key(&ana.key_id, SECRET);
+    let (url, main) = (s3.url(), "main".parse().unwrap());
+    let session = ana.start_with("abcdd1", &[("S3_ENDPOINT", &url)]).await;
+    session
+        .run_sql("CREATE TABLE kept AS SELECT 42 AS x")
+        .await
+        .unwrap();
+    assert_eq!(ana.save(&session, "abcdd1").await.saved.unwrap().number, 1);
+    // It is uploaded in three parts.
+    session
+        .run_sql("CREATE TABLE large AS SELECT random() AS x FROM range(2_500_000)")
+        .await
+        .unwrap();
+    let endpoint = S3Endpoint::parse(&url).unwrap();
+    let access = S3Access {
+        endpoint: Some(&endpoint),
+        region: "us-east-1",
+        path_style: true,
+        key_id: &ana.key_id,
+        secret_key: SECRET,
+        session_token: None,
+    };
+    let location = WorkLocation::parse(&ana.location).unwrap();
+    let client = reqwest::Client::builder().no_proxy();
+    let store = WorkStore::open(&location, &access, client).unwrap();
+    let key = WorkKey::parse(&ana.work_key).unwrap();
+    let newest = async || {
+        let saves = store.saves(82.into(), &main, &key).await.unwrap();
+        saves[0].clone()
+    };
+    let mut requests = 0;
+    let saved = loop {
+        s3.fail_after(requests, 503);
+        let report = ana.save(&session, "abcdd1").await;
+        s3.recover();
+        match report.failure {
+            None => break report.saved.unwrap(),
+            Some(failure) => {
+                assert_eq!(
+                    failure.reason,
+                    SaveFailureReason::Unavailable,
+                    "{failure:?}"
+                );
+                assert_eq!((report.is_changed, newest().await.number), (true, 1));
+            }
+        }
+        requests += 1;
+    };
+    // A list, the start and the end of an upload with three parts, and the manifest.
+    assert!(requests >= 7, "{requests}");
+    assert_eq!((newest().await, saved.tables), (saved.clone(), 2));
+    end(session).await;
+    let session = ana.start_with("abcdd2", &[("S3_ENDPOINT", &url)]).await;
+    let count = "SELECT count(*) AS x FROM large";
+    assert_eq!(one(&session, count).await, 2_500_000);
+}
+
+#[tokio::test]
+async fn a_storage_that_does_not_answer_delays_the_end_only_for_a_while() {
+    let folder = TempDir::new().unwrap();
+    let s3 = S3::start_in(folder.path()).await;
+    let ana = Person::new(83);
+    let variables = [("S3_ENDPOINT", &*s3.url()), ("WORK_DEADLINE", "2")];
+    let mut session = ana.start_with("abcde3", &variables).await;
+    session
+        .run_sql("CREATE TABLE kept AS SELECT 42 AS x")
+        .await
+        .unwrap();
+    s3.hang();
+    let ended = session.terminate(GRACE).await;
+    assert_eq!(ended.expect("the session ended in time").code(), Some(0));
+    session
+        .wait_for_log("the work was not saved within 2 s")
+        .await;
+}
+
+#[tokio::test]
 async fn a_database_over_the_limit_is_left_out_and_notebooks_are_saved() {
     let ana = Person::new(77);
     let session = ana.start_with("abcde1", &[("WORK_MAX_MIB", "2")]).await;
@@ -499,25 +587,32 @@ fn newer_duckdb() -> TempDir {
 }
 
 #[tokio::test]
-async fn work_is_saved_in_a_folder_too() {
-    let folder = TempDir::new().unwrap();
+async fn a_confined_session_saves_in_a_folder_too() {
+    let (folder, shared) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let ana = Person {
-        location: folder.path().to_str().unwrap().to_owned(),
+        location: folder.path().join("new").to_str().unwrap().to_owned(),
         ..Person::new(80)
     };
-    let session = ana.start("abcdb1").await;
+    // DuckDB's settings are locked, and Landlock allows the home, this folder and Ana's saves.
+    let limits = [
+        ("DUCKDB_CONFINED", "true"),
+        ("DUCKDB_FOLDERS", shared.path().to_str().unwrap()),
+    ];
+    let session = ana.start_with("abcdb1", &limits).await;
     session
         .run_sql("CREATE TABLE kept AS SELECT 42 AS x")
         .await
         .unwrap();
+    open_notebooks(&session).await;
+    session.run_sql(NOTEBOOKS).await.unwrap();
+    assert!(ana.save(&session, "abcdb1").await.saved.is_some());
     end(session).await;
-    assert!(
-        Path::new(&ana.location)
-            .join("80/main/1/manifest.json")
-            .exists()
-    );
-    let session = ana.start("abcdb2").await;
+    let saves = Path::new(&ana.location).join("80/main");
+    assert!(saves.join("1/manifest.json").exists());
+    let session = ana.start_with("abcdb2", &limits).await;
     assert_eq!(one(&session, "FROM kept").await, 42);
+    let peek = format!("FROM read_text('{}/1/manifest.json')", saves.display());
+    assert!(session.rows(&peek).await.is_err(), "DuckDB reads a save");
     assert!(ana.describe(&session, "abcdb2").await.failure.is_none());
 }
 

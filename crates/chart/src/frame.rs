@@ -7,6 +7,8 @@ pub struct Frame<'a> {
     pub(crate) columns: Vec<Column<'a>>,
     /// Rows with one value per column; `None` for NULL.
     pub(crate) rows: &'a [Vec<Option<String>>],
+    /// True if the last row is the sum of rows that are not here.
+    pub(crate) has_rest: bool,
 }
 
 pub(crate) struct Column<'a> {
@@ -63,6 +65,17 @@ impl<'a> Frame<'a> {
         Self {
             columns: columns.collect(),
             rows,
+            has_rest: false,
+        }
+    }
+
+    /// Marks the last row as the sum of rows that are not in the frame. Its bar is the last one, whatever
+    /// its size.
+    #[must_use]
+    pub fn with_rest(self) -> Self {
+        Self {
+            has_rest: true,
+            ..self
         }
     }
 

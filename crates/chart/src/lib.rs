@@ -26,7 +26,7 @@ mod text;
 mod times;
 
 pub use choice::Choice;
-pub use draw::{Drawing, Note};
+pub use draw::{Board, Drawing, Figure, Note, Panel};
 pub use frame::Frame;
 pub use kind::Kind;
 pub use no_chart::NoChart;

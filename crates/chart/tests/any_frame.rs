@@ -1,7 +1,7 @@
 //! Any rows give a chart or a reason, and any value stays within its text.
 #![allow(clippy::unwrap_used)]
 
-use chart::{Frame, Kind, NoChart};
+use chart::{Board, Choice, Figure, Frame, Kind, NoChart, Panel};
 use proptest::{collection::vec, option, prelude::*};
 
 /// Texts of a drawing. Each element has a line of its own.
@@ -48,6 +48,34 @@ fn value() -> impl Strategy<Value = Option<String>> {
     option::weighted(0.9, text)
 }
 
+/// Board with the same chart twice.
+fn board<'a>(
+    columns: &'a [(String, usize)],
+    rows: &'a [Vec<Option<String>>],
+    choice: &Choice,
+) -> Board<'a> {
+    let names = columns.iter().map(|(name, _)| name.as_str());
+    let text = names.clone().next().unwrap_or_default();
+    let panel = || {
+        let kinds = columns.iter().map(|(_, kind)| TYPES[*kind]);
+        Panel {
+            title: text,
+            frame: Frame::new(names.clone().zip(kinds), rows).with_rest(),
+            choice: choice.clone(),
+        }
+    };
+    let figure = Figure {
+        value: "1",
+        name: text,
+        note: Some(text),
+    };
+    Board {
+        title: text,
+        figures: [figure; 3],
+        panels: [panel(), panel()],
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -73,6 +101,15 @@ proptest! {
                     prop_assert!(!texts(&drawing.svg).is_empty());
                     prop_assert!(!drawing.svg.contains("NaN") && !drawing.svg.contains("inf\""), "{}", drawing.svg);
                     // Rendering takes even longer.
+                    if picture.is_multiple_of(5) && matches!(choice.kind, Kind::Line | Kind::Bars) {
+                        let board = board(&columns, &rows, choice);
+                        let both = board.draw().unwrap();
+                        // The last bar of a board is the sum of others.
+                        let is_line = choice.kind == Kind::Line;
+                        prop_assert!(!is_line || both.alt.ends_with(&drawing.alt), "{}", both.alt);
+                        prop_assert!(texts(&both.svg).len() > 4);
+                        prop_assert!(!both.svg.contains("NaN") && !both.svg.contains("inf\""), "{}", both.svg);
+                    }
                     if picture.is_multiple_of(100) {
                         prop_assert!(chart::png(&drawing.svg).starts_with(b"\x89PNG"));
                     }

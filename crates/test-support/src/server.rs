@@ -38,6 +38,8 @@ enum Fault {
     Stall(StatusCode),
     Garbage(StatusCode),
     Recorded(StatusCode, HeaderMap, String),
+    /// The number is that of the requests which are still answered.
+    After(usize, StatusCode),
 }
 
 #[derive(Default)]
@@ -127,6 +129,11 @@ impl Server {
         self.set_fault(Fault::Redirect(code(status), url.into(), body));
     }
 
+    /// Answers the next `count` requests, and all further ones with this status.
+    pub fn fail_after(&self, count: usize, status: u16) {
+        self.set_fault(Fault::After(count, code(status)));
+    }
+
     /// Clears the injected fault.
     pub fn recover(&self) {
         *self.inner.fault.lock().unwrap() = None;
@@ -154,9 +161,17 @@ async fn gate(State(inner): State<Arc<Inner>>, request: Request, next: Next) -> 
         host: host.map_or_else(String::new, |host| host.to_str().unwrap().into()),
         authorized: request.headers().contains_key(header::AUTHORIZATION),
     });
-    let fault = inner.fault.lock().unwrap().clone();
+    let fault = {
+        let mut fault = inner.fault.lock().unwrap();
+        let now = fault.clone();
+        if let Some(Fault::After(left, _)) = &mut *fault {
+            *left = left.saturating_sub(1);
+        }
+        now
+    };
     match fault {
-        None => next.run(request).await,
+        None | Some(Fault::After(1.., _)) => next.run(request).await,
+        Some(Fault::After(0, status)) => status.into_response(),
         Some(Fault::Hang) => pending().await,
         Some(Fault::Redirect(status, url, body)) => {
             (status, [(header::LOCATION, url)], body).into_response()

@@ -3,15 +3,13 @@
 use async_trait::async_trait;
 
 use super::{options::Options, spec::CommandSpec};
-use crate::discord::{
-    call::{Answered, Call, Command},
-    replies,
-};
+use crate::discord::call::{Answered, Call, Command};
 
 const SPEC: CommandSpec = CommandSpec {
     name: "report",
     summary: "For admins: show recent sessions, why they ended, and which stop next",
-    details: "Covers the time since the last report in the admin channel. Only you see the answer.",
+    details: "Covers the time since the last report in the admin channel. A picture shows the use over time by \
+        size, the use by person, and the time that the reaper saved. Only you see the answer.",
     options: &[],
 };
 
@@ -28,8 +26,8 @@ impl Command for Report {
     }
 
     async fn run(&self, call: &Call<'_>, _: Options<'_>) -> Answered {
-        let service = &call.bot.service;
+        let (service, drawings) = (&call.bot.service, &call.bot.drawings);
         let report = service.report_to(&call.who).await?;
-        Ok(replies::report(&report, service.is_dry_run()).into())
+        Ok(drawings.report(&report, service.is_dry_run()).await.into())
     }
 }

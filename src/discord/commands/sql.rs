@@ -3,9 +3,8 @@
 use std::{borrow::Cow, time::Duration};
 
 use async_trait::async_trait;
-use chart::NoChart;
 use reqwest::Client;
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -21,8 +20,9 @@ use crate::{
         bot::{Bot, InteractionContext},
         buttons::Button,
         call::{Answer, Answered, Call, CallOutcome, Command, explain},
-        charts::{self, Picture, WantedChart},
+        charts::{self, ChartError, Picture, WantedChart},
         comments::ends_in_comment,
+        drawing::DrawingQueue,
         file_format::FileFormat,
         forms::{Draft, Form, SqlOptions},
         goals::Goal,
@@ -30,7 +30,7 @@ use crate::{
         replies::{self, Extras, QueryContext, Reply},
     },
     history::{PastOutcome, QueryId},
-    runtime::QueryResponse,
+    runtime::{QueryResponse, Rows},
     service::{AskedQuery, QueryRejection, Rejection, ReplyRoom, RunOptions, ServiceError},
     session::{OwnerId, SessionId},
 };
@@ -374,10 +374,12 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
         }
     };
     let (answered, ()) = tokio::join!(answered, shows);
+    // Drawing does not count against the person's queries.
+    let room = permit.end_query();
     let asked = |reply, outcome, (has_chart, downloads), past| Asked {
         reply,
         outcome,
-        room: Some(permit.end_query()),
+        room: Some(room),
         session: (!seen.record.is_runner()).then(|| seen.record.id.clone()),
         catalog: Some(seen.record.catalog.clone()),
         has_chart,
@@ -397,7 +399,7 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
         QueryResponse::Error(wrong) => bot.service.look_up_table(seen, wrong).await,
         _ => None,
     };
-    let (answer, chart) = draw(bot, answer, how.chart.clone()).await;
+    let (answer, chart) = draw(&bot.drawings, answer, how.chart.clone()).await;
     let question = QueryContext {
         sql,
         session: (!seen.record.is_runner()).then_some(&seen.record.id),
@@ -415,24 +417,20 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
     Ok(asked(reply, outcome, extras, past_outcome(&answer)))
 }
 
-/// Draws the wanted chart of an answer with rows.
+/// Draws the wanted chart of an answer with rows. Returns the answer again.
 async fn draw(
-    bot: &Bot,
+    drawings: &DrawingQueue,
     answer: QueryResponse,
     wanted: Option<WantedChart>,
-) -> (QueryResponse, Option<Result<Picture, NoChart>>) {
-    let (rows, wanted) = match (answer, wanted) {
-        (QueryResponse::Rows(rows), Some(wanted)) => (rows, wanted),
-        (answer, _) => return (answer, None),
-    };
-    let permit = bot.charts.acquire().await;
-    let drawn = spawn_blocking(move || {
-        let drawn = charts::draw(&rows, &wanted);
-        (QueryResponse::Rows(rows), Some(drawn))
-    });
-    let drawn = drawn.await.expect("drawing does not panic");
-    drop(permit);
-    drawn
+) -> (QueryResponse, Option<Result<Picture, ChartError>>) {
+    match (answer, wanted) {
+        (QueryResponse::Rows(rows), Some(wanted)) => {
+            let draw = move |rows: &Rows| charts::draw(rows, &wanted);
+            let (rows, chart) = drawings.chart(rows, draw).await;
+            (QueryResponse::Rows(rows), Some(chart))
+        }
+        (answer, _) => (answer, None),
+    }
 }
 
 fn past_outcome(answer: &QueryResponse) -> PastOutcome {

@@ -90,7 +90,7 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
     let about_chart = match question.chart {
         None => String::new(),
         Some(Ok(picture)) => chart_notes(picture, rows),
-        Some(Err(why)) => no_chart(*why),
+        Some(Err(why)) => no_chart(why),
     };
     let note = again.to_owned() + &wanted_file_note(question, rows) + &about_chart;
     let room = MAX_MESSAGE_CHARS - message_len(&head) - FRAME_CHARS - message_len(&note);

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     discord::{
         buttons::Button,
-        charts::{Picture, WantedChart},
+        charts::{ChartError, Picture, WantedChart},
     },
     runtime::Rows,
 };
@@ -84,7 +84,15 @@ pub(super) fn chart_notes(picture: &Picture, rows: &Rows) -> String {
 }
 
 /// Says why there is no chart.
-pub(super) fn no_chart(why: NoChart) -> String {
+pub(super) fn no_chart(why: &ChartError) -> String {
+    let why = match why {
+        ChartError::NoChart(why) => why,
+        ChartError::Failed { reference } => {
+            return format!(
+                " The chart could not be drawn; the result is complete. (Reference: `{reference}`)"
+            );
+        }
+    };
     let reason = match why {
         NoChart::NoRows => "the result has no rows",
         NoChart::NoNumbers => "no column has numbers",

@@ -1,10 +1,12 @@
 //! DuckDB's errors in replies, with the next step. Foreign text is cleaned and shown as code.
 
-use chart::NoChart;
-
 use super::{format::code, reply::shorten, request_failures::request_failure};
 use crate::{
-    discord::{charts::Picture, file_format::FileFormat, table::clean},
+    discord::{
+        charts::{ChartError, Picture},
+        file_format::FileFormat,
+        table::clean,
+    },
     runtime::{QueryError, display_identifier},
     service::MissingTable,
     session::SessionId,
@@ -29,7 +31,7 @@ pub(crate) struct QueryContext<'a> {
     /// File that the person wants.
     pub file: Option<FileFormat>,
     /// Chart that the person wants, or the reason why there is none.
-    pub chart: Option<&'a Result<Picture, NoChart>>,
+    pub chart: Option<&'a Result<Picture, ChartError>>,
     /// True if the query ran before, and runs again only for the file or the chart.
     pub is_rerun: bool,
 }

@@ -7,7 +7,7 @@ use crate::{
     discord::{
         access::DenialReason,
         buttons::PastQueryRef,
-        charts::{self, Picture, WantedChart},
+        charts::{self, ChartError, Picture, WantedChart},
         file_format::FileFormat,
         query_file::UnreadableFile,
     },
@@ -191,7 +191,7 @@ fn results_with_a_chart() {
             .into(),
         ..Rows::default()
     };
-    let told = |chart: Result<Picture, NoChart>| {
+    let told = |chart: Result<Picture, ChartError>| {
         let question = QueryContext {
             sql: "FROM ducks",
             catalog: "lake",
@@ -204,7 +204,11 @@ fn results_with_a_chart() {
             ..reply
         }
     };
-    let drawn = charts::draw(&rows, &WantedChart::Best);
+    let drawn = charts::draw(&rows, &WantedChart::Best).map_err(ChartError::NoChart);
+    let missing = |why| told(Err(ChartError::NoChart(why)));
+    let failed = || ChartError::Failed {
+        reference: "1a2b3c4d".into(),
+    };
     let noted = |note| {
         drawn.clone().map(|mut picture| {
             picture.drawing.notes = vec![note];
@@ -220,14 +224,15 @@ fn results_with_a_chart() {
         ("series", told(noted(Note::SeriesLeftOut(1)))),
         ("rows", told(noted(Note::RowsLeftOut(2)))),
         ("glyphs", told(noted(Note::MissingGlyphs))),
-        ("no rows", told(Err(NoChart::NoRows))),
-        ("no numbers", told(Err(NoChart::NoNumbers))),
-        ("nothing", told(Err(NoChart::NothingToDraw))),
-        ("line", told(Err(NoChart::Unsuitable(Kind::Line)))),
-        ("bars", told(Err(NoChart::Unsuitable(Kind::Bars)))),
-        ("scatter", told(Err(NoChart::Unsuitable(Kind::Scatter)))),
-        ("number", told(Err(NoChart::Unsuitable(Kind::Number)))),
-        ("columns", told(Err(NoChart::UnknownColumn))),
+        ("no rows", missing(NoChart::NoRows)),
+        ("no numbers", missing(NoChart::NoNumbers)),
+        ("nothing", missing(NoChart::NothingToDraw)),
+        ("line", missing(NoChart::Unsuitable(Kind::Line))),
+        ("bars", missing(NoChart::Unsuitable(Kind::Bars))),
+        ("scatter", missing(NoChart::Unsuitable(Kind::Scatter))),
+        ("number", missing(NoChart::Unsuitable(Kind::Number))),
+        ("columns", missing(NoChart::UnknownColumn)),
+        ("failed", told(Err(failed()))),
         ("unknown", unknown_chart("pie")),
     ];
     insta::assert_snapshot!(gallery(&texts));

@@ -1,11 +1,11 @@
-//! Messages about sessions that a rule stops: warnings, reap plans, and the report.
+//! Messages about sessions that a rule stops: warnings, alerts and reap plans.
 
 use std::{fmt::Write, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    format::{duration, plain, relative_time},
+    format::{count_of, duration, plain, relative_time},
     kept::before_a_stop,
     life::reap_reason,
     reply::{Emphasis, MAX_MESSAGE_CHARS, RESERVE, Reply, message_len},
@@ -13,14 +13,8 @@ use super::{
 use crate::{
     discord::buttons::Button,
     service::ReapResult,
-    session::{
-        Action, Failure, Outcome, OwnerId, Plan, ReapPause, Record, Report, Rule, RunningSession,
-        ScheduledStop, SessionId, UsageTotal, Warning,
-    },
+    session::{Action, Plan, ReapPause, Record, Rule, ScheduledStop, Warning},
 };
-
-/// Maximum number of lines in each list of a report.
-const MAX_LINES: usize = 8;
 
 /// Warns the owner before a rule stops a session.
 pub(crate) fn stop_warning(record: &Record, warning: &Warning, extend_by: TimeDelta) -> Reply {
@@ -73,7 +67,8 @@ pub(crate) fn stops(due: &ScheduledStop, dry_run: bool) -> String {
     format!(", {verb} {} ({}{note})", relative_time(due.at), when(due))
 }
 
-fn when(due: &ScheduledStop) -> &'static str {
+/// Returns the reason of a scheduled stop.
+pub(super) fn when(due: &ScheduledStop) -> &'static str {
     match due.rule {
         Rule::Idle => "unless a query runs",
         Rule::Lifetime => "end of its lifetime",
@@ -123,7 +118,11 @@ pub(crate) fn held_back(held_back: &ReapPause) -> Reply {
 }
 
 fn of(held_back: &ReapPause) -> String {
-    format!("{} of {}", held_back.stops, sessions(held_back.of))
+    format!(
+        "{} of {}",
+        held_back.stops,
+        count_of(held_back.of, "session")
+    )
 }
 
 /// Shows an admin what the rules would stop and remove now.
@@ -212,7 +211,8 @@ pub(crate) fn nothing_reaped() -> Reply {
     Reply::new("Nothing was stopped or removed. The reaper may still do it later.")
 }
 
-fn push_list(text: &mut String, lines: &[String], most: usize) {
+/// Adds a list with at most `most` lines, as far as the message has room.
+pub(super) fn push_list(text: &mut String, lines: &[String], most: usize) {
     for (position, line) in lines.iter().enumerate() {
         let is_full = message_len(text) + message_len(line) > MAX_MESSAGE_CHARS - 2 * RESERVE;
         if position >= most || is_full {
@@ -221,160 +221,6 @@ fn push_list(text: &mut String, lines: &[String], most: usize) {
         }
         let _ = write!(text, "\n- {line}");
     }
-}
-
-/// Report about the sessions of a period, and about the next stops.
-pub(crate) fn report(report: &Report, dry_run: bool) -> Reply {
-    let Report {
-        since,
-        until,
-        running,
-        ..
-    } = report;
-    let mut text = format!("**Sessions from {} to {}**\n", day(*since), day(*until));
-    if report.is_quiet() {
-        text.push_str("There were no sessions.");
-        return Reply::new(text);
-    }
-    let ended = report.sessions - report.there;
-    let _ = write!(
-        text,
-        "{}: {} active now, {ended} ended.",
-        sessions(report.sessions),
-        report.there
-    );
-    if let Some([median, p95]) = report.starts {
-        let _ = write!(
-            text,
-            " Time from request to ready: {} (median), {} (95th percentile).",
-            seconds(median),
-            seconds(p95)
-        );
-    }
-    let outcomes = |is_failure: bool| {
-        let some = report
-            .outcomes
-            .iter()
-            .filter(move |(it, _)| it.is_failure() == is_failure);
-        some.map(|(outcome, count)| format!("{count} × {}", outcome_text(*outcome)))
-    };
-    section(&mut text, "Ended", outcomes(false).collect());
-    section(&mut text, "Failed", outcomes(true).collect());
-    section(&mut text, "Usage", users(report));
-    let next = running.iter().filter_map(|one| Some((one, one.due?)));
-    let next = next.map(|(RunningSession { record, .. }, due)| {
-        format!(
-            "{}: {} ({})",
-            named(&record.id, record.owner),
-            relative_time(due.at),
-            when(&due)
-        )
-    });
-    let title = if dry_run {
-        "Next to stop, but `reaper.dry_run` is on"
-    } else {
-        "Next to stop"
-    };
-    section(&mut text, title, next.collect());
-    let silent = running
-        .iter()
-        .filter_map(|one| Some((one, one.unreachable?)));
-    let silent = silent.map(|(RunningSession { record, .. }, since)| {
-        format!(
-            "{}: stopped responding {}",
-            named(&record.id, record.owner),
-            relative_time(since)
-        )
-    });
-    section(&mut text, "Not responding", silent.collect());
-    Reply::new(text)
-}
-
-/// Returns a line for each owner with the most usage, and one for all others together.
-fn users(report: &Report) -> Vec<String> {
-    let shown = report.users.len().min(MAX_LINES - 1);
-    let (most, rest) = report.users.split_at(shown);
-    let whose = |(owner, it): &(OwnerId, UsageTotal)| used(&format!("<@{owner}>"), it);
-    let mut lines: Vec<_> = most.iter().map(whose).collect();
-    let others = rest.iter().fold(report.others, |sum, (_, it)| UsageTotal {
-        seconds: sum.seconds.saturating_add(it.seconds),
-        sessions: sum.sessions.saturating_add(it.sessions),
-    });
-    if others.sessions > 0 {
-        lines.push(used("others", &others));
-    }
-    lines
-}
-
-fn named(id: &SessionId, owner: OwnerId) -> String {
-    format!("`{id}` of <@{owner}>")
-}
-
-fn section(text: &mut String, title: &str, lines: Vec<String>) {
-    if !lines.is_empty() {
-        let _ = write!(text, "\n**{title}**");
-        push_list(text, &lines, MAX_LINES);
-    }
-}
-
-fn used(whose: &str, used: &UsageTotal) -> String {
-    let minutes = used.seconds / 60;
-    let time = format!("{} h {:02} min", minutes / 60, minutes % 60);
-    format!("{whose}: {time} in {}", sessions(used.sessions as usize))
-}
-
-fn sessions(count: usize) -> String {
-    match count {
-        1 => "1 session".into(),
-        _ => format!("{count} sessions"),
-    }
-}
-
-fn outcome_text(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Stopped => "stopped by its owner",
-        Outcome::StoppedByAdmin => "stopped by an admin",
-        Outcome::Restarted => "restarted with new credentials",
-        Outcome::Reaped(Rule::Idle) => "idle",
-        Outcome::Reaped(Rule::Lifetime) => "end of its lifetime",
-        Outcome::Reaped(Rule::MaxAge) => "maximum session age",
-        Outcome::Reaped(Rule::OwnerLeft) => "its owner left this server",
-        Outcome::Refused => "refused by the cluster",
-        Outcome::TookTooLong => "not ready in time",
-        Outcome::Lost => "deleted on the cluster",
-        Outcome::Failed(failure) => match failure {
-            Failure::NoRoom => "no room on the cluster",
-            Failure::NoNode => "no suitable cluster node",
-            Failure::ImageMissing => "session image not found",
-            Failure::ImageRefused => "no access to the session image",
-            Failure::ImageUnavailable => "session image could not be downloaded",
-            Failure::CredentialsMissing => "credentials were gone",
-            Failure::Mount => "disk could not be attached",
-            Failure::Container => "container could not run",
-            Failure::Crashed => "DuckDB crashed repeatedly",
-            Failure::OutOfMemory => "DuckDB ran out of memory",
-            Failure::Door => "door crashed repeatedly",
-            Failure::DiskFull => "disk was full",
-            Failure::Evicted => "evicted, after an earlier restart",
-            Failure::NodeGone => "cluster node failed, after an earlier restart",
-            Failure::Vanished => "Pod disappeared, cause unknown",
-            Failure::BotEnded => "bot was restarted",
-            Failure::Other => "other reason",
-        },
-    }
-}
-
-fn seconds(length: TimeDelta) -> String {
-    match length.num_seconds() {
-        0 => format!("{} ms", length.num_milliseconds()),
-        1..10 => format!("{:.1} s", length.as_seconds_f64()),
-        seconds => duration(seconds),
-    }
-}
-
-/// Formats a date and time in the reader's time zone.
-fn day(time: DateTime<Utc>) -> String {
-    format!("<t:{}:f>", time.timestamp())
 }
 
 /// Formats a time of day in the reader's time zone.

@@ -1,6 +1,6 @@
 //! Snapshots of all replies.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -27,8 +27,9 @@ use crate::{
     session::{
         Action, Cause, Details, Ending, ErrorSummary, ExtensionLimit, Failure, Incident, Mebibytes,
         Observed, Orphan, Outcome, Plan, Pod, PodEvent, PodState, ReapPause, Record, Renewal,
-        Report, Requests, Rule, RunningSession, ScheduledStop, SessionId, Size, Stage, StartupStep,
-        TrackedSession, Usage, UsageTotal, Warning, starting as starting_record,
+        Report, ReportDetail, Requests, Rule, RunningSession, ScheduledStop, SessionId, Size,
+        Stage, StartupStep, TrackedSession, Usage, UsageTotal, Warning,
+        starting as starting_record,
     },
 };
 
@@ -1165,6 +1166,7 @@ fn reporting() {
         users: Vec::new(),
         others: UsageTotal::default(),
         starts: None,
+        detail: None,
     };
     let running = |due, unreachable| RunningSession {
         record: Arc::new(record(Stage::Running)),
@@ -1201,6 +1203,15 @@ fn reporting() {
         users: people.collect(),
         others: used(100_000, 31),
         starts: Some([seconds(12_000), seconds(95_000)]),
+        detail: Some(ReportDetail {
+            sizes: (1..13)
+                .map(|n| (format!("size {n}"), used(90_000 - 60 * i64::from(n), n)))
+                .collect(),
+            load: Vec::new(),
+            names: BTreeMap::new(),
+            saved: 111_900,
+            saved_before: Some(97_500),
+        }),
         ..quiet.clone()
     };
     let trouble = Report {

@@ -124,7 +124,7 @@ fn check_room(files: &WorkFiles, config: &SessionConfig) -> Result<(), NotCopied
 /// Copies the session's database.
 async fn copy_database(shell: &mut Shell, to: &Path, reader: &Reader<'_>) -> Result<(), NotCopied> {
     let whole = format!("COPY FROM DATABASE work TO {COPY};");
-    let error = match write(shell, to, &[whole]).await? {
+    let error = match write(shell, to, &whole).await? {
         Answer::Done(()) => return Ok(()),
         Answer::Failed(error) => error,
     };
@@ -134,13 +134,11 @@ async fn copy_database(shell: &mut Shell, to: &Path, reader: &Reader<'_>) -> Res
     }
     remove(to)?;
     let schema = format!("COPY FROM DATABASE work TO {COPY} (SCHEMA);");
-    if let Answer::Failed(error) = write(shell, to, &[schema]).await? {
+    if let Answer::Failed(error) = write(shell, to, &schema).await? {
         return Err(failed(error));
     }
-    let mut statements = vec!["BEGIN;".to_owned()];
-    statements.extend(reader.inserts(to).await?);
-    statements.push("COMMIT;".to_owned());
-    match write(shell, to, &statements).await? {
+    let inserts = reader.inserts(to).await?.join("\n");
+    match write(shell, to, &format!("BEGIN;\n{inserts}\nCOMMIT;")).await? {
         Answer::Done(()) => Ok(()),
         Answer::Failed(error) => Err(failed(error)),
     }
@@ -156,7 +154,7 @@ async fn copy_notebooks(
     if !notebooks.exists() {
         return Ok(false);
     }
-    let copied = write(shell, to, &[format!("COPY FROM DATABASE {UI} TO {COPY};")]).await?;
+    let copied = write(shell, to, &format!("COPY FROM DATABASE {UI} TO {COPY};")).await?;
     let error = match copied {
         Answer::Done(()) => return Ok(true),
         Answer::Failed(error) => error,
@@ -166,10 +164,10 @@ async fn copy_notebooks(
     }
     // DuckDB's UI was not opened yet.
     remove(to)?;
-    let statements = [
-        format!("ATTACH {} AS {NOTEBOOKS} (READ_ONLY);", path(&notebooks)),
-        format!("COPY FROM DATABASE {NOTEBOOKS} TO {COPY};"),
-    ];
+    let statements = format!(
+        "ATTACH {} AS {NOTEBOOKS} (READ_ONLY);\nCOPY FROM DATABASE {NOTEBOOKS} TO {COPY};",
+        path(&notebooks)
+    );
     let copied = write(shell, to, &statements).await?;
     let _ = shell
         .execute(&format!("DETACH DATABASE IF EXISTS {NOTEBOOKS};"))
@@ -181,21 +179,24 @@ async fn copy_notebooks(
 }
 
 /// Runs statements with a file attached as [`COPY`].
-async fn write(shell: &mut Shell, to: &Path, statements: &[String]) -> Result<Answer<()>, Exited> {
+async fn write(shell: &mut Shell, to: &Path, statements: &str) -> Result<Answer<()>, Exited> {
+    /// Error of a rollback after all has succeeded.
+    const NOTHING_OPEN: &str =
+        "TransactionContext Error: cannot rollback - no transaction is active";
     // One may be left from a save that failed.
     let detach = format!("DETACH DATABASE IF EXISTS {COPY};");
     let _ = shell.execute(&detach).await?;
-    let mut answer = shell
-        .execute(&format!("ATTACH {} AS {COPY};", path(to)))
-        .await?;
-    for statement in statements {
-        if answer == Answer::Done(()) {
-            answer = shell.execute(statement).await?;
-        }
+    let attach = format!("ATTACH {} AS {COPY};", path(to));
+    if let Answer::Failed(error) = shell.execute(&attach).await? {
+        return Ok(Answer::Failed(error));
     }
-    if answer != Answer::Done(()) {
-        let _ = shell.execute("ROLLBACK;").await?;
-    }
+    // A copy that fails leaves its transaction open, in which every statement fails.
+    let answer = shell.execute(&format!("{statements}\nROLLBACK;")).await?;
+    let answer = match answer {
+        Answer::Failed(error) if error.trim() == NOTHING_OPEN => Answer::Done(()),
+        Answer::Failed(error) => Answer::Failed(error),
+        Answer::Done(()) => Answer::Failed("DuckDB did not end the transaction".to_owned()),
+    };
     match (answer, shell.execute(&detach).await?) {
         (Answer::Done(()), detached) => Ok(detached),
         (failed, _) => Ok(failed),

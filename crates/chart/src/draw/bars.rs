@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    canvas::{
-        AXIS, Anchor, COLORS, Canvas, FAINT_INK, HEIGHT, INK, MARGIN, TEXT_SIZE, TITLE_Y, WIDTH,
-    },
+    canvas::{AXIS, Anchor, COLORS, Canvas, FAINT_INK, INK, TEXT_SIZE},
     note::Note,
 };
 use crate::{
@@ -45,7 +43,8 @@ pub(super) fn draw(
     // Stable, so that equal values stay in the order of the rows.
     bars.sort_by(|a, b| {
         let key = |bar: &Bar| bar.value.unwrap_or(f64::NEG_INFINITY);
-        key(b).total_cmp(&key(a))
+        let last = a.is_rest.cmp(&b.is_rest);
+        last.then_with(|| key(b).total_cmp(&key(a)))
     });
     if bars.iter().all(|bar| bar.value.is_none()) {
         return Err(NoChart::NothingToDraw);
@@ -80,7 +79,7 @@ fn collect(frame: &Frame<'_>, along: usize, numbers: usize, canvas: &mut Canvas)
         match bars.get_mut(place) {
             None => bars.push(Bar {
                 name: category.unwrap_or(NULL).to_owned(),
-                is_rest: false,
+                is_rest: frame.has_rest && row + 1 == frame.rows.len(),
                 value,
                 label: match (frame.text(row, numbers), value) {
                     (Some(text), _) => grouped(text),
@@ -105,20 +104,21 @@ fn collect(frame: &Frame<'_>, along: usize, numbers: usize, canvas: &mut Canvas)
 }
 
 fn paint(bars: &[Bar], canvas: &mut Canvas) {
-    let (top, bottom) = (TITLE_Y + 20.0, HEIGHT - MARGIN);
-    let pitch = ((bottom - top) / bars.len() as f64).min(56.0);
+    let area = canvas.area;
+    let top = area.top();
+    let pitch = ((area.bottom - top) / bars.len() as f64).min(56.0);
     let names: Vec<_> = bars
         .iter()
-        .map(|bar| canvas.fit(&bar.name, TEXT_SIZE, WIDTH * 0.32))
+        .map(|bar| canvas.fit(&bar.name, TEXT_SIZE, area.outer_width() * 0.32))
         .collect();
     let widest = |texts: &mut dyn Iterator<Item = f64>| texts.fold(0.0, f64::max);
-    let left = MARGIN + widest(&mut names.iter().map(|it| width(it, TEXT_SIZE))) + 10.0;
+    let left = area.left + widest(&mut names.iter().map(|it| width(it, TEXT_SIZE))) + 10.0;
     let has_negative = bars.iter().any(|bar| bar.value.is_some_and(|it| it < 0.0));
     // Labels of negative bars are to the left of them. Bars need some room, too.
     let label_room = if has_negative {
-        WIDTH * 0.17
+        area.outer_width() * 0.17
     } else {
-        WIDTH * 0.3
+        area.outer_width() * 0.3
     };
     let labels: Vec<_> = bars
         .iter()
@@ -126,7 +126,7 @@ fn paint(bars: &[Bar], canvas: &mut Canvas) {
         .collect();
     let room = widest(&mut labels.iter().map(|it| width(it, TEXT_SIZE))) + 8.0;
     let values = || bars.iter().filter_map(|bar| bar.value);
-    let right = WIDTH - MARGIN - room;
+    let right = area.right - room;
     let start = if has_negative { left + room } else { left };
     let scale = Scale::over(values().chain([0.0]), start, right, None);
     let zero = scale.pixel(0.0);

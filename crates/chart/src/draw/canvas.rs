@@ -35,8 +35,40 @@ pub(super) enum Anchor {
     End,
 }
 
+/// Part of a drawing with a title and a chart.
+#[derive(Clone, Copy)]
+pub(super) struct Area {
+    pub left: f64,
+    pub right: f64,
+    /// Baseline of the title.
+    pub title: f64,
+    pub bottom: f64,
+}
+
+impl Area {
+    /// Drawing with a single chart.
+    pub(super) const WHOLE: Self = Self {
+        left: MARGIN,
+        right: WIDTH - MARGIN,
+        title: TITLE_Y,
+        bottom: HEIGHT - MARGIN,
+    };
+
+    /// Upper edge of a chart without a legend.
+    pub(super) fn top(self) -> f64 {
+        self.title + 20.0
+    }
+
+    /// Width with the free space at both edges.
+    pub(super) fn outer_width(self) -> f64 {
+        self.right - self.left + 2.0 * MARGIN
+    }
+}
+
 /// SVG that is being written.
 pub(super) struct Canvas {
+    /// Place of the chart.
+    pub(super) area: Area,
     svg: String,
     notes: Vec<Note>,
     lacks_glyphs: bool,
@@ -48,6 +80,7 @@ impl Canvas {
             r#"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="Noto Sans">"#
         );
         let mut canvas = Self {
+            area: Area::WHOLE,
             svg,
             notes: Vec::new(),
             lacks_glyphs: false,
@@ -131,18 +164,19 @@ impl Canvas {
         if names.len() < 2 {
             return 0.0;
         }
-        let (mut x, mut y) = (MARGIN, TITLE_Y + 26.0);
+        let area = self.area;
+        let (mut x, mut y) = (area.left, area.title + 26.0);
         for (name, color) in names.iter().zip(COLORS) {
             let name = self.fit(name, TEXT_SIZE, 140.0);
             let needed = SWATCH + 5.0 + width(&name, TEXT_SIZE);
-            if x > MARGIN && x + needed > WIDTH - MARGIN {
-                (x, y) = (MARGIN, y + 20.0);
+            if x > area.left && x + needed > area.right {
+                (x, y) = (area.left, y + 20.0);
             }
             self.rectangle(x, y - SWATCH + 1.0, SWATCH, SWATCH, color, 3.0);
             self.text(x + SWATCH + 5.0, y, TEXT_SIZE, INK, Anchor::Start, &name);
             x += needed + GAP;
         }
-        y - TITLE_Y
+        y - area.title
     }
 
     pub(super) fn finish(mut self, alt: String) -> Drawing {

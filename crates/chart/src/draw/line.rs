@@ -6,11 +6,17 @@ use std::{
 };
 
 use super::{
-    canvas::{COLORS, Canvas, TITLE_Y},
+    canvas::{COLORS, Canvas, TEXT_SIZE},
     note::Note,
     plot::{MAX_POINTS, Plot},
 };
-use crate::{Choice, Frame, NoChart, frame::Holds, numbers::rounded, text::cleaned, times};
+use crate::{
+    Choice, Frame, NoChart,
+    frame::Holds,
+    numbers::rounded,
+    text::{cleaned, shown, width},
+    times,
+};
 
 /// Series of NULL.
 const NULL: &str = "NULL";
@@ -75,13 +81,17 @@ pub(super) fn draw(
     let legend = canvas.legend(&names);
     let name = choice.along.map_or("row", |it| frame.name(it));
     let range = range(&all, has_times);
-    let label = if has_times {
-        format!("{name}, {range}")
+    let label = format!("{name}, {range}");
+    // A narrow chart has no room for both.
+    let room = (canvas.area.right - canvas.area.left) * 0.8;
+    let label = if has_times && width(&shown(&label), TEXT_SIZE) <= room {
+        &label
     } else {
-        name.to_owned()
+        name
     };
     let every = all.iter().flat_map(Series::values);
-    let plot = Plot::new(canvas, every, TITLE_Y + 20.0 + legend, has_times, &label);
+    let top = canvas.area.top() + legend;
+    let plot = Plot::new(canvas, every, top, has_times, label);
     let is_few = all.iter().all(|series| series.points.len() <= FEW);
     for (series, color) in all.iter().zip(COLORS) {
         paint(series, &plot, color, is_few, canvas);
@@ -132,10 +142,10 @@ fn averaged(points: &[(f64, Option<f64>)], most: usize) -> Vec<(f64, Option<f64>
     let (Some((first, _)), Some((last, _))) = (points.first(), points.last()) else {
         return Vec::new();
     };
-    let width = (last - first) / most as f64;
+    let step = (last - first) / most as f64;
     let part = |x: f64| {
-        if width > 0.0 {
-            (((x - first) / width) as usize).min(most - 1)
+        if step > 0.0 {
+            (((x - first) / step) as usize).min(most - 1)
         } else {
             0
         }

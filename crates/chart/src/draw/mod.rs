@@ -1,6 +1,7 @@
 //! Drawings of all kinds of charts.
 
 mod bars;
+mod board;
 mod canvas;
 mod drawing;
 mod line;
@@ -9,6 +10,7 @@ mod number;
 mod plot;
 mod scatter;
 
+pub use board::{Board, Figure, Panel};
 pub use drawing::Drawing;
 pub use note::Note;
 

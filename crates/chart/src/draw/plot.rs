@@ -1,6 +1,6 @@
 //! Two axes, and the way from values to pixels.
 
-use super::canvas::{AXIS, Anchor, Canvas, FAINT_INK, GRID, HEIGHT, MARGIN, TEXT_SIZE, WIDTH};
+use super::canvas::{AXIS, Anchor, Canvas, FAINT_INK, GRID, MARGIN, TEXT_SIZE};
 use crate::{scale::Scale, text::width};
 
 /// Largest number of points that are drawn as they are.
@@ -25,13 +25,14 @@ impl Plot {
         has_times: bool,
         name: &str,
     ) -> Self {
-        let bottom = HEIGHT - MARGIN - 2.0 * TEXT_SIZE - 6.0;
+        let area = canvas.area;
+        let bottom = area.bottom - 2.0 * TEXT_SIZE - 6.0;
         let values = points.clone().map(|(_, y)| y);
         let y = Scale::over(values, bottom, top, None).with_whole_marks(MARKS);
         let marks = y.marks(MARKS);
         let room = marks.iter().map(|(_, label)| width(label, TEXT_SIZE));
-        let left = MARGIN + room.fold(0.0, f64::max) + 8.0;
-        let right = WIDTH - MARGIN - 6.0;
+        let left = area.left + room.fold(0.0, f64::max) + 8.0;
+        let right = area.right - 6.0;
         for (value, label) in &marks {
             let at = y.pixel(*value);
             let color = if *value == 0.0 { AXIS } else { GRID };
@@ -52,14 +53,14 @@ impl Plot {
             canvas.rule((at, bottom), (at, bottom + 5.0), AXIS);
             let half = width(label, TEXT_SIZE) / 2.0;
             // A label that would touch its neighbour or the edge is left out.
-            if at - half > free_from && at + half < WIDTH - 2.0 {
+            if at - half > free_from && at + half < area.right + MARGIN - 2.0 {
                 let y = bottom + 5.0 + TEXT_SIZE;
                 canvas.text(at, y, TEXT_SIZE, FAINT_INK, Anchor::Middle, label);
                 free_from = at + half + 6.0;
             }
         }
         let name = canvas.fit(name, TEXT_SIZE, right - left);
-        let y_name = HEIGHT - MARGIN + 2.0;
+        let y_name = area.bottom + 2.0;
         canvas.text(right, y_name, TEXT_SIZE, FAINT_INK, Anchor::End, &name);
         Self { x, y }
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use super::{
-    canvas::{COLORS, Canvas, HEIGHT, TITLE_Y, WIDTH},
+    canvas::{COLORS, Canvas, HEIGHT, WIDTH},
     note::Note,
     plot::{MAX_POINTS, Plot},
 };
@@ -29,10 +29,11 @@ pub(super) fn draw(
         return Err(NoChart::NothingToDraw);
     }
     canvas.note(Note::RowsLeftOut(frame.rows.len() - points.len()));
+    let top = canvas.area.top();
     let plot = Plot::new(
         canvas,
         points.iter().copied(),
-        TITLE_Y + 20.0,
+        top,
         false,
         frame.name(along),
     );
