@@ -159,6 +159,8 @@ async fn work_is_there_again_after_a_restart_of_the_bot_and_after_a_stop() {
     ui.run_sql("CREATE TABLE birds AS SELECT 'teal' AS name")
         .await
         .unwrap();
+    let status = reply_to(&home.ana, "/duck status").await;
+    assert_says(&status, "Its work is not saved yet.");
     home.restart_bot().await;
     let back = home.ana.read("#data").await;
     assert_says(&back, "Your notebooks and tables are still here.");

@@ -106,7 +106,7 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
     let OpenSandbox {
         browser,
         mut sandbox,
-        folder: _folder,
+        folder,
     } = OpenSandbox::start().await;
     browser.save_screenshot("sandbox-1-welcome").await;
 
@@ -165,6 +165,9 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
         assert!(answer.starts_with("200 "), "{answer}");
     }
     browser.save_screenshot("sandbox-7-duckdb").await;
+    let nest = duckdb_request("CREATE TABLE nest AS SELECT 7 AS eggs");
+    let answer = browser.run_script(&nest).await;
+    assert!(answer.as_str().unwrap().starts_with("200 "), "{answer}");
 
     // Ana lists her sessions, and later stops one.
     show_page(&browser, &sandbox, "ana").await;
@@ -233,7 +236,7 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
     browser.save_screenshot("sandbox-8-status").await;
     run(&browser, "/duck stop").await;
     browser.press_button("Stop it").await;
-    browser.wait_for_text("is stopped").await;
+    browser.wait_for_text("Your work is saved (1 table,").await;
     browser.save_screenshot("sandbox-9-stopped").await;
 
     // Ada, an admin, looks at the report.
@@ -261,6 +264,13 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
     for noise in ["audit", "ERROR"] {
         assert!(!log.contains(noise), "the terminal has {noise}:\n{log}");
     }
+
+    // The next start of the sandbox still has her table.
+    let sandbox = Sandbox::start_in(&folder).await;
+    show_page(&browser, &sandbox, "ana").await;
+    run(&browser, "/duck start").await;
+    fill_form(&browser, sandbox.credentials_line()).await;
+    browser.wait_for_text("is here: 1 table.").await;
 }
 
 #[tokio::test]

@@ -38,7 +38,8 @@ pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 const AFTER_SAVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Runs `body` until it ends. SIGTERM and SIGINT cancel its token. Then `body` has
-/// `SHUTDOWN_TIMEOUT` to finish; otherwise it is dropped, and the result is `T::default()`.
+/// `SHUTDOWN_TIMEOUT` to finish. After that, or after another signal, it is dropped, and the result is
+/// `T::default()`.
 ///
 /// # Errors
 /// If `body` fails, or the process can't be prepared to run it.
@@ -68,19 +69,24 @@ pub fn run_within<T: Default, F: Future<Output = anyhow::Result<T>>>(
     block_on(&shutdown, limit, async {
         let mut terminate = signal(SignalKind::terminate()).context("can't handle signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("can't handle signals")?;
-        let signalled = async {
+        let mut next_signal = async || {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
+        };
+        let signalled = async {
+            next_signal().await;
             info!("received a signal; shutting down");
             shutdown.cancel();
-            std::future::pending().await
+            // Sessions on this machine may be saving their work, which takes a while.
+            next_signal().await;
+            info!("received another signal; ending at once");
         };
         tokio::select! {
             // A child, so that a body that ends itself has no time limit.
             outcome = body(shutdown.child_token()) => outcome,
-            never = signalled => never,
+            () = signalled => Ok(T::default()),
         }
     })
 }

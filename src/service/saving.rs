@@ -7,7 +7,7 @@ use tracing::warn;
 
 use crate::{
     runtime::{ControlCommand, ControlResponse, Runtime},
-    session::{Observed, SaveFailure, SaveFailureReason, WorkOutcome, WorkReport},
+    session::{Observed, PodState, SaveFailure, SaveFailureReason, WorkOutcome, WorkReport},
 };
 
 use super::Clock;
@@ -62,10 +62,11 @@ async fn unfinished(
     WorkOutcome::of(report)
 }
 
-/// Asks a session about its work. Returns `None` if its work is not saved, or if it does not answer in
-/// time.
+/// Asks a session about its work. Returns `None` if its work is not saved, it is not ready, or it does
+/// not answer in time.
 pub(crate) async fn describe_work(runtime: &dyn Runtime, seen: &Observed) -> Option<WorkReport> {
-    if !seen.record.keeps_work {
+    let is_ready = matches!(&seen.pod, Some(pod) if pod.state == PodState::Ready);
+    if !seen.record.keeps_work || !is_ready {
         return None;
     }
     let asked = runtime.control(seen, ControlCommand::DescribeWork);

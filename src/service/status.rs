@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{LookupRejection, Requester, Service, ServiceError, SessionAction, audit::audit};
+use super::{
+    LookupRejection, Requester, Service, ServiceError, SessionAction, audit::audit,
+    saving::describe_work,
+};
 use crate::{
     door::activity::Activity,
     runtime::redacted_log,
-    session::{Details, Record, ScheduledStop, SessionId, TrackedSession},
+    session::{Details, Record, ScheduledStop, SessionId, TrackedSession, WorkReport},
 };
 
 /// The details of one session.
@@ -16,6 +19,8 @@ pub struct Status {
     /// Activity that its door reported, if the door answered.
     pub activity: Option<Activity>,
     pub details: Details,
+    /// State of its work, if it is saved and the session answered.
+    pub work: Option<WorkReport>,
     /// The next stop by a rule, if nothing changes before.
     pub due: Option<ScheduledStop>,
 }
@@ -32,13 +37,15 @@ impl Service {
     ) -> Result<Status, LookupRejection> {
         let seen = self.find_accessible(who, given, SessionAction::Inspect)?;
         let details = self.runtime.details(&seen);
-        let (details, (watched, activity)) =
-            tokio::join!(details, self.track_with_activity(seen.clone()));
+        let work = describe_work(&*self.runtime, &seen);
+        let (details, work, (watched, activity)) =
+            tokio::join!(details, work, self.track_with_activity(seen.clone()));
         Ok(Status {
             due: self.scheduled_stop(&watched),
             watched,
             activity,
             details,
+            work,
         })
     }
 

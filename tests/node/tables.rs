@@ -1,9 +1,11 @@
 //! Sessions on the node that read the team's tables.
 
 use discord_loopback::Person;
+use kube::api::EvictParams;
 use serde_json::json;
 use test_support::{
-    Certificates, Cluster, ForwardProxy, Node, ReservedPort, TestEnv, TlsFront, UiClient, lake,
+    Certificates, Cluster, ForwardProxy, Node, ReservedPort, TestEnv, TlsFront, UiClient,
+    assert_says, lake,
 };
 
 use super::{IMAGE, pod, restart_count};
@@ -139,6 +141,17 @@ async fn each_reads_the_teams_tables_and_keeps_work_with_their_own_credentials()
     let id = env.ready_session(&env.ana).await;
     let anas = lake_env.ui(&env.ana, &id).await;
     assert_eq!(anas.rows("FROM geese").await, Ok(json!([{"n": 3}])));
+
+    // A drain gives the Pod time to save, and the bot says nothing to it.
+    anas.run_sql("INSERT INTO geese VALUES (4)").await.unwrap();
+    let (name, params) = (format!("duckui-{id}"), EvictParams::default());
+    env.cluster.pods().evict(&name, &params).await.unwrap();
+    let back = env.ana.read("#data").await;
+    assert_says(&back, "Your DuckDB is ready again.");
+    assert!(back.content.contains(" is here: 1 table."), "{back:?}");
+    let anas = lake_env.ui(&env.ana, &id).await;
+    let geese = json!([{"n": 3}, {"n": 4}]);
+    assert_eq!(anas.rows("FROM geese ORDER BY n").await, Ok(geese));
     lake_env.env.assert_clean().await;
 }
 

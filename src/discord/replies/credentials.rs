@@ -310,9 +310,14 @@ pub(crate) fn nothing_to_restart() -> Reply {
 
 /// Warns the owner before the credentials of a running session expire.
 pub(crate) fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
+    let also = if record.keeps_work {
+        " and can't save your work"
+    } else {
+        ""
+    };
     let text = format!(
         "<@{}> The credentials of your session `{}` **expire {}**. After that, the session \
-         can't read any tables. Enter new credentials: a running session usually takes them \
+         can't read any tables{also}. Enter new credentials: a running session usually takes them \
          without a restart.",
         record.owner,
         record.id,

@@ -98,6 +98,33 @@ pub(super) fn when_ready(record: &Record, report: Option<&WorkReport>) -> String
     }
 }
 
+/// Says when the work of a running session was last saved.
+pub(super) fn state_of_work(report: &WorkReport) -> String {
+    let changed = if report.is_changed {
+        ", and has changed since"
+    } else {
+        ""
+    };
+    let state = match (&report.saved, &report.restored) {
+        (Some(save), _) => format!(
+            "Its work was saved {} ({}){changed}.",
+            relative_time(save.at),
+            contents(save)
+        ),
+        (None, Restored::Save(save)) => format!(
+            "Its work is that of {} ({}){changed}.",
+            relative_time(save.at),
+            contents(save)
+        ),
+        (None, _) if report.is_changed => "Its work is not saved yet.".to_owned(),
+        (None, _) => "It has no work to save.".to_owned(),
+    };
+    match &report.failure {
+        Some(failure) => format!("{state} The last save failed: {}", not_saved(failure)),
+        None => state,
+    }
+}
+
 /// Says what is saved of a session that has ended, and what is lost. Empty if there is nothing to say.
 pub(super) fn after_the_end(record: &Record) -> String {
     if !record.was_ready() {

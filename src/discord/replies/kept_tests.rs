@@ -197,7 +197,7 @@ fn people_learn_whether_their_keys_can_save_and_delete_their_work() {
         ("delete?", confirm_forget(&about, &[], true)),
         (
             "delete, with a session?",
-            confirm_forget(&about, &[live.clone()], true)
+            confirm_forget(&about, std::slice::from_ref(&live), true)
         ),
         ("deleted", work_deletion(&WorkDeletion::Deleted(7))),
         ("nothing saved", work_deletion(&WorkDeletion::Deleted(0))),
@@ -211,6 +211,41 @@ fn people_learn_whether_their_keys_can_save_and_delete_their_work() {
             work_deletion(&WorkDeletion::Failed(not_allowed()))
         ),
     ]));
+}
+
+#[test]
+fn the_status_says_when_work_was_last_saved() {
+    let changed = |report: WorkReport| WorkReport {
+        is_changed: true,
+        ..report
+    };
+    let saved = WorkReport {
+        saved: Some(save()),
+        ..report(Restored::Nothing)
+    };
+    let not_saved = WorkReport {
+        failure: Some(failure(SaveFailureReason::KeysRefused)),
+        ..changed(saved.clone())
+    };
+    let lines = [
+        report(Restored::Nothing),
+        changed(report(Restored::Kept)),
+        report(Restored::Save(save())),
+        changed(report(Restored::Save(save()))),
+        saved.clone(),
+        changed(saved),
+        not_saved,
+    ];
+    let lines = lines.map(|report| kept::state_of_work(&report));
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    It has no work to save.
+    Its work is not saved yet.
+    Its work is that of <t:1795435200:R> (3 notebooks, 2 tables).
+    Its work is that of <t:1795435200:R> (3 notebooks, 2 tables), and has changed since.
+    Its work was saved <t:1795435200:R> (3 notebooks, 2 tables).
+    Its work was saved <t:1795435200:R> (3 notebooks, 2 tables), and has changed since.
+    Its work was saved <t:1795435200:R> (3 notebooks, 2 tables), and has changed since. The last save failed: the storage refused your S3 keys, or they have expired. Enter new ones with `/duck setup`.
+    ");
 }
 
 #[test]

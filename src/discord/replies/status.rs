@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     format::{plain, relative_time},
+    kept::state_of_work,
     reaping::stops,
     reply::{Emphasis, Reply},
     sessions::{session_summary, usage_text},
@@ -27,6 +28,7 @@ pub(crate) fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Rep
         watched,
         activity,
         details,
+        work,
         due,
     } = status;
     let seen = &watched.seen;
@@ -61,6 +63,9 @@ pub(crate) fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Rep
             "Expiry of its S3 credentials: {}.",
             relative_time(expire)
         ));
+    }
+    if let Some(work) = work {
+        say(state_of_work(work));
     }
     text.push_str(&recent_events(details, seen.record.created));
     let reply = Reply::new(text);

@@ -422,6 +422,7 @@ fn looking_closely() {
             watched,
             activity,
             details,
+            work: None,
             due,
         };
         let (memory, disk) = (Mebibytes::gibibytes(4), Mebibytes::gibibytes(10));
