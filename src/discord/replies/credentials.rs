@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{
     credential_errors::{input_error, preflight_error},
     expiry_label,
-    format::{count_of, relative_time},
+    format::{count_of, relative_time, session_name},
     kept::if_some_are_stopped,
     part_name,
     rejections::refused,
@@ -316,11 +316,11 @@ pub(crate) fn credentials_expire(record: &Record, at: DateTime<Utc>) -> Reply {
         ""
     };
     let text = format!(
-        "<@{}> The credentials of your session `{}` **expire {}**. After that, the session \
+        "<@{}> The credentials of your session {} **expire {}**. After that, the session \
          can't read any tables{also}. Enter new credentials: a running session usually takes them \
          without a restart.",
         record.owner,
-        record.id,
+        session_name(record),
         relative_time(at),
     );
     Reply::new(text).with_form(Some(record.catalog.clone()))

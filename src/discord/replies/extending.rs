@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    format::{date_time, duration, limit_text, relative_time},
+    format::{date_time, duration, limit_text, relative_time, session_name},
     reply::Reply,
 };
 use crate::{service::ExtendedSession, session::Rule};
@@ -19,8 +19,8 @@ pub(crate) fn extended(extended: &ExtendedSession) -> Reply {
         left: (left, limit),
     } = extended;
     let mut text = format!(
-        "Session `{}` was extended by {}.",
-        record.id,
+        "Session {} was extended by {}.",
+        session_name(record),
         duration(by.num_seconds())
     );
     if let Some(limit) = shortened {

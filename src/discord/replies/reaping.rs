@@ -5,7 +5,7 @@ use std::{fmt::Write, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    format::{count_of, duration, plain, relative_time},
+    format::{count_of, duration, plain, relative_time, session_name},
     kept::before_a_stop,
     life::reap_reason,
     reply::{Emphasis, MAX_MESSAGE_CHARS, RESERVE, Reply, message_len},
@@ -19,7 +19,7 @@ use crate::{
 /// Warns the owner before a rule stops a session.
 pub(crate) fn stop_warning(record: &Record, warning: &Warning, extend_by: TimeDelta) -> Reply {
     let Warning { rule, since, at } = warning;
-    let session = format!("Session `{}`", record.id);
+    let session = format!("Session {}", session_name(record));
     let when = format!("**It stops {}** ({}).", relative_time(*at), clock(*at));
     let more = duration(extend_by.num_seconds());
     let (why, what) = match rule {

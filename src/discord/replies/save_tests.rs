@@ -1,5 +1,7 @@
 //! Snapshots of the replies to saving and restoring work.
 
+use chrono::TimeDelta;
+
 use super::{
     tests::{gallery, record},
     *,
@@ -8,8 +10,8 @@ use crate::{
     discord::start_options::StartOptions,
     service::Saves,
     session::{
-        Record, Restore, SaveFailure, SaveFailureReason, SaveSummary, Stage, WorkOutcome,
-        Workspace, starting,
+        Cause, Ending, Record, Restore, Rule, SaveFailure, SaveFailureReason, SaveSummary, Stage,
+        Warning, WorkOutcome, Workspace, starting,
     },
 };
 
@@ -69,6 +71,33 @@ fn a_save_is_confirmed_or_explained() {
     ]));
     let is_saved = |outcome| save_outcome(&main, Some(&outcome)).1;
     assert!(is_saved(WorkOutcome::Saved(save(3))) && !is_saved(not_saved(None)));
+}
+
+#[test]
+fn a_session_is_called_by_its_workspace() {
+    let record = Record {
+        workspace: sales(),
+        ..record(Stage::Running)
+    };
+    let at = record.created;
+    let warning = Warning {
+        rule: Rule::Lifetime,
+        since: at,
+        at,
+    };
+    let stopped = Cause::Stopped { by: record.owner };
+    let ending = Ending { at, cause: stopped };
+    insta::assert_snapshot!(gallery(&[
+        ("progress", progress(&record, None, None)),
+        ("ready", ready(&record, None)),
+        ("announcement", announcement(&record, "https://duck/", None)),
+        (
+            "warning",
+            stop_warning(&record, &warning, TimeDelta::hours(1))
+        ),
+        ("stop?", confirm_stop(&record)),
+        ("ended", ended(&record, &ending, None)),
+    ]));
 }
 
 #[test]

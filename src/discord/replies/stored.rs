@@ -3,7 +3,7 @@
 use super::{
     credentials::{Subject, sessions, subject},
     expiry_label,
-    format::plain,
+    format::{plain, session_name},
     kept::{all_keep_work, save_trial},
     reply::{Emphasis, Reply},
 };
@@ -79,7 +79,7 @@ pub(crate) fn saved(
     for (seen, renewal) in &outcome.renewals {
         if let Some((state, is_old)) = exception(renewal) {
             has_old |= is_old;
-            text += &format!("\n- Session `{}` {state}", seen.record.id);
+            text += &format!("\n- Session {} {state}", session_name(&seen.record));
         }
     }
     if has_old {
@@ -94,7 +94,8 @@ pub(crate) fn saved(
 /// Returns `None` if it simply uses the new ones.
 pub(crate) fn not_renewed(record: &Record, renewal: &Renewal) -> Option<Reply> {
     let (state, is_old) = exception(renewal)?;
-    let text = format!("<@{}> Your session `{}` {state}", record.owner, record.id);
+    let name = session_name(record);
+    let text = format!("<@{}> Your session {name} {state}", record.owner);
     Some(if is_old {
         offer_restart(text, [record])
     } else {
