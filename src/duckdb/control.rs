@@ -87,7 +87,7 @@ pub enum ControlResponse {
     /// error without secret values. The table `memory.problems` has the statement.
     Detached(String),
     /// The state of the work.
-    Work(WorkReport),
+    Work(Box<WorkReport>),
     /// The command was not carried out.
     Refused(String),
     /// The session does not know the command, or takes none.

@@ -28,7 +28,7 @@ pub(crate) async fn save_work(
         .control(seen, ControlCommand::SaveWork { seconds })
         .await
     {
-        Ok(ControlResponse::Work(report)) => WorkOutcome::of(report),
+        Ok(ControlResponse::Work(report)) => WorkOutcome::of(*report),
         Ok(ControlResponse::NotSupported) => WorkOutcome::NoAnswer,
         Ok(answer) => unfinished(runtime, seen, &answer, clock).await,
         Err(error) => {
@@ -71,7 +71,7 @@ pub(crate) async fn describe_work(runtime: &dyn Runtime, seen: &Observed) -> Opt
     }
     let asked = runtime.control(seen, ControlCommand::DescribeWork);
     match timeout(DESCRIBE_TIMEOUT, asked).await {
-        Ok(Ok(ControlResponse::Work(report))) => Some(report),
+        Ok(Ok(ControlResponse::Work(report))) => Some(*report),
         _ => None,
     }
 }

@@ -90,7 +90,7 @@ impl Person {
         let signed = self.control.sign(command, id, Utc::now());
         let answer = session.send_command(&signed).await;
         match serde_json::from_str(&answer) {
-            Ok(ControlResponse::Work(report)) => report,
+            Ok(ControlResponse::Work(report)) => *report,
             _ => panic!("{answer}"),
         }
     }

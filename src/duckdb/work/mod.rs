@@ -153,10 +153,10 @@ impl Work {
         if self.saving.is_none() {
             return ControlResponse::NotSupported;
         }
-        ControlResponse::Work(WorkReport {
+        ControlResponse::Work(Box::new(WorkReport {
             is_changed: self.is_changed(),
             ..self.report.clone()
-        })
+        }))
     }
 
     /// Saves the work because the bot asked for it. The answer is sent when that is done.
