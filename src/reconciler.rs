@@ -25,8 +25,8 @@ use crate::{
         summarize,
     },
     session::{
-        Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, Renewal,
-        SessionId, Stage, Step, WorkOutcome, latest_stop, next_step,
+        Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, PodState, Policy, Record,
+        Renewal, SessionId, Stage, Step, WorkOutcome, latest_stop, next_step,
     },
     settings::Settings,
 };
@@ -215,13 +215,15 @@ impl Reconciler {
                 self.notifier
                     .warn_credentials_expire(&seen.record, *expire)
                     .await?;
-                if seen.record.keeps_work {
+                self.runtime
+                    .save(seen, &seen.record.with_credentials_warning())
+                    .await?;
+                let is_ready = matches!(&seen.pod, Some(pod) if pod.state == PodState::Ready);
+                if seen.record.keeps_work && is_ready {
                     // With expired credentials, nothing can be saved.
                     self.save_work(seen).await;
                 }
-                self.runtime
-                    .save(seen, &seen.record.with_credentials_warning())
-                    .await
+                Ok(())
             }
             Step::AnnounceRestart(why, times) => {
                 self.notifier

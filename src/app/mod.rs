@@ -69,19 +69,17 @@ pub fn run_within<T: Default, F: Future<Output = anyhow::Result<T>>>(
     block_on(&shutdown, limit, async {
         let mut terminate = signal(SignalKind::terminate()).context("can't handle signals")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("can't handle signals")?;
-        let mut next_signal = async || {
+        let signalled = async {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-        };
-        let signalled = async {
-            next_signal().await;
             info!("received a signal; shutting down");
             shutdown.cancel();
-            // Sessions on this machine may be saving their work, which takes a while.
-            next_signal().await;
-            info!("received another signal; ending at once");
+            // Sessions on this machine may be saving their work, which takes a while. Only a person ends
+            // that: a kubelet may repeat its SIGTERM.
+            let _ = interrupt.recv().await;
+            info!("received Ctrl-C; ending at once");
         };
         tokio::select! {
             // A child, so that a body that ends itself has no time limit.

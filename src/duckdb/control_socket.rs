@@ -24,7 +24,10 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 
-use super::control::{ControlCommand, ControlGate, ControlResponse};
+use super::{
+    control::{ControlCommand, ControlGate, ControlResponse},
+    work::{files::WorkFiles, state::State},
+};
 use crate::door::ticket::Signed;
 
 /// Request for the renewed credentials.
@@ -61,8 +64,9 @@ pub(super) fn listen(
     home: &Path,
     gate: ControlGate,
     renewed: Renewed,
+    work: State,
 ) -> io::Result<mpsc::Receiver<Pending>> {
-    let path = path(home);
+    let (path, files) = (path(home), Arc::new(WorkFiles::new(home)));
     // Remove the socket of the process before this one.
     match fs::remove_file(&path) {
         Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
@@ -82,9 +86,11 @@ pub(super) fn listen(
                 continue;
             };
             let (gate, renewed, sender) = (gate.clone(), renewed.clone(), sender.clone());
+            let (work, files) = (work.clone(), files.clone());
             tokio::spawn(async move {
+                let describe = || work.describe(&files);
                 // The client sees a failure as an empty answer.
-                let _ = serve(stream, &gate, &renewed, &sender).await;
+                let _ = serve(stream, &gate, &renewed, &sender, describe).await;
                 drop(permit);
             });
         }
@@ -97,6 +103,7 @@ async fn serve(
     gate: &Mutex<ControlGate>,
     renewed: &Renewed,
     commands: &mpsc::Sender<Pending>,
+    describe_work: impl Fn() -> ControlResponse,
 ) -> io::Result<()> {
     let (input, mut output) = stream.split();
     let mut line = String::new();
@@ -114,6 +121,8 @@ async fn serve(
                     eprintln!("duckbot: a command of the bot: {answer}");
                     answer
                 }
+                // It needs no DuckDB, which may be busy.
+                Ok(ControlCommand::DescribeWork) => describe_work(),
                 Ok(command) => {
                     let deadline = begin + command.time_limit();
                     carry_out(command, deadline, commands).await

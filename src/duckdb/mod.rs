@@ -60,11 +60,13 @@ use names::literal;
 use script::{SHORT_TIMEOUTS, Script, ScriptStep, renewal};
 use shell::{Answer, Exited, Shell};
 use steps::{Unprepared, run_optional, run_required, run_step};
-use work::{Work, files::put_aside};
+use work::{Work, state::State};
 
 /// Attaches the database that is never saved: the table `memory.problems`, and the results that DuckDB's UI
 /// keeps (it requires this name).
 const OPEN_MEMORY: &str = "ATTACH IF NOT EXISTS ':memory:' AS memory;";
+/// Exit code of a DuckDB that was killed.
+const KILLED: u8 = 128 + 9;
 /// Pauses before a detached catalog is attached again.
 const ATTACH_PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
@@ -90,8 +92,9 @@ pub async fn run(
     }
     let own = read_init_sql(&config.init);
     let script = Script::new(&config, own.as_deref());
-    let mut control = Control::start(&config, variables);
-    let restoring = Work::begin(&config, &control.variables);
+    let state = State::default();
+    let mut control = Control::start(&config, variables, state.clone());
+    let restoring = Work::begin(&config, &control.variables, state);
     let Some(work) = shutdown.run_until_cancelled(restoring).await else {
         return Ok(0);
     };
@@ -134,9 +137,13 @@ impl Session {
         };
         let mut shell = start()?;
         if shell.execute(OPEN_MEMORY).await.is_err() && database.exists() {
-            let name = put_aside(&database).context("can't put the unreadable database aside")?;
-            eprintln!("duckbot: the database can't be opened. It is {name} now");
-            work.note_put_aside(name);
+            // The kernel kills it if the container has too little memory. The file is not to blame.
+            if shell.exit_code().await? == KILLED {
+                bail!("DuckDB was killed while it opened its database");
+            }
+            let aside = work.files().put_aside(&database);
+            let aside = aside.context("can't put the unreadable database aside")?;
+            work.note_put_aside(false, &aside);
             shell = start()?;
             let _ = shell.execute(OPEN_MEMORY).await;
         }
@@ -152,6 +159,12 @@ impl Session {
         control: &mut Control,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Ended> {
+        // The present step may go on for a while after the signal.
+        let token = shutdown.clone();
+        let signalled = tokio::spawn(async move {
+            token.cancelled().await;
+            tokio::time::Instant::now()
+        });
         let begin = Instant::now();
         let preparing = self.prepare(config, script, &mut control.variables);
         let Some(prepared) = shutdown.run_until_cancelled(preparing).await else {
@@ -167,12 +180,15 @@ impl Session {
             Err(Unprepared::Exited(Exited)) => return Ok(Ended::ByItself),
             Err(Unprepared::StepFailed { what, error }) => bail!("{what} failed: {error}"),
         }
-        let mut ticks = self.work.watch(config);
+        let mut ticks = self.work.ticks(config);
         loop {
             let taken = tokio::select! {
                 Exited = self.shell.forward_errors() => return Ok(Ended::ByItself),
                 () = shutdown.cancelled() => {
-                    self.work.finish(&mut self.shell, config, &control.variables).await;
+                    let deadline = signalled.await.unwrap_or_else(|_| tokio::time::Instant::now());
+                    let deadline = deadline + config.work.as_ref().map_or(Duration::ZERO, |it| it.deadline);
+                    let (shell, variables) = (&mut self.shell, &control.variables);
+                    self.work.finish(deadline, shell, config, variables).await;
                     return Ok(Ended::ByShutdown);
                 }
                 pending = control.next() => self.carry_out(control, config, pending).await,
@@ -208,8 +224,8 @@ impl Session {
                 let (shell, variables) = (&mut self.shell, &control.variables);
                 return self.work.save_for(sender, shell, config, variables).await;
             }
-            ControlCommand::DescribeWork => self.work.describe(),
-            ControlCommand::Unknown => ControlResponse::NotSupported,
+            // The socket answers the question.
+            ControlCommand::DescribeWork | ControlCommand::Unknown => ControlResponse::NotSupported,
         };
         // The client may be gone.
         let _ = sender.send(answer);
@@ -248,14 +264,14 @@ struct Control {
 }
 
 impl Control {
-    fn start(config: &SessionConfig, variables: HashMap<String, String>) -> Self {
+    fn start(config: &SessionConfig, variables: HashMap<String, String>, work: State) -> Self {
         let renewed = Renewed::default();
         let gate = ControlGate::new(config, Utc::now());
         if gate.is_none() && config.control.is_some() {
             eprintln!("duckbot: {CONTROL_KEY} is not a key, so the bot's commands are refused");
         }
         let listening =
-            gate.map(|gate| control_socket::listen(&config.home, gate, renewed.clone()));
+            gate.map(|gate| control_socket::listen(&config.home, gate, renewed.clone(), work));
         let commands = listening.and_then(|listening| {
             let failed = |why| eprintln!("duckbot: can't take commands of the bot: {why}");
             listening.map_err(failed).ok()

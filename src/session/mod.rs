@@ -39,7 +39,9 @@ pub use record::{
 pub use renewal::Renewal;
 pub use rule::Rule;
 pub use size::{Cpu, Mebibytes, Requests, Size};
-pub use work::{Restored, SaveFailure, SaveFailureReason, SaveSummary, WorkOutcome, WorkReport};
+pub use work::{
+    PutAside, Restored, SaveFailure, SaveFailureReason, SaveSummary, WorkOutcome, WorkReport,
+};
 pub use workspace::{Restore, Workspace};
 
 #[cfg(test)]

@@ -8,16 +8,24 @@ use serde::{Deserialize, Serialize};
 pub struct WorkReport {
     /// The work with which the session began.
     pub restored: Restored,
-    /// File in the session's home folder with a database that could not be opened. The session began
-    /// with an empty one.
+    /// Databases that could not be opened. The session began without them.
     #[serde(default)]
-    pub put_aside: Option<String>,
+    pub put_aside: Vec<PutAside>,
     /// Last complete save of this session.
     pub saved: Option<SaveSummary>,
     /// Failure of the last attempt to save. `None` if it succeeded, or there was none.
     pub failure: Option<SaveFailure>,
     /// True if the work has changed since it was last saved or restored.
     pub is_changed: bool,
+}
+
+/// A database that could not be opened, and was renamed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutAside {
+    /// True for the notebooks of DuckDB's UI, false for the session's database.
+    pub is_notebooks: bool,
+    /// Path of the file in the session's home folder.
+    pub path: String,
 }
 
 /// Outcome of the save at the end of a session.
@@ -129,5 +137,7 @@ pub enum SaveFailureReason {
     NotGenuine,
     /// The save that was asked for does not exist.
     NotFound,
+    /// The session was started without the key that authenticates saves.
+    NoKey,
     Other,
 }

@@ -8,7 +8,7 @@ use crate::session::OwnerId;
 /// Key of one person's saves. It has no `Debug`, because it is secret.
 ///
 /// The bot derives it from a key that only the bot has. The person's own sessions get it, because they
-/// also save when the bot is away. So whoever may write to the bucket can't make a save for somebody
+/// also save when the bot is away. So a person who may write to the bucket can't make a save for somebody
 /// else.
 #[derive(Clone)]
 pub struct WorkKey(Zeroizing<[u8; Self::BYTES]>);

@@ -1,4 +1,4 @@
-//! Where a catalog's work is saved. Pure.
+//! Places of saved work. Pure.
 
 use std::{fmt, path::PathBuf};
 

@@ -53,6 +53,8 @@ pub struct Manifest {
     pub number: u32,
     /// Session that made the save.
     pub session: SessionId,
+    /// Run of the session's entry point that made the save. A session may be started again.
+    pub run: String,
     pub at: DateTime<Utc>,
     /// Version of the DuckDB that made the files.
     pub duckdb: DuckDbVersion,
@@ -69,6 +71,7 @@ pub struct NewManifest {
     pub workspace: Workspace,
     pub number: u32,
     pub session: SessionId,
+    pub run: String,
     pub at: DateTime<Utc>,
     pub duckdb: DuckDbVersion,
 }
@@ -82,6 +85,7 @@ impl Manifest {
             workspace: new.workspace,
             number: new.number,
             session: new.session,
+            run: new.run,
             at: new.at,
             duckdb: new.duckdb,
             files: Vec::new(),
@@ -193,23 +197,39 @@ impl From<DuckDbVersion> for String {
     }
 }
 
-/// Returns the numbers of the saves to keep, of those in `saves`, which are sorted from the newest to
-/// the oldest: the three newest, the newest one of an earlier session, and those whose files they use.
+/// Number of the newest saves that people can choose from.
+const NEWEST: usize = 3;
+
+/// Returns the saves that people can choose from, of all, which are sorted from the newest to the oldest: the
+/// three newest, and the newest one of an earlier run.
+pub(super) fn to_list(saves: &[Manifest]) -> Vec<&Manifest> {
+    newest(saves, NEWEST)
+}
+
+/// Returns the numbers of the saves to keep: those of [`to_list`], one more, and those whose files they
+/// use. A person who chooses a save first ends the session, which makes another save.
 ///
-/// Without the one of an earlier session, a session that could not restore it would soon have
-/// replaced it with saves of an empty database.
+/// Without the one of an earlier run, a session that could not restore it would soon have replaced it
+/// with saves of an empty database.
 pub(super) fn to_keep(saves: &[Manifest]) -> Vec<u32> {
-    const NEWEST: usize = 3;
-    let Some(newest) = saves.first() else {
-        return Vec::new();
-    };
-    let earlier = saves.iter().find(|save| save.session != newest.session);
-    let kept = saves.iter().take(NEWEST).chain(earlier);
     let with_files = |save: &Manifest| {
         let files = save.files.iter().map(|file| file.number);
         files.chain([save.number]).collect::<Vec<_>>()
     };
+    let kept = newest(saves, NEWEST + 1).into_iter();
     kept.flat_map(with_files).collect()
+}
+
+fn newest(saves: &[Manifest], count: usize) -> Vec<&Manifest> {
+    let (first, others) = saves.split_at(count.min(saves.len()));
+    let run = saves.first().map(|newest| &newest.run);
+    let is_earlier = |save: &&Manifest| Some(&save.run) != run;
+    let earlier = if first.iter().any(|save| is_earlier(&save)) {
+        None
+    } else {
+        others.iter().find(is_earlier)
+    };
+    first.iter().chain(earlier).collect()
 }
 
 #[cfg(test)]
@@ -220,7 +240,7 @@ mod tests {
         WorkKey::derive(&[7; WorkKey::BYTES], 7.into())
     }
 
-    fn manifest(number: u32, session: &str) -> Manifest {
+    fn manifest(number: u32, run: u32) -> Manifest {
         Manifest {
             files: vec![SavedFile {
                 name: FileName::Database,
@@ -234,7 +254,8 @@ mod tests {
                 owner: 7.into(),
                 workspace: Workspace::unnamed(0),
                 number,
-                session: session.parse().expect("an ID"),
+                session: "977a26".parse().expect("an ID"),
+                run: run.to_string(),
                 at: DateTime::UNIX_EPOCH,
                 duckdb: DuckDbVersion::parse("v1.5.5").expect("a version"),
             })
@@ -252,9 +273,9 @@ mod tests {
     #[test]
     fn a_manifest_counts_only_in_its_place_and_with_its_key() {
         let (main, second) = (Workspace::unnamed(0), Workspace::unnamed(1));
-        let written = manifest(3, "977a26").write(&key());
+        let written = manifest(3, 1).write(&key());
         let read = |document: &str, place| Manifest::read(document.as_bytes(), place, &key());
-        assert_eq!(read(&written, place(3, &main)), Some(manifest(3, "977a26")));
+        assert_eq!(read(&written, place(3, &main)), Some(manifest(3, 1)));
         assert_eq!(read(&written, place(4, &main)), None);
         assert_eq!(read(&written, place(3, &second)), None);
         let other = WorkKey::derive(&[7; WorkKey::BYTES], 8.into());
@@ -284,31 +305,29 @@ mod tests {
     }
 
     #[test]
-    fn a_session_never_replaces_the_last_save_of_the_session_before() {
-        let saves = [
-            (9, "bbbbbb"),
-            (8, "bbbbbb"),
-            (7, "bbbbbb"),
-            (6, "bbbbbb"),
-            (5, "aaaaaa"),
-            (4, "aaaaaa"),
-        ];
-        let saves = saves.map(|(number, session)| manifest(number, session));
+    fn a_run_never_replaces_the_last_save_of_the_run_before() {
+        let saves = [(9, 2), (8, 2), (7, 2), (6, 2), (5, 2), (4, 1), (3, 1)];
+        let saves = saves.map(|(number, run)| manifest(number, run));
         let mut kept = to_keep(&saves);
         kept.sort_unstable();
         kept.dedup();
-        assert_eq!(kept, [5, 7, 8, 9]);
+        assert_eq!(kept, [4, 6, 7, 8, 9]);
+        let listed = |saves: &[Manifest]| -> Vec<u32> {
+            to_list(saves).iter().map(|save| save.number).collect()
+        };
+        assert_eq!(listed(&saves), [9, 8, 7, 4]);
+        // Each of these is still there after the next save.
+        let next = [&[manifest(10, 2)], &saves[..]].concat();
+        let kept = to_keep(&next);
+        assert!(listed(&saves).iter().all(|number| kept.contains(number)));
         assert_eq!(to_keep(&[]), Vec::<u32>::new());
     }
 
     #[test]
     fn a_save_keeps_the_database_that_it_uses() {
-        let mut saves: Vec<_> = (3..9)
-            .rev()
-            .map(|number| manifest(number, "aaaaaa"))
-            .collect();
+        let mut saves: Vec<_> = (3..9).rev().map(|number| manifest(number, 1)).collect();
         saves[0].files[0].number = 3;
         let kept = to_keep(&saves);
-        assert!(kept.contains(&3) && !kept.contains(&4) && !kept.contains(&5));
+        assert!(kept.contains(&3) && !kept.contains(&4));
     }
 }

@@ -23,7 +23,7 @@ use super::{
     FileName, Manifest, Place, SaveFailure, SaveFailureReason, SaveSummary, SavedFile, WorkKey,
     WorkLocation,
     key::hex,
-    manifest::{MANIFEST, to_keep},
+    manifest::{MANIFEST, to_keep, to_list},
 };
 use crate::{
     catalog::values::S3Endpoint,
@@ -37,16 +37,20 @@ const PART_BYTES: usize = 8 << 20;
 const MAX_PARTS: usize = 2;
 /// Maximum size of a manifest.
 const MAX_MANIFEST_BYTES: u64 = 64 << 10;
-/// Maximum number of saves of a workspace that are looked at, the newest first.
-const MAX_SAVES: usize = 20;
+/// Number of complete saves of a workspace after which no older ones are looked for.
+const MAX_SAVES: usize = 12;
+/// Maximum number of saves of a workspace that are looked at, also incomplete ones.
+const MAX_LOOKED_AT: usize = 200;
+/// Maximum number of a save. Nobody reaches it by saving.
+const MAX_NUMBER: u32 = 1_000_000_000;
 /// Maximum time to connect, and between two parts of an answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// Maximum time for all attempts of one request.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_RETRIES: usize = 3;
-/// Maximum size of an error to keep.
-const MAX_ERROR_BYTES: usize = 1 << 10;
+/// Maximum length of an error to keep.
+const MAX_ERROR_CHARS: usize = 1 << 10;
 
 /// An S3 service, and the keys for it.
 #[derive(Clone, Copy)]
@@ -92,7 +96,8 @@ impl WorkStore {
                 made.map_err(|why| {
                     StoreError::unavailable(format!("{}: {why}", folder.display()))
                 })?;
-                Arc::new(LocalFileSystem::new_with_prefix(folder)?)
+                let files = LocalFileSystem::new_with_prefix(folder)?;
+                Arc::new(files.with_automatic_cleanup(true))
             }
             WorkLocation::S3 { bucket, .. } => Arc::new(open_bucket(bucket, access, client)?),
         };
@@ -112,8 +117,8 @@ impl WorkStore {
         workspace: &Workspace,
         key: &WorkKey,
     ) -> Result<Vec<SaveSummary>, StoreError> {
-        let saves = self.manifests(owner, workspace, key).await?;
-        Ok(saves.iter().map(Manifest::summary).collect())
+        let (saves, _) = self.look(owner, workspace, key).await?;
+        Ok(to_list(&saves).into_iter().map(Manifest::summary).collect())
     }
 
     /// Returns the workspaces in which a person has saved something, perhaps incompletely.
@@ -153,20 +158,35 @@ impl WorkStore {
         self.delete_below(&path).await
     }
 
-    /// Returns the manifests of a workspace's complete saves, newest first.
+    /// Returns the manifests of a workspace's newest complete saves, newest first.
     pub(crate) async fn manifests(
         &self,
         owner: OwnerId,
         workspace: &Workspace,
         key: &WorkKey,
     ) -> Result<Vec<Manifest>, StoreError> {
-        let mut manifests = Vec::new();
+        Ok(self.look(owner, workspace, key).await?.0)
+    }
+
+    /// Returns the manifests of a workspace's newest complete saves, newest first, and the numbers of all
+    /// saves that were looked at.
+    async fn look(
+        &self,
+        owner: OwnerId,
+        workspace: &Workspace,
+        key: &WorkKey,
+    ) -> Result<(Vec<Manifest>, Vec<u32>), StoreError> {
+        let (mut manifests, mut looked_at) = (Vec::new(), Vec::new());
         for number in self
             .numbers(owner, workspace)
             .await?
             .into_iter()
-            .take(MAX_SAVES)
+            .take(MAX_LOOKED_AT)
         {
+            if manifests.len() == MAX_SAVES {
+                break;
+            }
+            looked_at.push(number);
             let place = Place {
                 owner,
                 workspace,
@@ -176,7 +196,7 @@ impl WorkStore {
                 manifests.extend(Manifest::read(&document, place, key));
             }
         }
-        Ok(manifests)
+        Ok((manifests, looked_at))
     }
 
     /// Returns the numbers of a workspace's saves, also of incomplete ones, the newest first.
@@ -187,7 +207,11 @@ impl WorkStore {
     ) -> Result<Vec<u32>, StoreError> {
         let path = Path::parse(self.location.path_of_workspace(owner, workspace))?;
         let names = self.folders(&path).await?;
-        let mut numbers: Vec<u32> = names.iter().filter_map(|it| it.parse().ok()).collect();
+        let number = |name: &String| {
+            let number: u32 = name.parse().ok()?;
+            (number <= MAX_NUMBER && number.to_string() == *name).then_some(number)
+        };
+        let mut numbers: Vec<u32> = names.iter().filter_map(number).collect();
         numbers.sort_unstable_by(|a, b| b.cmp(a));
         Ok(numbers)
     }
@@ -312,16 +336,26 @@ impl WorkStore {
         let Manifest {
             owner, workspace, ..
         } = newest;
-        let saves = self.manifests(*owner, workspace, key).await?;
+        let (saves, looked_at) = self.look(*owner, workspace, key).await?;
         let kept = to_keep(&saves);
-        for number in self.numbers(*owner, workspace).await? {
+        for number in looked_at {
             if number < newest.number && !kept.contains(&number) {
-                let path = self.location.path_of_workspace(*owner, workspace);
-                self.delete_below(&Path::parse(format!("{path}/{number}"))?)
-                    .await?;
+                self.delete(*owner, workspace, number).await?;
             }
         }
         Ok(())
+    }
+
+    /// Deletes a save, which may be incomplete.
+    pub(crate) async fn delete(
+        &self,
+        owner: OwnerId,
+        workspace: &Workspace,
+        number: u32,
+    ) -> Result<usize, StoreError> {
+        let path = self.location.path_of_workspace(owner, workspace);
+        self.delete_below(&Path::parse(format!("{path}/{number}"))?)
+            .await
     }
 
     fn path(&self, place: Place<'_>, file: &str) -> Result<Path, StoreError> {
@@ -415,10 +449,12 @@ impl HttpConnector for OwnClient {
 impl StoreError {
     /// Returns the failure, as one of now.
     pub(crate) fn now(self) -> SaveFailure {
+        // Reports travel through a channel of 64 KiB, and outcomes are in the record.
+        let error = self.error.chars().take(MAX_ERROR_CHARS).collect();
         SaveFailure {
             at: Utc::now(),
             reason: self.reason,
-            error: self.error,
+            error,
         }
     }
 
@@ -485,7 +521,7 @@ impl From<object_store::Error> for StoreError {
         let error = match (status, code) {
             (Some(status), "") => format!("the storage answered with status {status}"),
             (Some(status), code) => format!("the storage answered with {code} (status {status})"),
-            (None, _) => text.chars().take(MAX_ERROR_BYTES).collect(),
+            (None, _) => text,
         };
         Self { reason, error }
     }

@@ -3,11 +3,13 @@
 use super::{
     format::{plain, relative_time},
     reply::Reply,
-    work::{contents, not_saved, saved},
+    work::{contents, not_restored, not_saved, saved},
 };
 use crate::{
     service::SaveTrial,
-    session::{Failure, Record, Restore, Restored, WorkOutcome, WorkReport},
+    session::{
+        Failure, PutAside, Record, Restore, Restored, SaveFailureReason, WorkOutcome, WorkReport,
+    },
 };
 
 /// Says that work is gone, of a session whose work is not saved.
@@ -67,11 +69,11 @@ pub(super) fn when_ready(record: &Record, report: Option<&WorkReport>) -> String
         return moved.unwrap_or_default().to_owned();
     };
     let restored = match &report.restored {
-        Restored::Nothing if record.restore == Restore::Nothing => {
-            "It begins empty, as you asked. Your saved work is still there.".to_owned()
-        }
         Restored::Nothing if moved.is_some() => {
             "It begins empty, because nothing was saved yet.".to_owned()
+        }
+        Restored::Nothing if record.restore == Restore::Nothing => {
+            "It begins empty, as you asked. Your saved work is still there.".to_owned()
         }
         Restored::Nothing => String::new(),
         Restored::Kept => "Your notebooks and tables are still here.".to_owned(),
@@ -83,19 +85,39 @@ pub(super) fn when_ready(record: &Record, report: Option<&WorkReport>) -> String
         Restored::Failed { failure, .. } => format!(
             "**Your saved work could not be restored:** {} The save is still there. To try it again, \
              stop this session first, then run `/duck restore`. Or go on here, without it.",
-            not_saved(failure)
+            not_restored(failure)
         ),
     };
-    match &report.put_aside {
-        None => restored,
-        Some(file) => format!(
-            "{restored} **Your database could not be opened,** so it begins with an empty one. The file \
-             is still in the session's folder, as {}. `/duck restore` brings back an earlier save.",
-            plain(file)
-        )
-        .trim_start()
-        .to_owned(),
+    let mut sentences: Vec<_> = Some(restored)
+        .filter(|it| !it.is_empty())
+        .into_iter()
+        .collect();
+    for PutAside { is_notebooks, path } in &report.put_aside {
+        let (what, without) = if *is_notebooks {
+            ("notebooks", "the UI begins without them")
+        } else {
+            ("tables", "it begins with none")
+        };
+        sentences.push(format!(
+            "**Your {what} could not be opened,** so {without}. The file is still in the session's \
+             folder, as {}.",
+            plain(path)
+        ));
     }
+    if !report.put_aside.is_empty() {
+        sentences.push(
+            "To go back to saved work, stop this session first, then run `/duck restore`."
+                .to_owned(),
+        );
+    }
+    if let Some(failure) = report
+        .failure
+        .as_ref()
+        .filter(|it| it.reason == SaveFailureReason::NoKey)
+    {
+        sentences.push(format!("**Its work is not saved:** {}", not_saved(failure)));
+    }
+    sentences.join(" ")
 }
 
 /// Says when the work of a running session was last saved.
@@ -115,6 +137,10 @@ pub(super) fn state_of_work(report: &WorkReport) -> String {
             "Its work is that of {} ({}){changed}.",
             relative_time(save.at),
             contents(save)
+        ),
+        (None, Restored::Failed { failure, .. }) => format!(
+            "The saved work could not be restored: {} What is new in it is not saved yet.",
+            not_restored(failure)
         ),
         (None, _) if report.is_changed => "Its work is not saved yet.".to_owned(),
         (None, _) => "It has no work to save.".to_owned(),

@@ -12,8 +12,8 @@ use crate::{
     credentials::CredentialPart,
     service::{SaveTrial, SetupOutcome, WorkDeletion},
     session::{
-        Cause, Failure, Incident, Observed, Record, Renewal, Restore, Restored, Rule, SaveFailure,
-        SaveFailureReason, SaveSummary, Warning, WorkOutcome, WorkReport, starting,
+        Cause, Failure, Incident, Observed, PutAside, Record, Renewal, Restore, Restored, Rule,
+        SaveFailure, SaveFailureReason, SaveSummary, Warning, WorkOutcome, WorkReport, starting,
     },
 };
 
@@ -54,7 +54,7 @@ fn failure(reason: SaveFailureReason) -> SaveFailure {
 fn report(restored: Restored) -> WorkReport {
     WorkReport {
         restored,
-        put_aside: None,
+        put_aside: Vec::new(),
         saved: None,
         failure: None,
         is_changed: false,
@@ -78,7 +78,16 @@ fn a_session_says_what_it_begins_with() {
         failure: failure(SaveFailureReason::NotGenuine),
     };
     let put_aside = WorkReport {
-        put_aside: Some("work.duckdb.1".into()),
+        put_aside: vec![
+            PutAside {
+                is_notebooks: false,
+                path: "work-unreadable-20261123-120000.duckdb".into(),
+            },
+            PutAside {
+                is_notebooks: true,
+                path: ".duckdb/extension_data/ui/ui-unreadable-20261123-120000.duckdb".into(),
+            },
+        ],
         ..report(Restored::Nothing)
     };
     let says = |record: &Record, report: &WorkReport| announcement(record, URL, Some(report));

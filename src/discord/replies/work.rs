@@ -5,19 +5,36 @@ use crate::session::{SaveFailure, SaveFailureReason, SaveSummary};
 
 /// Confirms a save, in one sentence.
 pub(crate) fn saved(save: &SaveSummary) -> String {
-    let what = format!("({}, {})", contents(save), size(save.bytes));
     if save.is_partial {
+        let tables = match save.tables {
+            0 => "No tables are saved",
+            _ => "Your tables are saved as they were before",
+        };
         format!(
-            "**Only your notebooks are saved** {what}: the database is larger than `work.max_size` \
-             allows. Write large tables to the catalog, or to files in S3."
+            "**Only your notebooks are saved** ({}). {tables}, because the database is now larger than \
+             `work.max_size` allows. Write large tables to the catalog, or to files in S3.",
+            count_of(save.notebooks as usize, "notebook")
         )
     } else {
+        let what = format!("({}, {})", contents(save), size(save.bytes));
         format!("Your work is saved {what}.")
     }
 }
 
-/// Says why work could not be saved or restored, and what to do: the rest of a sentence, and perhaps
-/// further ones.
+/// Says why work could not be restored, and what to do: the rest of a sentence, and perhaps further ones.
+pub(crate) fn not_restored(failure: &SaveFailure) -> String {
+    match failure.reason {
+        SaveFailureReason::NoRoom => {
+            "the session's disk has no room for it. Start a larger size.".to_owned()
+        }
+        SaveFailureReason::TimedOut => {
+            "it took too long. If this happens again, tell an admin.".to_owned()
+        }
+        _ => not_saved(failure),
+    }
+}
+
+/// Says why work could not be saved, and what to do: the rest of a sentence, and perhaps further ones.
 pub(crate) fn not_saved(failure: &SaveFailure) -> String {
     let error = plain(&failure.error);
     match failure.reason {
@@ -41,7 +58,10 @@ pub(crate) fn not_saved(failure: &SaveFailure) -> String {
         SaveFailureReason::TimedOut => {
             "it took longer than `work.deadline` allows. Tell an admin.".to_owned()
         }
-        SaveFailureReason::NotCopied => format!("DuckDB could not copy your database: {error}."),
+        SaveFailureReason::NotCopied => format!(
+            "DuckDB could not copy your database: {error}. Try again with `/duck save`. If this happens \
+             again, tell an admin."
+        ),
         SaveFailureReason::NewerDuckDb => {
             "it was made by a newer version of DuckDB. Restore an older \
              save with `/duck restore`, or tell an admin."
@@ -54,6 +74,9 @@ pub(crate) fn not_saved(failure: &SaveFailure) -> String {
         }
         SaveFailureReason::NotFound => {
             "there is no such save. See those that exist with `/duck restore`.".to_owned()
+        }
+        SaveFailureReason::NoKey => {
+            "the session has no key for saved work. Start a new session.".to_owned()
         }
         SaveFailureReason::Other => format!("{error}. If this happens again, tell an admin."),
     }

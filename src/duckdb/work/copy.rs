@@ -69,8 +69,9 @@ pub(super) async fn copy(
     config: &SessionConfig,
     variables: &HashMap<String, String>,
 ) -> Result<Copies, NotCopied> {
-    check_room(files, config)?;
+    // A save that was cut off may have left copies.
     let folder = files.make_copies_folder()?;
+    check_room(files, config)?;
     let reader = Reader {
         config,
         variables,

@@ -40,6 +40,13 @@ impl WorkFiles {
         self.home.join(".duckdb/save")
     }
 
+    /// Renames a database that can't be opened. Returns its new path in the home folder.
+    pub(in crate::duckdb) fn put_aside(&self, database: &Path) -> io::Result<PathBuf> {
+        let aside = put_aside(database)?;
+        let in_home = aside.strip_prefix(&self.home).map(Path::to_owned);
+        Ok(in_home.unwrap_or(aside))
+    }
+
     pub(super) fn fingerprint(&self) -> Fingerprint {
         let (database, notebooks) = (self.database(), self.notebooks());
         let files = [wal(&database), database, wal(&notebooks), notebooks];
@@ -83,8 +90,8 @@ pub(super) fn wal(database: &Path) -> PathBuf {
     path.into()
 }
 
-/// Renames a database that can't be opened. Returns its new name.
-pub(in crate::duckdb) fn put_aside(database: &Path) -> io::Result<String> {
+/// Renames a database that can't be opened. Returns its new path.
+fn put_aside(database: &Path) -> io::Result<PathBuf> {
     let stem = database.file_stem().unwrap_or_default().to_string_lossy();
     let name = format!(
         "{stem}-unreadable-{}.duckdb",
@@ -95,8 +102,8 @@ pub(in crate::duckdb) fn put_aside(database: &Path) -> io::Result<String> {
         Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
         _ => {}
     }
-    fs::rename(database, aside)?;
-    Ok(name)
+    fs::rename(database, &aside)?;
+    Ok(aside)
 }
 
 /// Returns the size of all files below a folder. What disappears meanwhile does not count.
@@ -138,8 +145,9 @@ mod tests {
         let database = home.path().join("work.duckdb");
         fs::write(&database, "broken").expect("a file");
         fs::write(wal(&database), "log").expect("a file");
-        let name = put_aside(&database).expect("a rename");
-        assert!(name.starts_with("work-unreadable-"), "{name}");
+        let name = WorkFiles::new(home.path()).put_aside(&database);
+        let name = name.expect("a rename");
+        assert!(name.to_string_lossy().starts_with("work-unreadable-"));
         let aside = home.path().join(name);
         assert_eq!(fs::read_to_string(&aside).expect("a file"), "broken");
         assert_eq!(fs::read_to_string(wal(&aside)).expect("a file"), "log");

@@ -15,16 +15,20 @@ use crate::{
 /// Maximum time for a restore. The bot gives a session a few minutes to start.
 const RESTORE_TIMEOUT: Duration = Duration::from_mins(3);
 
+/// Maximum time to look for the session's own last save, if its files are there.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Puts the files of a save into the session's home, unless it has files already. If that fails, the
-/// home is as before.
+/// home is as before. Also returns the session's own last save if its files are there.
 pub(super) async fn restore(
     saving: &Saving,
     files: &WorkFiles,
     config: &SessionConfig,
     variables: &HashMap<String, String>,
-) -> Restored {
+) -> (Restored, Option<SaveSummary>) {
     if files.database().exists() {
-        return Restored::Kept;
+        let own = tokio::time::timeout(LOOK_TIMEOUT, find_own(saving, config, variables)).await;
+        return (Restored::Kept, own.ok().and_then(Result::ok).flatten());
     }
     let mut number = None;
     let restoring = restore_files(saving, files, config, variables, &mut number);
@@ -36,7 +40,7 @@ pub(super) async fn restore(
         })
     });
     let _ = files.remove_copies();
-    match outcome {
+    let restored = match outcome {
         Ok(None) => Restored::Nothing,
         Ok(Some(summary)) => {
             eprintln!("duckbot: save {} is restored", summary.number);
@@ -50,7 +54,21 @@ pub(super) async fn restore(
             );
             Restored::Failed { number, failure }
         }
-    }
+    };
+    (restored, None)
+}
+
+/// Returns the newest save of the session's earlier runs.
+async fn find_own(
+    saving: &Saving,
+    config: &SessionConfig,
+    variables: &HashMap<String, String>,
+) -> Result<Option<SaveSummary>, StoreError> {
+    let store = saving.open(config, variables)?;
+    let saves = store.manifests(saving.owner, &saving.workspace, &saving.key);
+    let saves = saves.await?;
+    let own = saves.iter().find(|save| save.session == saving.session);
+    Ok(own.map(Manifest::summary))
 }
 
 async fn restore_files(

@@ -1,8 +1,9 @@
-//! Where and how a session's work is saved.
+//! Rules for saving a session's work, and the storage.
 
 use std::{collections::HashMap, path::Path, process::Stdio, time::Duration};
 
 use tokio::{process::Command, time::timeout};
+use uuid::Uuid;
 
 use crate::{
     duckdb::environment::{SessionConfig, WorkConfig, secret},
@@ -16,13 +17,15 @@ use crate::{
 /// Maximum time for DuckDB to print its version.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where and how the work is saved.
+/// Rules for saving the work.
 #[derive(Clone)]
 pub(super) struct Saving {
     location: WorkLocation,
     pub owner: OwnerId,
     pub workspace: Workspace,
     pub session: SessionId,
+    /// This run of the entry point.
+    pub run: String,
     pub restore: Restore,
     pub deadline: Duration,
     pub max_bytes: u64,
@@ -37,6 +40,7 @@ impl Saving {
             owner: work.owner,
             workspace: work.workspace.clone(),
             session: work.session.clone(),
+            run: Uuid::new_v4().simple().to_string(),
             restore: work.restore,
             deadline: work.deadline,
             max_bytes: work.max_bytes,
