@@ -20,9 +20,9 @@ use crate::{
 const SPEC: CommandSpec = CommandSpec {
     name: "restore",
     summary: "Start a session with an earlier save of your work",
-    details: "Without a number, shows the saves of the workspace. The last three are kept. The session of \
-        the workspace must be stopped first; its work is saved then, and becomes the newest save. \
-        Without `workspace`, this is about `main`.",
+    details: "Without a number, shows the saves of the workspace. The last three are kept, and the last \
+        one of the session before. The session of the workspace must be stopped first; its work is saved \
+        then, and becomes the newest save. Without `workspace`, this is about `main`.",
     options: &[SAVE, WORKSPACE, CATALOG],
 };
 

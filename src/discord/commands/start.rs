@@ -40,7 +40,8 @@ const SPEC: CommandSpec = CommandSpec {
     details: "If you have not entered credentials yet, a form for them opens first. The bot posts the \
         link in the channel when the session is ready. If you already have a session, the bot shows it \
         to you first. With `workspace`, it starts one there in any case: a workspace has its own tables \
-        and notebooks, and is open in one session at a time. Without it, your session is in `main`.",
+        and notebooks, and is open in one session at a time. Without it, your session is in `main`, and a \
+        second one in `main-2`.",
     options: &[SIZE, CATALOG, WORKSPACE, FRESH],
 };
 

@@ -18,8 +18,8 @@ const SPEC: CommandSpec = CommandSpec {
     name: "stop",
     summary: "Stop one of your sessions",
     details: "The bot asks for confirmation first. If your admins have set that up, your notebooks and \
-        tables are saved and the next session begins with them; otherwise, those that are not saved \
-        elsewhere will be lost. If you have only one session, you can leave out its ID. \
+        tables are saved, and the next session in the same workspace begins with them. Otherwise, those \
+        that are not saved elsewhere will be lost. If you have only one session, you can leave out its ID. \
         Admins can stop any session.",
     options: &[SESSION],
 };
