@@ -33,7 +33,42 @@ if the use case took another path, for example with fewer edits of its progress.
 ";
 
 /// Single faults: description, test binary, and the test that injects the fault.
-const SINGLE: [(&str, &str, &str); 23] = [
+const SINGLE: [(&str, &str, &str); 30] = [
+    (
+        "the storage fails after each number of requests of a save",
+        "tests",
+        "session::work::a_save_that_is_cut_off_at_any_request_leaves_the_last_one",
+    ),
+    (
+        "a save is incomplete, forged, of another person, or damaged",
+        "tests",
+        "session::work::a_save_that_is_incomplete_forged_or_damaged_is_not_restored",
+    ),
+    (
+        "the storage refuses a save, or does not know the keys",
+        "tests",
+        "session::work::a_failed_save_says_why_and_the_next_one_succeeds",
+    ),
+    (
+        "the storage does not answer when a session ends",
+        "tests",
+        "session::work::a_storage_that_does_not_answer_delays_the_end_only_for_a_while",
+    ),
+    (
+        "the disk has no room for the copy of a database",
+        "tests",
+        "session::work::a_copy_without_room_is_not_made",
+    ),
+    (
+        "DuckDB is killed",
+        "tests",
+        "session::work::a_duckdb_that_is_killed_loses_nothing_that_was_committed",
+    ),
+    (
+        "databases in a session's folder can't be opened",
+        "tests",
+        "session::work::databases_that_cannot_be_opened_are_put_aside_and_named",
+    ),
     (
         "the socket to Discord breaks during a command",
         "tests",

@@ -145,12 +145,12 @@ fn values_that_no_session_could_use_are_refused_with_a_sentence() {
         (
             "memory",
             vec![("endpoint", url)],
-            "catalogs.memory: is the name of a database of DuckDB",
+            "catalogs.memory: is the name of a database",
         ),
         (
             "temp",
             vec![("endpoint", url)],
-            "catalogs.temp: is the name of a database of DuckDB",
+            "catalogs.temp: is the name of a database",
         ),
         (
             "system",
@@ -160,7 +160,12 @@ fn values_that_no_session_could_use_are_refused_with_a_sentence() {
         (
             "main",
             vec![("endpoint", url)],
-            "catalogs.main: is the name of a database of DuckDB",
+            "catalogs.main: is the name of a database",
+        ),
+        (
+            "work",
+            vec![("endpoint", url)],
+            "catalogs.work: is the name of a database",
         ),
         (
             "MEMORY",

@@ -13,7 +13,6 @@ use duckbot::{
     duckdb::control::{ControlCommand, ControlResponse},
     work::{Restored, S3Access, SaveFailureReason, WorkKey, WorkLocation, WorkReport, WorkStore},
 };
-use serde_json::json;
 use tempfile::TempDir;
 use test_support::{S3, Session, lake, signal};
 
@@ -191,7 +190,7 @@ async fn everything_is_there_again_in_the_next_session() {
 }
 
 #[tokio::test]
-async fn only_changes_are_saved_and_three_saves_are_kept() {
+async fn only_changes_are_saved_and_only_old_saves_are_deleted() {
     let ana = Person::new(72);
     let session = ana.start("bbbbb1").await;
     let report = ana.save(&session, "bbbbb1").await;
@@ -210,9 +209,9 @@ async fn only_changes_are_saved_and_three_saves_are_kept() {
         assert!(!report.is_changed);
         assert_eq!(report.saved.unwrap().number, number);
     }
-    assert_eq!(ana.numbers(), [3, 4, 5]);
+    assert_eq!(ana.numbers(), [2, 3, 4, 5]);
     end(session).await;
-    assert_eq!(ana.numbers(), [3, 4, 5], "nothing has changed since");
+    assert_eq!(ana.numbers(), [2, 3, 4, 5], "nothing has changed since");
 
     // A session that begins without the saved work never replaces it.
     let session = ana
@@ -225,7 +224,7 @@ async fn only_changes_are_saved_and_three_saves_are_kept() {
             .unwrap();
         ana.save(&session, "bbbbb2").await;
     }
-    assert_eq!(ana.numbers(), [5, 7, 8, 9]);
+    assert_eq!(ana.numbers(), [5, 6, 7, 8, 9]);
     end(session).await;
     let session = ana.start_with("bbbbb3", &[("WORK_RESTORE", "5")]).await;
     assert_eq!(one(&session, "SELECT count(*) AS x FROM kept").await, 1);
@@ -304,23 +303,23 @@ async fn databases_that_cannot_be_opened_are_put_aside_and_named() {
         .run_sql("CREATE TABLE fresh AS SELECT 1")
         .await
         .unwrap();
-    let problem = "SELECT error AS x FROM memory.problems WHERE what = 'Opening your work'";
-    let problem = one(&session, problem).await;
-    assert!(
-        problem.as_str().unwrap().contains("unreadable"),
-        "{problem}"
-    );
-    for folder in [home.path(), &ui] {
-        let aside = |path: PathBuf| {
-            path.to_string_lossy()
-                .contains("-unreadable-")
-                .then_some(path)
-        };
-        let mut all = fs::read_dir(folder).unwrap();
-        let aside = all
-            .find_map(|entry| aside(entry.unwrap().path()))
-            .expect("a file");
-        assert_eq!(fs::read_to_string(aside).unwrap(), "no database");
+    let problems = session.problems().await;
+    let problems = problems.as_array().unwrap();
+    let what: Vec<_> = problems
+        .iter()
+        .map(|it| it["what"].as_str().unwrap())
+        .collect();
+    assert_eq!(what, ["Opening your tables", "Opening your notebooks"]);
+    for problem in problems {
+        // The statement that tries again names the file as DuckDB finds it.
+        let path = problem["try_again"]
+            .as_str()
+            .unwrap()
+            .split('\'')
+            .nth(1)
+            .unwrap();
+        let file = fs::read_to_string(home.path().join(path)).unwrap();
+        assert_eq!(file, "no database", "{problem}");
     }
 }
 
@@ -395,8 +394,15 @@ async fn a_save_that_is_incomplete_forged_or_damaged_is_not_restored() {
     );
     let tables = "SELECT count(*) AS x FROM duckdb_tables() WHERE database_name = 'work'";
     assert_eq!(one(&session, tables).await, 0);
+    for _ in 0..5 {
+        session
+            .run_sql("CREATE OR REPLACE TABLE other AS SELECT 1")
+            .await
+            .unwrap();
+        ana.save(&session, "ddddd3").await;
+    }
     end(session).await;
-    assert_eq!(ana.numbers(), [1, 5], "the save stays");
+    assert_eq!(ana.numbers(), [5, 7, 8, 9, 10], "the save stays");
 }
 
 #[tokio::test]
@@ -497,9 +503,7 @@ async fn a_storage_that_does_not_answer_delays_the_end_only_for_a_while() {
     s3.hang();
     let ended = session.terminate(GRACE).await;
     assert_eq!(ended.expect("the session ended in time").code(), Some(0));
-    session
-        .wait_for_log("the work was not saved within 2 s")
-        .await;
+    session.wait_for_log("the work was not saved in time").await;
 }
 
 #[tokio::test]
@@ -620,14 +624,6 @@ async fn a_confined_session_saves_in_a_folder_too() {
 async fn without_a_key_nothing_is_saved_and_it_is_said() {
     let ana = Person::new(81);
     let session = ana.start_with("abcdc1", &[("WORK_KEY", "")]).await;
-    assert!(
-        session.log().contains("WORK_KEY is missing"),
-        "{}",
-        session.log()
-    );
-    let signed = ana
-        .control
-        .sign(ControlCommand::DescribeWork, "abcdc1", Utc::now());
-    let answer = session.send_command(&signed).await;
-    assert_eq!(answer, json!("not_supported").to_string());
+    let report = ana.save(&session, "abcdc1").await;
+    assert_eq!(report.failure.unwrap().reason, SaveFailureReason::NoKey);
 }

@@ -33,6 +33,8 @@ impl Block {
                         is_marked: section.contains(MARK) || paragraph.contains(MARK),
                     });
                 }
+                // Settings and policies, not commands.
+                "```toml" | "```json" => {}
                 "```" => is_open = false,
                 _ if line.starts_with("```") => panic!("neither run nor marked: {line}"),
                 _ if is_open => {

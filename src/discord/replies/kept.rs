@@ -42,11 +42,19 @@ pub(super) fn if_some_are_stopped<'a>(
 }
 
 /// Says what a stop loses, to a person who has to confirm it.
-pub(super) fn if_stopped(record: &Record) -> &'static str {
-    if record.keeps_work {
-        "Its notebooks and tables are saved first, and the next session begins with them."
-    } else {
+pub(super) fn if_stopped(record: &Record) -> String {
+    let workspace = &record.workspace;
+    if !record.keeps_work {
         "**Tables and notebooks that are not saved elsewhere will be lost.** Data in S3 is safe."
+            .to_owned()
+    } else if workspace.is_main() {
+        "Its notebooks and tables are saved first, and your next session begins with them."
+            .to_owned()
+    } else {
+        format!(
+            "Its notebooks and tables are saved first. The next session in the workspace **{workspace}** \
+             begins with them."
+        )
     }
 }
 

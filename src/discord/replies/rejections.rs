@@ -341,8 +341,7 @@ fn extend(rejection: &ExtendRejection) -> String {
         ExtendRejection::LimitReached { id, at, limit } => {
             let at = at.map(|at| format!(" It stops {}.", relative_time(at)));
             format!(
-                "Session `{id}` can't be extended any further: {}.{} Save your work, then start a \
-                 new session.",
+                "Session `{id}` can't be extended any further: {}.{} Start a new session afterwards.",
                 limit_text(*limit),
                 at.unwrap_or_default()
             )

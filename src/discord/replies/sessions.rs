@@ -83,7 +83,7 @@ pub(crate) fn opening(record: &Record) -> Reply {
 /// Asks for confirmation before a session is stopped.
 pub(crate) fn confirm_stop(record: &Record) -> Reply {
     let (kind, loss) = if record.is_runner() {
-        ("", "Queries that run there will be lost.")
+        ("", "Queries that run there will be lost.".to_owned())
     } else {
         ("session ", if_stopped(record))
     };

@@ -27,7 +27,6 @@ pub(super) struct Saving {
     /// This run of the entry point.
     pub run: String,
     pub restore: Restore,
-    pub deadline: Duration,
     pub max_bytes: u64,
     pub key: WorkKey,
 }
@@ -42,7 +41,6 @@ impl Saving {
             session: work.session.clone(),
             run: Uuid::new_v4().simple().to_string(),
             restore: work.restore,
-            deadline: work.deadline,
             max_bytes: work.max_bytes,
             key: WorkKey::parse(variables.get(secret::WORK_KEY)?)?,
         })
