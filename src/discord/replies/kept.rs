@@ -48,7 +48,7 @@ pub(super) fn if_stopped(record: &Record) -> String {
         "**Tables and notebooks that are not saved elsewhere will be lost.** Data in S3 is safe."
             .to_owned()
     } else if workspace.is_main() {
-        "Its notebooks and tables are saved first, and your next session begins with them."
+        "Its notebooks and tables are saved first, and the owner's next session begins with them."
             .to_owned()
     } else {
         format!(
