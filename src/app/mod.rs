@@ -38,7 +38,7 @@ pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 const AFTER_SAVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Runs `body` until it ends. SIGTERM and SIGINT cancel its token. Then `body` has
-/// `SHUTDOWN_TIMEOUT` to finish. After that, or after another signal, it is dropped, and the result is
+/// `SHUTDOWN_TIMEOUT` to finish. After that, or after Ctrl-C, it is dropped, and the result is
 /// `T::default()`.
 ///
 /// # Errors

@@ -66,7 +66,7 @@ pub const REQUIRED: [PermissionRule; 11] = [
 ];
 
 /// Permissions in the bot's own namespace, for the Secret [`DOOR_KEYS`]. RBAC can't limit `create`
-/// to one name. If work is saved, `get` also for the Secret [`WORK_MASTER`].
+/// to one name. If work is saved, `get` also for the Secret with the key of saved work.
 pub const REQUIRED_IN_OWN_NAMESPACE: PermissionRule =
     rule("", "secrets", &["create", "get", "update"]);
 
