@@ -67,6 +67,12 @@ impl Scenario {
         for name in ["DUCKBOT_DISCORD__ADMIN_CHANNEL", "DUCKBOT_REPORT__CHANNEL"] {
             env.variables.insert(name.into(), ops.clone());
         }
+        if matches!(self, Self::Stop) {
+            // The session is told to save its work first. Without a node, it does not answer.
+            let place = "s3://lake/work".to_owned();
+            env.variables
+                .insert("DUCKBOT_CATALOGS__LAKE__WORK".into(), place);
+        }
         let mut api_env = ApiEnv::start_with_env(env).await;
         // The first sweep creates the ledger, which belongs to no scenario.
         api_env.env.bot().wait_for_log(" swept").await;

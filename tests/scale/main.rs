@@ -153,7 +153,7 @@ fn owner(number: usize) -> u64 {
 }
 
 fn record_name(number: usize) -> String {
-    format!("duckui-{}-0", owner(number))
+    format!("duckui-{}-main", owner(number))
 }
 
 /// Calls `each` for all sessions, up to 16 at a time.

@@ -678,21 +678,34 @@ impl Runtime for Kubernetes {
         );
         dropped.and(service).and(route)?;
         let record = seen.record.name();
-        let is_gone = |view: &View| match view.record(&record) {
+        let are_gone = |view: &View, parts: Parts| match view.record(&record) {
             Some(shown) if shown.uid == seen.uid => !shown.parts().both(parts).any(),
             _ => true,
         };
+        let others = Parts {
+            pod: false,
+            ..parts
+        };
+        let others = self.wait_for_view(DELETE_TIMEOUT, |view| are_gone(view, others));
+        let others = others.await;
+        // Only the Pod has time to end.
+        let pod_alone = Parts {
+            service: false,
+            route: false,
+            ..parts
+        };
+        let is_gone = |view: &View| are_gone(view, pod_alone);
         let limit = DELETE_TIMEOUT + Duration::from_secs(grace.into());
-        let gone = self.wait_for_view(limit, is_gone).await;
+        let mut gone = self.wait_for_view(limit, is_gone).await;
         if gone.is_err() && first.is_some() && uid() == first {
             warn!(
                 pod = name,
                 "Pod {name} still exists, probably because its node is gone; deleting it by force"
             );
             delete_pod(Some(0)).await?;
-            return self.wait_for_view(VIEW_TIMEOUT, is_gone).await;
+            gone = self.wait_for_view(VIEW_TIMEOUT, is_gone).await;
         }
-        gone
+        gone.and(others)
     }
 
     async fn remove(&self, seen: &Observed) -> Result<(), Error> {

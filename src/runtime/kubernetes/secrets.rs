@@ -1,6 +1,5 @@
 //! Credentials as Secrets. Annotations hold what is not secret, such as the expiry. Usually only
-//! this metadata is read. The values are read only to check stored credentials again for their
-//! owner, and to remove them from a log.
+//! this metadata is read. docs/security.md lists the purposes for which the values are read.
 
 use std::{collections::BTreeMap, sync::Arc};
 
