@@ -36,6 +36,21 @@ pub async fn ready_session(person: &Person) -> String {
     id
 }
 
+/// Starts a bot whose sessions save their work in the lake, with further settings.
+async fn start_with_work(settings: &[(&str, &str)]) -> LocalEnv {
+    let mut home = LocalEnv::start().await;
+    let storage = lake().s3.url();
+    let work = [
+        ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", &*storage),
+        ("DUCKBOT_CATALOGS__LAKE__WORK", "s3://lake/duckbot/"),
+    ];
+    let settings = work.iter().chain(settings);
+    let settings = settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    home.variables.extend(settings);
+    home.restart_bot().await;
+    home
+}
+
 async fn stop_session(person: &Person) {
     let question = reply_to(person, "/duck stop").await;
     let pressed = person.press(&question, "Stop it").await.unwrap();
@@ -141,16 +156,9 @@ pub async fn open_ui(person: &Person) -> UiClient {
 #[tokio::test]
 async fn work_is_there_again_after_a_restart_of_the_bot_and_after_a_stop() {
     const BIRDS: &str = "SELECT name FROM birds";
-    let mut home = LocalEnv::start().await;
+    let mut home = start_with_work(&[]).await;
     let (key, secret) = ("AKIAWORKONTHISMACHINE", "a-secret-for-work-on-this-machine");
     lake().s3.add_key(key, secret);
-    let settings = [
-        ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", lake().s3.url()),
-        ("DUCKBOT_CATALOGS__LAKE__WORK", "s3://lake/duckbot/".into()),
-    ];
-    let settings = settings.map(|(name, value)| (name.to_owned(), value));
-    home.variables.extend(settings);
-    home.restart_bot().await;
     let reply = home.try_key_pair(&home.ana, key, secret).await;
     assert_says(&reply, "Your notebooks and tables are saved with them.");
 
@@ -215,6 +223,65 @@ async fn work_is_there_again_after_a_restart_of_the_bot_and_after_a_stop() {
         assert_says(&deleted, says);
         assert_says(&deleted, "Your credentials are still saved.");
     }
+    home.assert_clean().await;
+}
+
+#[tokio::test]
+async fn work_is_saved_before_an_idle_session_is_stopped() {
+    let settings = [
+        ("DUCKBOT_REAPER__EVERY", "1s"),
+        ("DUCKBOT_REAPER__IDLE", "25s"),
+        ("DUCKBOT_REAPER__WARN_BEFORE", "12s"),
+    ];
+    let home = start_with_work(&settings).await;
+    let (key, secret) = ("AKIAIDLEWITHWORK", "a-secret-for-idle-work");
+    lake().s3.add_key(key, secret);
+    home.enter_key_pair(&home.ana, key, secret).await;
+    ready_session(&home.ana).await;
+    let ui = open_ui(&home.ana).await;
+    ui.run_sql("CREATE TABLE birds AS SELECT 'teal' AS name")
+        .await
+        .unwrap();
+    let warning = home.ana.read_dm().await;
+    assert_says(&warning, "Your notebooks and tables are saved before that.");
+    let told = home.ana.read("#data").await;
+    assert_says(&told, "was stopped for being idle");
+    assert_says(&told, "Your work is saved (1 table, ");
+    home.assert_clean().await;
+}
+
+#[tokio::test]
+async fn work_is_saved_before_the_keys_expire() {
+    // The warning comes half a minute after the keys were entered.
+    let home = start_with_work(&[("DUCKBOT_CREDENTIALS__WARN_BEFORE", "19m 30s")]).await;
+    let (key, secret, token) = (
+        "ASIAEXPIRING",
+        "a-secret-that-expires",
+        "a-token-that-expires",
+    );
+    let expires = chrono::Utc::now() + chrono::TimeDelta::minutes(20);
+    lake().s3.add_temporary_key(key, secret, token, expires);
+    let asked = home.ana.run_command("#data", "/duck setup").await.unwrap();
+    asked.reply().await;
+    let invitation = home.ana.read_dm().await;
+    let pressed = home.ana.press(&invitation, "Enter credentials").await;
+    let form = pressed.unwrap().modal().await;
+    let typed = [
+        (PERMANENT_CREDENTIALS[0].0, key),
+        (PERMANENT_CREDENTIALS[1].0, secret),
+        ("Session token", token),
+        ("Session token expires", "20 min"),
+    ];
+    let sent = home.ana.submit(&form, &typed).await.unwrap();
+    assert_says(&sent.reply().await, "were checked and saved");
+    ready_session(&home.ana).await;
+    let ui = open_ui(&home.ana).await;
+    ui.run_sql("CREATE TABLE birds AS SELECT 'teal' AS name")
+        .await
+        .unwrap();
+    assert_says(&home.ana.read_dm().await, "**expire <t:");
+    let is_saved = |status: &MessageView| status.content.contains("Its work was saved <t:");
+    wait_until(async || reply_to(&home.ana, "/duck status").await, is_saved).await;
     home.assert_clean().await;
 }
 

@@ -65,6 +65,11 @@ use work::{Work, state::State};
 /// Attaches the database that is never saved: the table `memory.problems`, and the results that DuckDB's UI
 /// keeps (it requires this name).
 const OPEN_MEMORY: &str = "ATTACH IF NOT EXISTS ':memory:' AS memory;";
+/// Part of DuckDB's error if another process has the database open.
+const LOCKED: &str = "Could not set lock on file";
+/// Time to wait for that process, besides the time in which it may save.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+const LOCK_PAUSE: Duration = Duration::from_millis(200);
 /// Exit code of a DuckDB that was killed.
 const KILLED: u8 = 128 + 9;
 /// Pauses before a detached catalog is attached again.
@@ -128,26 +133,38 @@ struct Session {
 }
 
 impl Session {
-    /// Starts DuckDB on the session's database. Puts a database aside that DuckDB can't open.
+    /// Starts DuckDB on the session's database. Waits for a process that still has it open: the session's
+    /// earlier one, which may be saving. Puts a database aside that DuckDB can't open.
     async fn start(config: &SessionConfig, mut work: Work) -> anyhow::Result<Self> {
         let database = work.files().database();
-        let start = || {
-            Shell::start(&config.program, &config.home, &database)
-                .with_context(|| format!("can't start {}", config.program.display()))
-        };
-        let mut shell = start()?;
-        if shell.execute(OPEN_MEMORY).await.is_err() && database.exists() {
+        let saving = config
+            .work
+            .as_ref()
+            .map_or(Duration::ZERO, |work| work.deadline);
+        let deadline = Instant::now() + LOCK_TIMEOUT + saving;
+        loop {
+            let shell = Shell::start(&config.program, &config.home, &database);
+            let mut shell =
+                shell.with_context(|| format!("can't start {}", config.program.display()))?;
+            let is_open = shell.execute(OPEN_MEMORY).await.is_ok();
+            if is_open || !database.exists() {
+                return Ok(Self { shell, work });
+            }
             // The kernel kills it if the container has too little memory. The file is not to blame.
             if shell.exit_code().await? == KILLED {
                 bail!("DuckDB was killed while it opened its database");
             }
+            if shell.last_words().contains(LOCKED) {
+                if Instant::now() > deadline {
+                    bail!("another process still has the session's database open");
+                }
+                tokio::time::sleep(LOCK_PAUSE).await;
+                continue;
+            }
             let aside = work.files().put_aside(&database);
             let aside = aside.context("can't put the unreadable database aside")?;
             work.note_put_aside(false, &aside);
-            shell = start()?;
-            let _ = shell.execute(OPEN_MEMORY).await;
         }
-        Ok(Self { shell, work })
     }
 
     /// Prepares the session. Then forwards DuckDB's error output, saves the work and carries out the

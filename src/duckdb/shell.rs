@@ -73,6 +73,8 @@ pub struct Shell {
     /// Random text that marks the end of a statement. No query can know it.
     end: String,
     statements: u64,
+    /// Last errors of a DuckDB that has ended.
+    last_words: String,
 }
 
 impl Shell {
@@ -137,6 +139,7 @@ impl Shell {
             secrets,
             end: Uuid::new_v4().to_string(),
             statements: 0,
+            last_words: String::new(),
         })
     }
 
@@ -213,7 +216,8 @@ impl Shell {
         );
         self.input = Some(input);
         if !is_whole {
-            eprint!("{}", self.secrets.redact_values(&errors.concat()));
+            self.last_words = self.secrets.redact_values(&errors.concat());
+            eprint!("{}", self.last_words);
             return Err(Exited);
         }
         written.map_err(|_| Exited)?;
@@ -276,6 +280,11 @@ impl Shell {
             eprintln!("{}", line.trim_end());
         }
         Exited
+    }
+
+    /// Returns the last errors of a DuckDB that has ended, without secret values.
+    pub fn last_words(&self) -> &str {
+        &self.last_words
     }
 
     /// Waits until DuckDB has ended. Returns its exit code as a shell would.

@@ -29,8 +29,10 @@ pub(crate) async fn save_work(
         .await
     {
         Ok(ControlResponse::Work(report)) => WorkOutcome::of(*report),
-        Ok(ControlResponse::NotSupported) => WorkOutcome::NoAnswer,
-        Ok(answer) => unfinished(runtime, seen, &answer, clock).await,
+        Ok(answer) => {
+            warn!(%session, %answer, "session {session} did not save its work: {answer}");
+            unfinished(runtime, seen, &answer, clock).await
+        }
         Err(error) => {
             warn!(%session, %error, "session {session} did not answer when it was to save its work");
             WorkOutcome::NoAnswer

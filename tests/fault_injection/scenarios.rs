@@ -68,10 +68,14 @@ impl Scenario {
             env.variables.insert(name.into(), ops.clone());
         }
         if matches!(self, Self::Stop) {
-            // The session is told to save its work first. Without a node, it does not answer.
-            let place = "s3://lake/work".to_owned();
-            env.variables
-                .insert("DUCKBOT_CATALOGS__LAKE__WORK".into(), place);
+            // The session is told to save its work first. Without a node, it does not answer, and its
+            // Pod gets this time to end. After it, the bot deletes a Pod again that stayed.
+            for (name, value) in [
+                ("DUCKBOT_CATALOGS__LAKE__WORK", "s3://lake/work"),
+                ("DUCKBOT_WORK__DEADLINE", "5s"),
+            ] {
+                env.variables.insert(name.into(), value.into());
+            }
         }
         let mut api_env = ApiEnv::start_with_env(env).await;
         // The first sweep creates the ledger, which belongs to no scenario.

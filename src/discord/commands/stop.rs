@@ -1,6 +1,7 @@
 //! `/duck stop`: asks for confirmation, stops the session, and reports when it is gone.
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use super::{
     options::{Options, SESSION},
@@ -51,20 +52,37 @@ pub(crate) fn ask(call: &Call<'_>, session: Option<&str>) -> Answered {
 pub(crate) async fn stop(call: &Call<'_>, id: &SessionId) -> Answered {
     let service = &call.bot.service;
     service.stop(&call.who, id).await?;
-    let mut changes = service.changes();
-    let (mut last, mut shown) = (None, None);
-    while let Some(seen) = service.session(id) {
-        let phase = seen.phase();
-        if shown.replace(phase) != Some(phase) {
-            let progress = replies::stopping(id, Some(&seen));
-            call.responder.try_to_edit(&progress).await;
+    let last = Mutex::new(None);
+    let (mut changes, mut all_changes) = (service.changes(), service.changes());
+    // The record with the outcome of the save may be gone before the progress is shown.
+    let observe = async {
+        while let Some(seen) = service.session(id) {
+            *last.lock() = Some(seen.record);
+            if all_changes.changed().await.is_err() {
+                break;
+            }
         }
-        last = Some(seen.record);
-        if !call.responder.wait_for_change(&mut changes).await {
-            return Ok(Answer::Shown);
+        std::future::pending().await
+    };
+    let show = async {
+        let mut shown = None;
+        while let Some(seen) = service.session(id) {
+            let phase = seen.phase();
+            if shown.replace(phase) != Some(phase) {
+                let progress = replies::stopping(id, Some(&seen));
+                call.responder.try_to_edit(&progress).await;
+            }
+            if !call.responder.wait_for_change(&mut changes).await {
+                return Answer::Shown;
+            }
         }
-    }
-    Ok(replies::stopped(id, last.as_deref()).into())
+        replies::stopped(id, last.lock().as_deref()).into()
+    };
+    Ok(tokio::select! {
+        biased;
+        answer = observe => answer,
+        answer = show => answer,
+    })
 }
 
 pub(crate) fn keep(id: &SessionId) -> Answered {

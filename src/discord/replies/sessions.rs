@@ -113,7 +113,8 @@ pub(crate) fn stopping(id: &SessionId, seen: Option<&Observed>) -> Reply {
 
 /// Confirms that a session and all its objects are removed. `last` is its last record that was seen.
 pub(crate) fn stopped(id: &SessionId, last: Option<&Record>) -> Reply {
-    let last = last.filter(|record| record.keeps_work);
+    // Without an outcome, the message in the channel says more.
+    let last = last.filter(|record| record.work_outcome().is_some());
     let saved = last.map(after_the_end).unwrap_or_default();
     Reply::new(format!(
         "Session `{id}` is stopped and removed.{}",

@@ -288,6 +288,8 @@ impl Reader<'_> {
         }
         // The session's DuckDB has not ended if this one has.
         let answer = shell.query_tables(&attach, queries).await;
+        // As long as it runs, nobody else can write to the copy.
+        shell.end().await?;
         match answer.map_err(|Exited| failed("DuckDB ended while it read the copy"))? {
             Answer::Done((tables, _)) => Ok(tables),
             Answer::Failed(error) => Err(failed(error)),
