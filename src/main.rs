@@ -316,8 +316,7 @@ fn duckdb(attached: bool) -> ExitCode {
         Err(mistakes) => return usage_error(&mistakes),
     };
     // The last save has its own time limit.
-    let saving = wanted.work.as_ref().map(|work| work.deadline);
-    let limit = app::SHUTDOWN_TIMEOUT + saving.unwrap_or_default();
+    let limit = app::SHUTDOWN_TIMEOUT + wanted.saving_time();
     // Before any thread is started, because only this one and its descendants are confined.
     if let Err(error) = duckdb::confine::confine(&variables) {
         return finish(Err(error));

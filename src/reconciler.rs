@@ -25,8 +25,8 @@ use crate::{
         summarize,
     },
     session::{
-        Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, PodState, Policy, Record,
-        Renewal, SessionId, Stage, Step, WorkOutcome, latest_stop, next_step,
+        Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, Renewal,
+        SessionId, Stage, Step, WorkOutcome, latest_stop, next_step,
     },
     settings::Settings,
 };
@@ -218,8 +218,7 @@ impl Reconciler {
                 self.runtime
                     .save(seen, &seen.record.with_credentials_warning())
                     .await?;
-                let is_ready = matches!(&seen.pod, Some(pod) if pod.state == PodState::Ready);
-                if seen.record.keeps_work && is_ready {
+                if seen.record.keeps_work && seen.has_ready_pod() {
                     // With expired credentials, nothing can be saved.
                     self.save_work(seen).await;
                 }

@@ -26,7 +26,10 @@ use tokio::{
 
 use super::{
     control::{ControlCommand, ControlGate, ControlResponse},
-    work::{files::WorkFiles, state::State},
+    work::{
+        files::{WorkFiles, unless_missing},
+        state::State,
+    },
 };
 use crate::door::ticket::Signed;
 
@@ -68,10 +71,7 @@ pub(super) fn listen(
 ) -> io::Result<mpsc::Receiver<Pending>> {
     let (path, files) = (path(home), Arc::new(WorkFiles::new(home)));
     // Remove the socket of the process before this one.
-    match fs::remove_file(&path) {
-        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
-        _ => {}
-    }
+    unless_missing(fs::remove_file(&path))?;
     let listener = UnixListener::bind(&path)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
     let (sender, commands) = mpsc::channel(1);

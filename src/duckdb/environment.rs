@@ -100,6 +100,15 @@ pub struct SessionConfig {
     pub work: Option<WorkConfig>,
 }
 
+impl SessionConfig {
+    /// Returns the maximum time for the last save. Zero if nothing is saved.
+    pub fn saving_time(&self) -> Duration {
+        self.work
+            .as_ref()
+            .map_or(Duration::ZERO, |work| work.deadline)
+    }
+}
+
 /// Rules for saving a session's work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkConfig {

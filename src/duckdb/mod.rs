@@ -137,11 +137,7 @@ impl Session {
     /// earlier one, which may be saving. Puts a database aside that DuckDB can't open.
     async fn start(config: &SessionConfig, mut work: Work) -> anyhow::Result<Self> {
         let database = work.files().database();
-        let saving = config
-            .work
-            .as_ref()
-            .map_or(Duration::ZERO, |work| work.deadline);
-        let deadline = Instant::now() + LOCK_TIMEOUT + saving;
+        let deadline = Instant::now() + LOCK_TIMEOUT + config.saving_time();
         loop {
             let shell = Shell::start(&config.program, &config.home, &database);
             let mut shell =
@@ -202,8 +198,8 @@ impl Session {
             let taken = tokio::select! {
                 Exited = self.shell.forward_errors() => return Ok(Ended::ByItself),
                 () = shutdown.cancelled() => {
-                    let deadline = signalled.await.unwrap_or_else(|_| tokio::time::Instant::now());
-                    let deadline = deadline + config.work.as_ref().map_or(Duration::ZERO, |it| it.deadline);
+                    let signalled = signalled.await.unwrap_or_else(|_| tokio::time::Instant::now());
+                    let deadline = signalled + config.saving_time();
                     let (shell, variables) = (&mut self.shell, &control.variables);
                     self.work.finish(deadline, shell, config, variables).await;
                     return Ok(Ended::ByShutdown);

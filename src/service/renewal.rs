@@ -6,13 +6,12 @@ use super::audit::audit_renewal;
 use crate::{
     credentials::{CredentialPart, Credentials},
     runtime::{ControlCommand, ControlResponse, Runtime, credential_variables},
-    session::{Observed, PodState, Renewal},
+    session::{Observed, Renewal},
 };
 
 /// Returns true if a session can take new credentials now.
 pub(super) fn is_ready(seen: &Observed) -> bool {
-    let is_ready = matches!(&seen.pod, Some(pod) if pod.state == PodState::Ready);
-    is_ready && !seen.record.is_to_start()
+    seen.has_ready_pod() && !seen.record.is_to_start()
 }
 
 /// Gives new credentials of its owner to a session, whose catalog requires this part of them.

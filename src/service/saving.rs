@@ -7,7 +7,7 @@ use tracing::warn;
 
 use crate::{
     runtime::{ControlCommand, ControlResponse, Runtime},
-    session::{Observed, PodState, SaveFailure, SaveFailureReason, WorkOutcome, WorkReport},
+    session::{Observed, SaveFailure, SaveFailureReason, WorkOutcome, WorkReport},
 };
 
 use super::Clock;
@@ -67,8 +67,7 @@ async fn unfinished(
 /// Asks a session about its work. Returns `None` if its work is not saved, it is not ready, or it does
 /// not answer in time.
 pub(crate) async fn describe_work(runtime: &dyn Runtime, seen: &Observed) -> Option<WorkReport> {
-    let is_ready = matches!(&seen.pod, Some(pod) if pod.state == PodState::Ready);
-    if !seen.record.keeps_work || !is_ready {
+    if !seen.record.keeps_work || !seen.has_ready_pod() {
         return None;
     }
     let asked = runtime.control(seen, ControlCommand::DescribeWork);

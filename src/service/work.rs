@@ -23,7 +23,7 @@ pub type SaveTrial = Result<(), SaveFailure>;
 
 /// Outcome of a request to delete all saved work.
 pub enum WorkDeletion {
-    /// It is deleted: this number of objects.
+    /// Number of objects that were deleted: all of them.
     Deleted(usize),
     /// Nothing was deleted, because these sessions would save again.
     InUse(Vec<Observed>),

@@ -220,8 +220,12 @@ impl Observed {
                 false
             }
         };
-        let is_ready = matches!(&self.pod, Some(pod) if pod.state == PodState::Ready);
-        self.record.keeps_work && self.record.was_ready() && has_duckdb && is_ready
+        self.record.keeps_work && self.record.was_ready() && has_duckdb && self.has_ready_pod()
+    }
+
+    /// Returns true if the Pod is ready, as last seen.
+    pub fn has_ready_pod(&self) -> bool {
+        matches!(&self.pod, Some(pod) if pod.state == PodState::Ready)
     }
 
     pub fn phase(&self) -> Phase {

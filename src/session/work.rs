@@ -32,7 +32,7 @@ pub struct PutAside {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WorkOutcome {
-    /// All work is in this save. The session may have begun with it, and changed nothing.
+    /// Save with all work. The session may have begun with it, and changed nothing.
     Saved(SaveSummary),
     /// There was nothing to save.
     Nothing,
@@ -127,7 +127,7 @@ pub enum SaveFailureReason {
     Unavailable,
     /// The session's disk has no room for the copy.
     NoRoom,
-    /// It took longer than `work.deadline`.
+    /// Saving took longer than `work.deadline`, or restoring longer than its own limit.
     TimedOut,
     /// The database could not be copied.
     NotCopied,

@@ -1,9 +1,15 @@
 //! Keys that authenticate saves.
 
-use ring::hmac::{HMAC_SHA256, Key, sign, verify};
+use ring::{
+    hmac::{HMAC_SHA256, Key, sign, verify},
+    rand::{SecureRandom, SystemRandom},
+};
 use secrecy::zeroize::Zeroizing;
 
 use crate::session::OwnerId;
+
+/// Key that only the bot has, from which people's keys are derived.
+pub type MasterKey = Zeroizing<[u8; WorkKey::BYTES]>;
 
 /// Key of one person's saves. It has no `Debug`, because it is secret.
 ///
@@ -16,6 +22,18 @@ pub struct WorkKey(Zeroizing<[u8; Self::BYTES]>);
 impl WorkKey {
     /// Size of a key, and of the bot's key.
     pub const BYTES: usize = 32;
+
+    /// Generates a key for the bot. Returns `None` if the system has no random numbers.
+    pub fn generate_master() -> Option<MasterKey> {
+        let mut master = Zeroizing::new([0; Self::BYTES]);
+        let random = SystemRandom::new().fill(&mut *master);
+        random.is_ok().then_some(master)
+    }
+
+    /// Reads a stored key of the bot. Returns `None` if it has another length.
+    pub fn read_master(stored: &[u8]) -> Option<MasterKey> {
+        stored.try_into().ok().map(Zeroizing::new)
+    }
 
     /// Derives the key of a person from the bot's key.
     pub fn derive(master: &[u8; Self::BYTES], owner: OwnerId) -> Self {

@@ -8,8 +8,6 @@ use crate::session::{OwnerId, SessionId, Workspace};
 
 /// Name of the manifest in a save's folder.
 pub(super) const MANIFEST: &str = "manifest.json";
-/// Version of the manifests that this program writes. It reads no other one.
-const VERSION: u32 = 1;
 
 /// Files of a save.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +45,8 @@ pub struct SavedFile {
 /// Content of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    version: u32,
+    /// [`Self::VERSION`] of the program that wrote the manifest.
+    pub version: u32,
     pub owner: OwnerId,
     pub workspace: Workspace,
     pub number: u32,
@@ -65,35 +64,9 @@ pub struct Manifest {
     pub is_partial: bool,
 }
 
-/// The part of a manifest that its session knows before anything is uploaded.
-pub struct NewManifest {
-    pub owner: OwnerId,
-    pub workspace: Workspace,
-    pub number: u32,
-    pub session: SessionId,
-    pub run: String,
-    pub at: DateTime<Utc>,
-    pub duckdb: DuckDbVersion,
-}
-
 impl Manifest {
-    /// Creates a manifest without files.
-    pub fn new(new: NewManifest) -> Self {
-        Self {
-            version: VERSION,
-            owner: new.owner,
-            workspace: new.workspace,
-            number: new.number,
-            session: new.session,
-            run: new.run,
-            at: new.at,
-            duckdb: new.duckdb,
-            files: Vec::new(),
-            tables: 0,
-            notebooks: 0,
-            is_partial: false,
-        }
-    }
+    /// Version of the manifests that this program writes. It reads no other one.
+    pub const VERSION: u32 = 1;
 
     /// Writes the document, with its authentication.
     pub fn write(&self, key: &WorkKey) -> String {
@@ -111,7 +84,7 @@ impl Manifest {
             return None;
         }
         let manifest: Self = serde_json::from_str(&sealed.manifest).ok()?;
-        let is_here = manifest.version == VERSION
+        let is_here = manifest.version == Self::VERSION
             && manifest.owner == place.owner
             && manifest.workspace == *place.workspace
             && manifest.number == place.number
@@ -120,6 +93,15 @@ impl Manifest {
                 .iter()
                 .all(|file| file.number <= manifest.number);
         is_here.then_some(manifest)
+    }
+
+    /// Returns the place of a save in the same workspace.
+    pub fn place_of(&self, number: u32) -> Place<'_> {
+        Place {
+            owner: self.owner,
+            workspace: &self.workspace,
+            number,
+        }
     }
 
     /// Returns the file with this name.
@@ -250,15 +232,15 @@ mod tests {
             }],
             tables: 2,
             notebooks: 3,
-            ..Manifest::new(NewManifest {
-                owner: 7.into(),
-                workspace: Workspace::unnamed(0),
-                number,
-                session: "977a26".parse().expect("an ID"),
-                run: run.to_string(),
-                at: DateTime::UNIX_EPOCH,
-                duckdb: DuckDbVersion::parse("v1.5.5").expect("a version"),
-            })
+            is_partial: false,
+            version: Manifest::VERSION,
+            owner: 7.into(),
+            workspace: Workspace::unnamed(0),
+            number,
+            session: "977a26".parse().expect("an ID"),
+            run: run.to_string(),
+            at: DateTime::UNIX_EPOCH,
+            duckdb: DuckDbVersion::parse("v1.5.5").expect("a version"),
         }
     }
 

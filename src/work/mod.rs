@@ -13,7 +13,7 @@ mod manifest;
 mod store;
 
 pub use crate::session::{Restored, SaveFailure, SaveFailureReason, SaveSummary, WorkReport};
-pub use key::WorkKey;
+pub use key::{MasterKey, WorkKey};
 pub use location::WorkLocation;
-pub use manifest::{DuckDbVersion, FileName, Manifest, NewManifest, Place, SavedFile};
+pub use manifest::{DuckDbVersion, FileName, Manifest, Place, SavedFile};
 pub use store::{S3Access, StoreError, WorkStore};

@@ -1,10 +1,10 @@
 //! The storage of saves: S3, or a folder.
 
-use std::{fmt, path::Path as FilePath, sync::Arc, time::Duration};
+use std::{fmt, path::Path as FilePath, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chrono::Utc;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::{
     ClientOptions, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, WriteMultipart,
     aws::AmazonS3Builder,
@@ -41,6 +41,8 @@ const MAX_MANIFEST_BYTES: u64 = 64 << 10;
 const MAX_SAVES: usize = 12;
 /// Maximum number of saves of a workspace that are looked at, also incomplete ones.
 const MAX_LOOKED_AT: usize = 200;
+/// Number of manifests that are read at the same time.
+const MAX_READS: usize = 4;
 /// Maximum number of a save. Nobody reaches it by saving.
 const MAX_NUMBER: u32 = 1_000_000_000;
 /// Maximum time to connect, and between two parts of an answer.
@@ -176,25 +178,25 @@ impl WorkStore {
         workspace: &Workspace,
         key: &WorkKey,
     ) -> Result<(Vec<Manifest>, Vec<u32>), StoreError> {
-        let (mut manifests, mut looked_at) = (Vec::new(), Vec::new());
-        for number in self
-            .numbers(owner, workspace)
-            .await?
-            .into_iter()
-            .take(MAX_LOOKED_AT)
-        {
-            if manifests.len() == MAX_SAVES {
-                break;
-            }
-            looked_at.push(number);
+        let numbers = self.numbers(owner, workspace).await?;
+        let read = |number| async move {
             let place = Place {
                 owner,
                 workspace,
                 number,
             };
-            if let Some(document) = self.read_manifest(place).await? {
-                manifests.extend(Manifest::read(&document, place, key));
-            }
+            let document = self.read_manifest(place).await?;
+            let manifest = document.and_then(|it| Manifest::read(&it, place, key));
+            Ok::<_, StoreError>((number, manifest))
+        };
+        let numbers = stream::iter(numbers.into_iter().take(MAX_LOOKED_AT));
+        let mut read = pin!(numbers.map(read).buffered(MAX_READS));
+        let (mut manifests, mut looked_at) = (Vec::new(), Vec::new());
+        while manifests.len() < MAX_SAVES
+            && let Some((number, manifest)) = read.try_next().await?
+        {
+            looked_at.push(number);
+            manifests.extend(manifest);
         }
         Ok((manifests, looked_at))
     }
@@ -272,12 +274,7 @@ impl WorkStore {
         manifest: &Manifest,
         key: &WorkKey,
     ) -> Result<(), StoreError> {
-        let place = Place {
-            owner: manifest.owner,
-            workspace: &manifest.workspace,
-            number: manifest.number,
-        };
-        let path = self.path(place, MANIFEST)?;
+        let path = self.path(manifest.place_of(manifest.number), MANIFEST)?;
         self.store.put(&path, manifest.write(key).into()).await?;
         Ok(())
     }
@@ -292,11 +289,7 @@ impl WorkStore {
         saved: &SavedFile,
         to: &FilePath,
     ) -> Result<(), StoreError> {
-        let place = Place {
-            owner: manifest.owner,
-            workspace: &manifest.workspace,
-            number: saved.number,
-        };
+        let place = manifest.place_of(saved.number);
         let damaged = || StoreError {
             reason: SaveFailureReason::NotGenuine,
             error: format!(

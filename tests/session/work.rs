@@ -19,7 +19,7 @@ use test_support::{S3, Session, lake, signal};
 /// Time for the last save, and for a Pod to end.
 const GRACE: Duration = Duration::from_secs(30);
 const SECRET: &str = "a-secret-for-saved-work-CANARY";
-/// What people make in a session.
+/// Statements that make one object of each kind.
 const WORK: &str = "\
     CREATE TABLE kept AS SELECT 42 AS answer; \
     CREATE VIEW ducks AS SELECT count(*) AS n FROM lake.zoo.ducks; \

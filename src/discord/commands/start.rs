@@ -111,7 +111,7 @@ fn read(options: Options<'_>) -> Result<StartOptions, Reply> {
     })
 }
 
-/// One start.
+/// Request for a start, and what its replies begin with.
 struct StartCall {
     /// Origin of the request: the command, the message with the pressed button, or the session to
     /// retry. So pressing a button twice is one request.

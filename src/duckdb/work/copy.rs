@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::files::{WorkFiles, wal};
+use super::files::{WorkFiles, unless_missing, wal};
 use crate::{
     duckdb::{
         environment::SessionConfig,
@@ -207,10 +207,7 @@ async fn write(shell: &mut Shell, to: &Path, statements: &str) -> Result<Answer<
 /// Removes a database with its write-ahead log.
 fn remove(database: &Path) -> std::io::Result<()> {
     for file in [wal(database), database.to_owned()] {
-        match fs::remove_file(file) {
-            Err(why) if why.kind() != std::io::ErrorKind::NotFound => return Err(why),
-            _ => {}
-        }
+        unless_missing(fs::remove_file(file))?;
     }
     Ok(())
 }

@@ -42,7 +42,11 @@ impl WorkFiles {
 
     /// Renames a database that can't be opened. Returns its new path in the home folder.
     pub(in crate::duckdb) fn put_aside(&self, database: &Path) -> io::Result<PathBuf> {
-        let aside = put_aside(database)?;
+        let stem = database.file_stem().unwrap_or_default().to_string_lossy();
+        let time = Utc::now().format("%Y%m%d-%H%M%S");
+        let aside = database.with_file_name(format!("{stem}-unreadable-{time}.duckdb"));
+        unless_missing(fs::rename(wal(database), wal(&aside)))?;
+        fs::rename(database, &aside)?;
         let in_home = aside.strip_prefix(&self.home).map(Path::to_owned);
         Ok(in_home.unwrap_or(aside))
     }
@@ -76,10 +80,15 @@ impl WorkFiles {
     }
 
     pub(super) fn remove_copies(&self) -> io::Result<()> {
-        match fs::remove_dir_all(self.copies()) {
-            Err(why) if why.kind() != io::ErrorKind::NotFound => Err(why),
-            _ => Ok(()),
-        }
+        unless_missing(fs::remove_dir_all(self.copies()))
+    }
+}
+
+/// Ignores that a file was not there.
+pub(in crate::duckdb) fn unless_missing(outcome: io::Result<()>) -> io::Result<()> {
+    match outcome {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome,
     }
 }
 
@@ -88,22 +97,6 @@ pub(super) fn wal(database: &Path) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(".wal");
     path.into()
-}
-
-/// Renames a database that can't be opened. Returns its new path.
-fn put_aside(database: &Path) -> io::Result<PathBuf> {
-    let stem = database.file_stem().unwrap_or_default().to_string_lossy();
-    let name = format!(
-        "{stem}-unreadable-{}.duckdb",
-        Utc::now().format("%Y%m%d-%H%M%S")
-    );
-    let aside = database.with_file_name(&name);
-    match fs::rename(wal(database), wal(&aside)) {
-        Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
-        _ => {}
-    }
-    fs::rename(database, &aside)?;
-    Ok(aside)
 }
 
 /// Returns the size of all files below a folder. What disappears meanwhile does not count.

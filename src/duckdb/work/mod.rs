@@ -15,13 +15,13 @@ mod saving;
 pub(super) mod state;
 mod upload;
 
-use std::{collections::HashMap, mem, path::Path};
+use std::{collections::HashMap, mem, path::Path, time::Duration};
 
 use chrono::Utc;
 use tokio::{
     sync::oneshot,
     task::JoinHandle,
-    time::{Instant, Interval, MissedTickBehavior, interval_at, timeout_at},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, timeout, timeout_at},
 };
 
 use copy::NotCopied;
@@ -41,6 +41,9 @@ use crate::{
     session::PutAside,
     work::{Manifest, Restored, SaveFailureReason, StoreError},
 };
+
+/// Maximum time to look for the last save of the session's earlier runs.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sender of the answer to a command that waits for a save.
 type Waiting = oneshot::Sender<ControlResponse>;
@@ -77,20 +80,22 @@ impl Work {
             .work
             .as_ref()
             .and_then(|work| Saving::new(work, variables));
-        let has_key = saving.is_some();
-        let (restored, saved) = match &saving {
+        let restored = match &saving {
             Some(saving) => restore::restore(saving, &files, config, variables).await,
-            None if files.database().exists() => (Restored::Kept, None),
-            None => (Restored::Nothing, None),
+            None if files.database().exists() => Restored::Kept,
+            None => Restored::Nothing,
         };
+        let is_kept = matches!(restored, Restored::Kept);
         if config.work.is_some() {
-            state.begin(restored, saved);
-            if !has_key {
-                state.fail(StoreError {
-                    reason: SaveFailureReason::NoKey,
-                    error: format!("{} is missing", secret::WORK_KEY),
-                });
-            }
+            state.begin(restored);
+        }
+        match &saving {
+            Some(saving) if is_kept => note_own_save(saving, config, variables, &state),
+            None => state.fail(StoreError {
+                reason: SaveFailureReason::NoKey,
+                error: format!("{} is missing", secret::WORK_KEY),
+            }),
+            Some(_) => {}
         }
         Self {
             files,
@@ -284,6 +289,23 @@ impl Work {
             let _ = waiting.send(self.state.describe(&self.files));
         }
     }
+}
+
+/// Looks for the last save of the session's earlier runs, while DuckDB starts.
+fn note_own_save(
+    saving: &Saving,
+    config: &SessionConfig,
+    variables: &HashMap<String, String>,
+    state: &State,
+) {
+    let (saving, config) = (saving.clone(), config.clone());
+    let (variables, state) = (variables.clone(), state.clone());
+    tokio::spawn(async move {
+        let looking = restore::find_own(&saving, &config, &variables);
+        if let Ok(Ok(Some(own))) = timeout(LOOK_TIMEOUT, looking).await {
+            state.note_earlier(own);
+        }
+    });
 }
 
 /// The times of periodic saves, if there are any.

@@ -2,10 +2,7 @@
 
 use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
 
-use super::{
-    files::WorkFiles,
-    saving::{Saving, duckdb_version},
-};
+use super::{files::WorkFiles, saving::Saving};
 use crate::{
     duckdb::environment::SessionConfig,
     session::Restore,
@@ -15,20 +12,16 @@ use crate::{
 /// Maximum time for a restore. The bot gives a session a few minutes to start.
 const RESTORE_TIMEOUT: Duration = Duration::from_mins(3);
 
-/// Maximum time to look for the session's own last save, if its files are there.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
-
 /// Puts the files of a save into the session's home, unless it has files already. If that fails, the
-/// home is as before. Also returns the session's own last save if its files are there.
+/// home is as before.
 pub(super) async fn restore(
     saving: &Saving,
     files: &WorkFiles,
     config: &SessionConfig,
     variables: &HashMap<String, String>,
-) -> (Restored, Option<SaveSummary>) {
+) -> Restored {
     if files.database().exists() {
-        let own = tokio::time::timeout(LOOK_TIMEOUT, find_own(saving, config, variables)).await;
-        return (Restored::Kept, own.ok().and_then(Result::ok).flatten());
+        return Restored::Kept;
     }
     let mut number = None;
     let restoring = restore_files(saving, files, config, variables, &mut number);
@@ -40,7 +33,7 @@ pub(super) async fn restore(
         })
     });
     let _ = files.remove_copies();
-    let restored = match outcome {
+    match outcome {
         Ok(None) => Restored::Nothing,
         Ok(Some(summary)) => {
             eprintln!("duckbot: save {} is restored", summary.number);
@@ -54,12 +47,11 @@ pub(super) async fn restore(
             );
             Restored::Failed { number, failure }
         }
-    };
-    (restored, None)
+    }
 }
 
 /// Returns the newest save of the session's earlier runs.
-async fn find_own(
+pub(super) async fn find_own(
     saving: &Saving,
     config: &SessionConfig,
     variables: &HashMap<String, String>,
@@ -86,7 +78,7 @@ async fn restore_files(
         return Ok(None);
     };
     *number = Some(save.number);
-    let own = duckdb_version(&config.program).await?;
+    let own = saving.duckdb_version(&config.program).await?;
     if save.duckdb > own {
         return Err(StoreError {
             reason: SaveFailureReason::NewerDuckDb,

@@ -1,8 +1,8 @@
 //! Rules for saving a session's work, and the storage.
 
-use std::{collections::HashMap, path::Path, process::Stdio, time::Duration};
+use std::{collections::HashMap, path::Path, process::Stdio, sync::Arc, time::Duration};
 
-use tokio::{process::Command, time::timeout};
+use tokio::{process::Command, sync::OnceCell, time::timeout};
 use uuid::Uuid;
 
 use crate::{
@@ -24,11 +24,12 @@ pub(super) struct Saving {
     pub owner: OwnerId,
     pub workspace: Workspace,
     pub session: SessionId,
-    /// This run of the entry point.
+    /// Random name of the entry point's run.
     pub run: String,
     pub restore: Restore,
     pub max_bytes: u64,
     pub key: WorkKey,
+    version: Arc<OnceCell<DuckDbVersion>>,
 }
 
 impl Saving {
@@ -43,6 +44,7 @@ impl Saving {
             restore: work.restore,
             max_bytes: work.max_bytes,
             key: WorkKey::parse(variables.get(secret::WORK_KEY)?)?,
+            version: Arc::default(),
         })
     }
 
@@ -64,10 +66,16 @@ impl Saving {
         let client = Outbound::from_variables(variables).client();
         WorkStore::open(&self.location, &access, client)
     }
+
+    /// Returns DuckDB's version, which is asked for once.
+    pub(super) async fn duckdb_version(&self, program: &Path) -> Result<DuckDbVersion, StoreError> {
+        let version = self.version.get_or_try_init(|| ask_version(program));
+        version.await.copied()
+    }
 }
 
 /// Asks DuckDB for its version.
-pub(super) async fn duckdb_version(program: &Path) -> Result<DuckDbVersion, StoreError> {
+async fn ask_version(program: &Path) -> Result<DuckDbVersion, StoreError> {
     let mut command = Command::new(program);
     command.arg("--version").env_clear().stdin(Stdio::null());
     let output = timeout(VERSION_TIMEOUT, command.output()).await;

@@ -41,15 +41,22 @@ impl State {
         }
     }
 
-    /// Notes how the session began. `saved` is its own last save, of an earlier run.
-    pub(super) fn begin(&self, restored: Restored, saved: Option<SaveSummary>) {
+    /// Notes how the session began.
+    pub(super) fn begin(&self, restored: Restored) {
         self.0.lock().report = Some(WorkReport {
             restored,
             put_aside: Vec::new(),
-            saved,
+            saved: None,
             failure: None,
             is_changed: false,
         });
+    }
+
+    /// Notes the last save of the session's earlier runs, unless this run has saved.
+    pub(super) fn note_earlier(&self, save: SaveSummary) {
+        if let Some(report) = &mut self.0.lock().report {
+            report.saved.get_or_insert(save);
+        }
     }
 
     pub(super) fn add_put_aside(&self, put_aside: PutAside) {

@@ -4,11 +4,8 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    copy::Copies,
-    saving::{Saving, duckdb_version},
-};
-use crate::work::{FileName, Manifest, NewManifest, Place, StoreError, WorkStore};
+use super::{copy::Copies, saving::Saving};
+use crate::work::{FileName, Manifest, Place, StoreError, WorkStore};
 
 /// The upload of copies as the next save.
 pub(super) struct Job {
@@ -40,17 +37,20 @@ impl Job {
         let store = store?;
         let numbers = store.numbers(*owner, workspace).await?;
         let number = numbers.first().map_or(1, |newest| newest + 1);
-        let mut manifest = Manifest::new(NewManifest {
+        let mut manifest = Manifest {
+            version: Manifest::VERSION,
             owner: *owner,
             workspace: workspace.clone(),
             number,
             session: saving.session.clone(),
             run: saving.run.clone(),
             at,
-            duckdb: duckdb_version(&program).await?,
-        });
-        manifest.tables = copies.tables;
-        manifest.notebooks = copies.notebook_count;
+            duckdb: saving.duckdb_version(&program).await?,
+            files: Vec::new(),
+            tables: copies.tables,
+            notebooks: copies.notebook_count,
+            is_partial: false,
+        };
         if let Err(error) = upload(&mut manifest, &store, &saving, &copies, begun_with).await {
             // What is left is no save. The next complete one deletes it, if this fails.
             let _ = store.delete(*owner, workspace, number).await;

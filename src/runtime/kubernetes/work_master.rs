@@ -5,7 +5,6 @@
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, api::PostParams};
-use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::zeroize::{Zeroize, Zeroizing};
 use tokio::sync::OnceCell;
 
@@ -13,21 +12,22 @@ use super::{
     build::{DUCKBOT, MANAGED_BY},
     request::{ApiAction, ApiServer},
 };
-use crate::{error::Error, work::WorkKey};
+use crate::{
+    error::Error,
+    work::{MasterKey, WorkKey},
+};
 
 /// Name of the Secret.
 pub(super) const WORK_MASTER: &str = "duckbot-work-key";
 /// Entry with the key.
 const ENTRY: &str = "key";
 
-type Master = Zeroizing<[u8; WorkKey::BYTES]>;
-
 /// The Secret, and a cache of its key.
 pub(super) struct WorkMaster {
     server: ApiServer,
     secrets: Api<Secret>,
     namespace: String,
-    known: OnceCell<Master>,
+    known: OnceCell<MasterKey>,
 }
 
 impl WorkMaster {
@@ -45,12 +45,12 @@ impl WorkMaster {
     ///
     /// # Errors
     /// If it can't be read or stored, or somebody has changed it.
-    pub(super) async fn get(&self) -> Result<Master, Error> {
+    pub(super) async fn get(&self) -> Result<MasterKey, Error> {
         let known = self.known.get_or_try_init(|| self.find_or_create()).await;
         known.cloned()
     }
 
-    async fn find_or_create(&self) -> Result<Master, Error> {
+    async fn find_or_create(&self) -> Result<MasterKey, Error> {
         if let Some(found) = self.find().await? {
             return Ok(found);
         }
@@ -64,7 +64,7 @@ impl WorkMaster {
         }
     }
 
-    async fn find(&self) -> Result<Option<Master>, Error> {
+    async fn find(&self) -> Result<Option<MasterKey>, Error> {
         let found = self.secrets.get_opt(WORK_MASTER);
         let Some(secret) = self.server.call(self.action("get"), found).await? else {
             return Ok(None);
@@ -72,15 +72,14 @@ impl WorkMaster {
         let stored = secret.data.unwrap_or_default().remove(ENTRY);
         let stored = Zeroizing::new(stored.unwrap_or_default().0);
         // A new one would make all earlier saves unusable, so that is for an admin to decide.
-        let key = stored.as_slice().try_into();
-        key.map(|key| Some(Zeroizing::new(key)))
-            .map_err(|_| self.unusable("its entry `key` has not 32 bytes"))
+        let key = WorkKey::read_master(&stored);
+        key.map(Some)
+            .ok_or_else(|| self.unusable("its entry `key` has not 32 bytes"))
     }
 
-    async fn create(&self) -> Result<Master, Error> {
-        let mut master = Zeroizing::new([0; WorkKey::BYTES]);
-        let random = SystemRandom::new().fill(&mut *master);
-        random.map_err(|_| self.unusable("the system has no random numbers for a new one"))?;
+    async fn create(&self) -> Result<MasterKey, Error> {
+        let master = WorkKey::generate_master()
+            .ok_or_else(|| self.unusable("the system has no random numbers for a new one"))?;
         let mut secret = Secret {
             data: Some([(ENTRY.to_owned(), ByteString(master.to_vec()))].into()),
             ..Secret::default()

@@ -40,7 +40,6 @@ use anyhow::Context;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
-use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinHandle};
@@ -76,7 +75,7 @@ use crate::{
         Record, RecordKind, SessionId, Stage,
     },
     settings::{self, Settings},
-    work::WorkKey,
+    work::{MasterKey, WorkKey},
 };
 
 /// ID of the signing key of all doors. The key exists only while the bot runs, as the doors do.
@@ -111,7 +110,7 @@ pub struct Local {
     /// File with all CA certificates that sessions trust. `None`: those of the system.
     ca_file: Option<PathBuf>,
     key: SigningKey,
-    work_master: Zeroizing<[u8; WorkKey::BYTES]>,
+    work_master: MasterKey,
     program: PathBuf,
     queries: QueryPool,
     view: Arc<View>,
@@ -722,17 +721,14 @@ fn remove_old_homes(homes: &Path, held: &BTreeMap<String, SessionEntry>) -> anyh
 }
 
 /// Reads the key from which those of people's saved work are derived. Creates it if there is none.
-fn find_work_master(folder: &Folder) -> anyhow::Result<Zeroizing<[u8; WorkKey::BYTES]>> {
+fn find_work_master(folder: &Folder) -> anyhow::Result<MasterKey> {
     if let Some(stored) = folder.read(WORK_KEY_FILE)?.map(Zeroizing::new) {
-        let master = stored.as_slice().try_into().map_err(|_| {
+        return WorkKey::read_master(&stored).with_context(|| {
             let path = folder.path(WORK_KEY_FILE);
-            anyhow::anyhow!("the key of saved work in {} is damaged", path.display())
-        })?;
-        return Ok(Zeroizing::new(master));
+            format!("the key of saved work in {} is damaged", path.display())
+        });
     }
-    let mut master = Zeroizing::new([0; WorkKey::BYTES]);
-    let random = SystemRandom::new().fill(&mut *master);
-    random.map_err(|_| anyhow::anyhow!("the system has no random numbers"))?;
+    let master = WorkKey::generate_master().context("the system has no random numbers")?;
     folder.write(WORK_KEY_FILE, &*master)?;
     Ok(master)
 }
