@@ -41,7 +41,8 @@ pub(crate) async fn status(call: &Call<'_>, session: Option<&str>) -> Answered {
     let service = &call.bot.service;
     let status = service.status(&call.who, session).await?;
     let size = service.size_of(&status.watched.seen.record);
-    Ok(replies::status(&status, size, service.is_dry_run()).into())
+    let dry_run = service.is_dry_run();
+    Ok(replies::status(&status, size, dry_run, call.who.id).into())
 }
 
 /// Shows the last lines that the session's DuckDB wrote.

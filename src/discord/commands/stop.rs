@@ -76,7 +76,7 @@ pub(crate) async fn stop(call: &Call<'_>, id: &SessionId) -> Answered {
                 return Answer::Shown;
             }
         }
-        replies::stopped(id, last.lock().as_deref()).into()
+        replies::stopped(id, last.lock().as_deref(), call.who.id).into()
     };
     Ok(tokio::select! {
         biased;

@@ -168,8 +168,8 @@ pub(crate) fn confirm_forget(
         subject(about).name
     );
     if saves_work {
-        text += " Your saved notebooks and tables stay. To delete them, too, do that first: it needs \
-                 these credentials.";
+        text += " Your saved notebooks and tables stay. To delete them too, do that first, because it \
+                 needs these credentials.";
     }
     let reply = match live {
         [] => Reply::new(text).with(Emphasis::Danger, "Delete", Button::Forget { stop: false }),

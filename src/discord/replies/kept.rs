@@ -128,8 +128,16 @@ pub(super) fn when_ready(record: &Record, report: Option<&WorkReport>) -> String
     sentences.join(" ")
 }
 
-/// Says when the work of a running session was last saved.
-pub(super) fn state_of_work(report: &WorkReport) -> String {
+/// Says when the work of a running session was last saved. Reasons of failures are about the owner's keys,
+/// so only the owner reads them.
+pub(super) fn state_of_work(report: &WorkReport, is_owner: bool) -> String {
+    let to_owner = |why: String| {
+        if is_owner {
+            why
+        } else {
+            "its owner reads why with `/duck status`.".to_owned()
+        }
+    };
     let changed = if report.is_changed {
         ", and has changed since"
     } else {
@@ -148,13 +156,16 @@ pub(super) fn state_of_work(report: &WorkReport) -> String {
         ),
         (None, Restored::Failed { failure, .. }) => format!(
             "The saved work could not be restored: {} What is new in it is not saved yet.",
-            not_restored(failure)
+            to_owner(not_restored(failure))
         ),
         (None, _) if report.is_changed => "Its work is not saved yet.".to_owned(),
         (None, _) => "It has no work to save.".to_owned(),
     };
     match &report.failure {
-        Some(failure) => format!("{state} The last save failed: {}", not_saved(failure)),
+        Some(failure) => {
+            let why = to_owner(not_saved(failure));
+            format!("{state} The last save failed: {why}")
+        }
         None => state,
     }
 }

@@ -156,7 +156,8 @@ fn a_stop_says_what_is_saved_and_what_is_lost() {
             "before the maximum age",
             stop_warning(&running(), &warning, TimeDelta::hours(4))
         ),
-        ("after, in private", stopped_reply(&saved)),
+        ("after, in private", stopped_reply(&saved, 7)),
+        ("after, to an admin", stopped_reply(&saved, 8)),
         (
             "by the owner",
             stopped(Some(WorkOutcome::Saved(save())), by(7))
@@ -181,8 +182,8 @@ fn a_stop_says_what_is_saved_and_what_is_lost() {
     ]));
 }
 
-fn stopped_reply(record: &Record) -> Reply {
-    stopped(&record.id, Some(record))
+fn stopped_reply(record: &Record, who: u64) -> Reply {
+    stopped(&record.id, Some(record), who.into())
 }
 
 #[test]
@@ -243,9 +244,11 @@ fn the_status_says_when_work_was_last_saved() {
         changed(report(Restored::Save(save()))),
         saved.clone(),
         changed(saved),
-        not_saved,
+        not_saved.clone(),
     ];
-    let lines = lines.map(|report| kept::state_of_work(&report));
+    let to_admin = kept::state_of_work(&not_saved, false);
+    assert!(to_admin.ends_with("The last save failed: its owner reads why with `/duck status`."));
+    let lines = lines.map(|report| kept::state_of_work(&report, true));
     insta::assert_snapshot!(lines.join("\n"), @r"
     It has no work to save.
     Its work is not saved yet.

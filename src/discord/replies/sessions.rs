@@ -111,10 +111,11 @@ pub(crate) fn stopping(id: &SessionId, seen: Option<&Observed>) -> Reply {
     })
 }
 
-/// Confirms that a session and all its objects are removed. `last` is its last record that was seen.
-pub(crate) fn stopped(id: &SessionId, last: Option<&Record>) -> Reply {
+/// Confirms to `who` that a session and all its objects are removed. `last` is its last record that was
+/// seen. Only its owner reads what became of the work, because the sentences are about their keys.
+pub(crate) fn stopped(id: &SessionId, last: Option<&Record>, who: OwnerId) -> Reply {
     // Without an outcome, the message in the channel says more.
-    let last = last.filter(|record| record.work_outcome().is_some());
+    let last = last.filter(|record| record.owner == who && record.work_outcome().is_some());
     let saved = last.map(after_the_end).unwrap_or_default();
     Reply::new(format!(
         "Session `{id}` is stopped and removed.{}",

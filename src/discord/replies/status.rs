@@ -15,15 +15,15 @@ use crate::{
     discord::buttons::Button,
     door::activity::Activity,
     service::Status,
-    session::{Details, Pod, PodEvent, PodState, Record, Size, Stage},
+    session::{Details, OwnerId, Pod, PodEvent, PodState, Record, Size, Stage},
 };
 
 /// Maximum number of cluster events shown.
 const MAX_EVENTS: usize = 6;
 
 /// Shows one session in detail. `size` is its size, if the settings still have it. With `dry_run`,
-/// no rule stops sessions.
-pub(crate) fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Reply {
+/// no rule stops sessions. `who` reads it.
+pub(crate) fn status(status: &Status, size: Option<&Size>, dry_run: bool, who: OwnerId) -> Reply {
     let Status {
         watched,
         activity,
@@ -65,7 +65,7 @@ pub(crate) fn status(status: &Status, size: Option<&Size>, dry_run: bool) -> Rep
         ));
     }
     if let Some(work) = work {
-        say(state_of_work(work));
+        say(state_of_work(work, seen.record.owner == who));
     }
     text.push_str(&recent_events(details, seen.record.created));
     let reply = Reply::new(text);

@@ -434,7 +434,7 @@ fn looking_closely() {
             disk,
             requests: Requests { cpu, memory, disk },
         };
-        status(&looked, Some(&size), false)
+        status(&looked, Some(&size), false, 7.into())
     };
     let busy = Activity {
         queries: 1,
@@ -848,7 +848,7 @@ fn ending_sessions() {
     insta::assert_snapshot!(gallery(&[
         ("before", confirm_stop(&record)),
         ("progress", stopping(&record.id, None)),
-        ("after", stopped(&record.id, None)),
+        ("after", stopped(&record.id, None, 7.into())),
         ("not stopped", session_kept(&record.id)),
         ("by the owner", ending(Cause::Stopped { by: 7.into() })),
         (
