@@ -2,8 +2,6 @@
 
 use std::fmt::Write;
 
-use chrono::{DateTime, Utc};
-
 use super::{
     format::{plain, relative_time},
     kept::state_of_work,
@@ -15,7 +13,7 @@ use crate::{
     discord::buttons::Button,
     door::activity::Activity,
     service::Status,
-    session::{Details, OwnerId, Pod, PodEvent, PodState, Record, Size, Stage},
+    session::{OwnerId, Pod, PodEvent, PodState, Record, Size, Stage},
 };
 
 /// Maximum number of cluster events shown.
@@ -67,7 +65,7 @@ pub(crate) fn status(status: &Status, size: Option<&Size>, dry_run: bool, who: O
     if let Some(work) = work {
         say(state_of_work(work, seen.record.owner == who));
     }
-    text.push_str(&recent_events(details, seen.record.created));
+    text.push_str(&recent_events(&details.events));
     let reply = Reply::new(text);
     match seen.record.stage {
         Stage::Stopping { .. } => reply,
@@ -154,14 +152,11 @@ fn describe_memory(bytes: u64, size: Option<&Size>) -> String {
 }
 
 /// Lists the latest events of the cluster, in plain words where [`explain_event`] has some.
-fn recent_events(details: &Details, since: DateTime<Utc>) -> String {
-    // Events of an earlier session with the same object names may still exist.
-    let said = details.events.iter().filter(|said| said.at >= since);
-    let said: Vec<_> = said.collect();
-    if said.is_empty() {
+fn recent_events(events: &[PodEvent]) -> String {
+    if events.is_empty() {
         return String::new();
     }
-    let last = &said[said.len().saturating_sub(MAX_EVENTS)..];
+    let last = &events[events.len().saturating_sub(MAX_EVENTS)..];
     let lines = last.iter().map(|said| {
         let words = explain_event(said)
             .unwrap_or_else(|| plain(&format!("{}: {}", said.reason, said.message)));

@@ -457,7 +457,6 @@ fn looking_closely() {
         node: Some("node-1".into()),
         memory: Some(312 << 20),
         events: vec![
-            said(-5, "Killing", "of one before it"),
             said(
                 0,
                 "Scheduled",
