@@ -50,7 +50,8 @@ impl Kwok {
             .arg(cluster.kubeconfig())
             .arg("--config")
             .arg(script("cluster/kwok.yaml"))
-            .arg("--node-lease-duration-seconds=40")
+            // Renewed every two seconds: the node counts as failed after 20 s without.
+            .arg("--node-lease-duration-seconds=8")
             .arg("--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake")
             .arg(format!("--cidr={}0.1/16", Self::PODS))
             .stdout(Stdio::null())
