@@ -103,7 +103,12 @@ fn the_images_of_both_architectures_hold_only_what_they_need() {
         assert_eq!(bot.config["config"]["User"], "1000:1000");
         assert_eq!(
             bot.files(""),
-            ["etc/ssl/certs/ca-certificates.crt", "usr/bin/duckbot"]
+            [
+                "etc/ssl/certs/ca-certificates.crt",
+                "usr/bin/duckbot",
+                "usr/lib/duckbot/editor/LICENSES",
+                "usr/lib/duckbot/editor/editor.js",
+            ]
         );
         let program = Elf::read(&bot.root().join("usr/bin/duckbot"));
         assert_eq!((program.machine, program.interpreter), (machine, None));

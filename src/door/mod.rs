@@ -89,6 +89,12 @@ pub mod variable {
     pub const KEY: &str = "DOOR_KEY";
     /// Display name of the session's owner.
     pub const OWNER: &str = "DOOR_OWNER";
+    /// Interfaces that the door offers: `auto`, `console` or `duckdb`. Missing: `duckdb`.
+    pub const UI: &str = "DOOR_UI";
+    /// Folder that the door shares with DuckDB, under the same path. Missing: no files.
+    pub const FILES: &str = "DOOR_FILES";
+    /// Path of the editor of the console's cells, one JavaScript module. Missing: a plain text field.
+    pub const EDITOR: &str = "DOOR_EDITOR";
 }
 
 /// Limits of the port for browsers. One person's browsers need fewer connections.

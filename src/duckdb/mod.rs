@@ -12,6 +12,8 @@
 //! [`query_worker`] answers each [`query`] from the chat in a second DuckDB beside that one.
 //! [`request_failure`] tells which server failed, if DuckDB reports a failed request.
 //!
+//! [`exchange`] is the folder that DuckDB shares with the door.
+//!
 //! [`confine`] restricts this process and DuckDB with Landlock, in the local runtime.
 //!
 //! Credentials reach the session's DuckDB through its environment, as `getenv('…')` in SQL, or through
@@ -25,6 +27,7 @@ pub mod control;
 pub mod control_socket;
 mod decision;
 pub mod environment;
+pub mod exchange;
 pub mod names;
 mod parquet;
 pub mod query;
@@ -94,6 +97,10 @@ pub async fn run(
         // Each query brings its own DuckDB (`query_worker`).
         shutdown.cancelled().await;
         return Ok(0);
+    }
+    // Without it, the console has no downloads.
+    if let Err(why) = exchange::clear(&config.home) {
+        eprintln!("duckbot: can't clear the folder for downloads and uploads: {why}");
     }
     let own = read_init_sql(&config.init);
     let script = Script::new(&config, own.as_deref());

@@ -8,7 +8,7 @@ use crate::{
     credentials::{CredentialField, Credentials},
     duckdb::environment::{IGNORES_TOKENS, RUNNER, VENDED, secret},
     session::{Record, Size},
-    settings::{Catalog, Settings, Work},
+    settings::{Catalog, Interface, Settings, Work},
 };
 
 /// Name of the variable that holds one of the session's credentials.
@@ -100,7 +100,9 @@ pub(super) fn plain(
     }
     let proxies = &settings.outbound.proxies;
     let pages = settings.duckdb.http_proxy.clone();
-    if let Some(proxy) = pages.or_else(|| proxies.address_for_https()) {
+    let pages = pages.or_else(|| proxies.address_for_https());
+    // The console's pages come from the door.
+    if let Some(proxy) = pages.filter(|_| settings.duckdb.ui != Interface::Console) {
         all.push(("DUCKDB_HTTP_PROXY", proxy));
     }
     all.extend(proxies.session_variables());

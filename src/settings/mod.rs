@@ -7,6 +7,7 @@
 mod api;
 #[cfg(test)]
 mod chart_tests;
+mod interface;
 mod outbound;
 mod pod;
 #[cfg(test)]
@@ -35,6 +36,7 @@ use crate::outbound::Proxies;
 
 pub use crate::catalog::values::MAX_NAME_BYTES;
 pub use api::token;
+pub use interface::Interface;
 pub use pod::Pod;
 pub use reference::reference;
 pub use routing::{GatewayRef, RouteKind, Routing};

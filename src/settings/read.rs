@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::{
     api,
+    interface::Interface,
     outbound::read_outbound,
     pod::read_pod,
     reader::{Invalid, SettingsReader},
@@ -166,11 +167,13 @@ fn read_local(reader: &mut SettingsReader) -> Result<Option<Local>, Invalid> {
     let port = reader.required("local.port", "a port from 0 to 65535", parse);
     let duckdb = reader.required("local.duckdb", "a program", path);
     let extensions = reader.optional("local.extensions", "a folder", any);
+    let editor = reader.optional("local.editor", "a file", path);
     let local = Local {
         folder: folder?,
         port: port?,
         duckdb: duckdb?,
         extensions: extensions?,
+        editor: editor?,
     };
     Ok(is_local?.then_some(local))
 }
@@ -215,6 +218,7 @@ fn read_work(reader: &mut SettingsReader) -> Result<Work, Invalid> {
 }
 
 fn read_duckdb(reader: &mut SettingsReader) -> Result<DuckDb, Invalid> {
+    let ui = reader.required("duckdb.ui", "auto, console or duckdb", Interface::parse);
     const FOLDER: &str = "a location without commas that ends with a slash, like s3://lake/shared/";
     // Commas separate the locations in the session's environment.
     let folder = |text: &str| any(text).filter(|it| it.ends_with('/') && !it.contains(','));
@@ -235,6 +239,7 @@ fn read_duckdb(reader: &mut SettingsReader) -> Result<DuckDb, Invalid> {
         host_and_port,
     );
     Ok(DuckDb {
+        ui: ui?,
         folders: folders?,
         community_extensions: community?,
         extensions: extensions?,

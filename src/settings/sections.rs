@@ -5,7 +5,7 @@ use std::{borrow::Cow, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Du
 use chrono::TimeDelta;
 use secrecy::SecretString;
 
-use super::{pod::Pod, routing::Routing, schedule::Schedule, values::url};
+use super::{interface::Interface, pod::Pod, routing::Routing, schedule::Schedule, values::url};
 use crate::{
     catalog::values::S3Endpoint,
     outbound::Outbound,
@@ -159,6 +159,8 @@ pub struct Local {
     pub duckdb: PathBuf,
     /// Folder of its extensions. `None`: the folder of the user who runs the bot.
     pub extensions: Option<String>,
+    /// File with the console's editor. `None`: cells are plain text fields.
+    pub editor: Option<PathBuf>,
 }
 
 /// Properties that all sessions share.
@@ -192,6 +194,8 @@ pub struct Work {
 /// Limits on what people can do in their DuckDB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DuckDb {
+    /// Interface that a session's URL opens.
+    pub ui: Interface,
     /// Locations to read and write besides the catalog's tables. Empty: any location.
     pub folders: Vec<String>,
     /// True if extensions from the community repository are allowed. DuckDB's makers don't publish

@@ -37,6 +37,14 @@ const NOTEBOOKS: &str = "\
     CREATE TABLE _duckdb_ui.notebook_versions (notebook_id UUID, version INTEGER, title TEXT, json JSON); \
     INSERT INTO _duckdb_ui.notebooks SELECT uuid(), 'notebook ' || range, now()::TIMESTAMP FROM range(2);";
 
+/// Table as the console makes it, with a notebook, and results that it keeps.
+const CONSOLE: &str = "\
+    CREATE SCHEMA work.duckbot; \
+    CREATE TABLE work.duckbot.notebooks (id VARCHAR PRIMARY KEY, title VARCHAR, cells VARCHAR, version BIGINT, changed TIMESTAMPTZ); \
+    INSERT INTO work.duckbot.notebooks VALUES ('n1', 'Ponds', '[]', 1, now()); \
+    CREATE SCHEMA memory.duckbot; \
+    CREATE TABLE memory.duckbot.r1 AS SELECT 'result-CANARY' AS name;";
+
 /// Person with saved work, in the lake's bucket or in a folder.
 struct Person {
     key_id: String,
@@ -149,6 +157,7 @@ async fn everything_is_there_again_in_the_next_session() {
     session.run_sql(WORK).await.unwrap();
     open_notebooks(&session).await;
     session.run_sql(NOTEBOOKS).await.unwrap();
+    session.run_sql(CONSOLE).await.unwrap();
     session
         .run_sql("CREATE TABLE memory.main.result_of_the_ui AS SELECT 1")
         .await
@@ -172,14 +181,17 @@ async fn everything_is_there_again_in_the_next_session() {
         one(&session, "SELECT count(*) AS x FROM _duckdb_ui.notebooks").await,
         2
     );
-    let others = "SELECT count(*) AS x FROM duckdb_tables() WHERE table_name = 'result_of_the_ui'";
+    let title = "SELECT title AS x FROM work.duckbot.notebooks";
+    assert_eq!(one(&session, title).await, "Ponds");
+    let others = "SELECT count(*) AS x FROM duckdb_tables() \
+        WHERE table_name = 'result_of_the_ui' OR database_name = 'memory'";
     assert_eq!(one(&session, others).await, 0);
     assert!(!session.log().contains("failed"), "{}", session.log());
     let report = ana.describe(&session, "aaaaa2").await;
     let Restored::Save(save) = report.restored else {
         panic!("{report:?}");
     };
-    assert_eq!((save.number, save.tables, save.notebooks), (1, 3, 2));
+    assert_eq!((save.number, save.tables, save.notebooks), (1, 3, 3));
 
     // Nothing secret is in the saved files.
     for file in ["work.duckdb", "ui.duckdb", "manifest.json"] {

@@ -17,6 +17,12 @@ pub fn duckdb_with(extensions: &[&str]) -> PathBuf {
     run("../../deploy/duckdb", extensions)
 }
 
+/// The editor of the console, a JavaScript module.
+pub fn editor() -> &'static Path {
+    static FILE: LazyLock<PathBuf> = LazyLock::new(|| get("../../deploy/editor"));
+    &FILE
+}
+
 /// The folder with an Iceberg catalog (`catalog.jar`) and `python/bin/python`.
 pub fn iceberg() -> PathBuf {
     get("iceberg")

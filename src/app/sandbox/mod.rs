@@ -2,6 +2,7 @@
 //! on one machine.
 
 mod duckdb;
+mod editor;
 mod supervisor;
 
 use std::{
@@ -87,6 +88,7 @@ impl Sandbox {
         check_sessions_port(options.sessions_port)?;
         eprintln!("Looking for DuckDB…");
         let duckdb = duckdb::find(options.duckdb.as_deref()).await?;
+        let editor = editor::find(&folder.join("editor")).await;
         let lake = Lake::serve(&folder.join("lake"), &[(KEY_ID, SECRET)]).await?;
         if !lake.is_filled() {
             eprintln!("Creating the demo tables (first run only, takes a few seconds)…");
@@ -95,7 +97,8 @@ impl Sandbox {
         eprintln!("Starting the bot…");
         let team = folder.join("team");
         remove_team(&team).with_context(|| format!("can't remove {}", team.display()))?;
-        let settings = settings(&discord, &lake, &duckdb, &team, options);
+        let programs = (&duckdb, editor.as_deref());
+        let settings = settings(&discord, &lake, programs, &team, options);
         Ok(Self {
             settings: settings.context("the sandbox's own settings are invalid")?,
             discord,
@@ -231,7 +234,7 @@ async fn start_discord(port: u16) -> anyhow::Result<Discord> {
 fn settings(
     discord: &Discord,
     lake: &Lake,
-    duckdb: &DuckDb,
+    (duckdb, editor): (&DuckDb, Option<&Path>),
     team: &Path,
     options: &Options,
 ) -> anyhow::Result<Settings> {
@@ -268,6 +271,10 @@ fn settings(
         ("DUCKBOT_LOCAL__PORT", options.sessions_port.to_string()),
         ("DUCKBOT_LOCAL__DUCKDB", path(&duckdb.program)),
         ("DUCKBOT_LOCAL__EXTENSIONS", path(&duckdb.extensions)),
+        (
+            "DUCKBOT_LOCAL__EDITOR",
+            editor.map(path).unwrap_or_default(),
+        ),
         ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", lake.catalog_url()),
         ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", lake.s3_url()),
         ("DUCKBOT_CATALOGS__LAKE__S3_PATH_STYLE", "true".into()),

@@ -231,11 +231,13 @@ impl Reader<'_> {
         database: &Path,
         notebooks: Option<&Path>,
     ) -> Result<[u32; 2], NotCopied> {
-        let tables = "SELECT count(*) FROM duckdb_tables() \
-             WHERE database_name = 'copy' AND NOT internal;";
-        // A copy has no deleted rows, so the size is exact.
-        let notes = "SELECT coalesce(max(estimated_size), 0) FROM duckdb_tables() \
-             WHERE database_name = 'notebooks' AND table_name = 'notebooks';";
+        // The console keeps its notebooks in the session's database, and DuckDB's UI in one of its own.
+        let tables = "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'copy' AND NOT internal \
+             AND (schema_name, table_name) <> ('duckbot', 'notebooks');";
+        // A copy has no deleted rows, so the sizes are exact.
+        let notes = "SELECT coalesce(sum(estimated_size), 0) FROM duckdb_tables() \
+             WHERE (database_name, schema_name, table_name) \
+             IN (('copy', 'duckbot', 'notebooks'), ('notebooks', 'main', 'notebooks'));";
         let [tables, notes] = self.query(database, notebooks, [tables, notes]).await?;
         let number = |table: &Table| table.first()?.first()?.as_ref()?.parse().ok();
         let both = number(&tables).zip(number(&notes));

@@ -66,6 +66,7 @@ use crate::{
     duckdb::{
         confine, control_socket,
         environment::{CONTROL_KEY, secret},
+        exchange::EXCHANGE,
         script::fence::REMOTE_PREFIXES,
     },
     error::Error,
@@ -372,12 +373,25 @@ impl Local {
     }
 
     fn door(&self, record: &Record, port: u16) -> Result<Door, Error> {
-        let told = HashMap::from([
+        let path = |path: PathBuf| path.to_string_lossy().into_owned();
+        let mut told = HashMap::from([
             (door::variable::SESSION, record.id.to_string()),
             (door::variable::ORIGIN, self.origin(&record.id)),
             (door::variable::KEY, self.key.public()),
             (door::variable::OWNER, record.display_name.clone()),
+            (
+                door::variable::UI,
+                self.settings.duckdb.ui.name().to_owned(),
+            ),
+            (
+                door::variable::FILES,
+                path(self.home(record).join(EXCHANGE)),
+            ),
         ]);
+        let local = self.settings.local.as_ref();
+        if let Some(editor) = local.and_then(|local| local.editor.clone()) {
+            told.insert(door::variable::EDITOR, path(editor));
+        }
         let door = Door::read(|name| told.get(name).cloned(), port);
         door.map_err(|why| Error::Refused {
             action: "configuring the door".into(),

@@ -1,6 +1,8 @@
 //! Builds the Kubernetes objects of a session from its record. Pure: no client, no clock, no
 //! errors.
 
+mod container;
+mod door;
 mod pod;
 mod record;
 mod resources;
@@ -14,7 +16,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-pub use pod::{CA_ENTRY, CA_MAP, DOOR, DOOR_KEY, DUCKDB, grace_seconds, pod};
+pub use pod::{CA_ENTRY, CA_MAP, DOOR_KEY, DUCKDB, grace_seconds, pod};
 pub use record::{read_record, record};
 pub use route::{GATEWAY_GROUP, route, route_resource};
 pub use secrets::{REPLY, credentials_secret, own_secret, reply, work_key_patch};
@@ -38,6 +40,8 @@ pub const OWNER: &str = "duckbot.dev/owner";
 /// Label of a query runner's objects, with the value `query-runner`.
 const KIND: &str = "duckbot.dev/kind";
 const DISPLAY_NAME: &str = "duckbot.dev/display-name";
+/// Name of the door's container.
+pub const DOOR: &str = "door";
 /// Name of the Service's port and of the door's container port.
 const HTTP: &str = "http";
 const HTTP_PORT: i32 = 80;

@@ -3,19 +3,24 @@
 
 use k8s_openapi::{
     api::core::v1::{
-        Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource,
-        EnvVar, EnvVarSource, HTTPGetAction, LocalObjectReference, Pod, PodSecurityContext,
-        PodSpec, Probe, SeccompProfile, SecretKeySelector, SecurityContext, Volume, VolumeMount,
+        ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource,
+        LocalObjectReference, Pod, PodSecurityContext, PodSpec, SeccompProfile, SecretKeySelector,
+        Volume, VolumeMount,
     },
-    apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
+    apimachinery::pkg::api::resource::Quantity,
 };
 
 use super::{
-    HTTP, add, credentials_secret, map, origin, owned_by, resources, secrets::WORK_KEY, stamp,
+    add,
+    container::{HOME, container_security, literal, mount, restricted},
+    credentials_secret,
+    door::door,
+    map, owned_by, resources,
+    secrets::WORK_KEY,
+    stamp,
 };
 use crate::{
     credentials::{CredentialField, CredentialPart},
-    door,
     duckdb::environment::{CONTROL_KEY, INIT_FOLDER, secret as variable},
     outbound::{CA_FILE_VARIABLE, SESSION_PROXY_VARIABLES},
     runtime::environment,
@@ -25,14 +30,12 @@ use crate::{
 
 /// Name of DuckDB's container.
 pub const DUCKDB: &str = "duckdb";
-/// Name of the door's container.
-pub const DOOR: &str = "door";
 /// Time for a Pod to end, in seconds. It is short, because there is nothing to save.
 const GRACE_SECONDS: u32 = 5;
 /// Time for a Pod to end after its work is saved, in seconds.
 const GRACE_AFTER_SAVE_SECONDS: u32 = 10;
 /// Volumes that DuckDB writes to, by name and path. Everything else is read-only.
-const WRITABLE: [(&str, &str); 2] = [("work", "/home/duck"), ("tmp", "/tmp")];
+const WRITABLE: [(&str, &str); 2] = [HOME, ("tmp", "/tmp")];
 
 /// Annotations that keep a Pod on its node, for the Cluster Autoscaler
 /// (<https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md>) and for Karpenter
@@ -146,29 +149,6 @@ fn some<T>(items: Vec<T>) -> Option<Vec<T>> {
     (!items.is_empty()).then_some(items)
 }
 
-/// Gives an admin's container the security context of duckbot's own. Of one with a context of its own,
-/// only what the Pod security standard *restricted* requires is added.
-fn restricted(container: Container) -> Container {
-    let ours = container_security();
-    let context = match container.security_context {
-        None => ours,
-        Some(own) => {
-            let added = own.capabilities.and_then(|it| it.add);
-            SecurityContext {
-                allow_privilege_escalation: ours.allow_privilege_escalation,
-                capabilities: ours
-                    .capabilities
-                    .map(|it| Capabilities { add: added, ..it }),
-                ..own
-            }
-        }
-    };
-    Container {
-        security_context: Some(context),
-        ..container
-    }
-}
-
 fn duckdb(
     settings: &Settings,
     session: &Record,
@@ -201,51 +181,6 @@ fn duckdb(
         volume_mounts: Some(mounts),
         security_context: Some(container_security()),
         ..Container::default()
-    }
-}
-
-fn door(settings: &Settings, session: &Record, size: &Size, key: &str) -> Container {
-    Container {
-        name: DOOR.into(),
-        image: Some(settings.sessions.door_image.clone()),
-        image_pull_policy: settings.pod.image_pull_policy.clone(),
-        args: Some(vec!["door".into()]),
-        env: Some(vec![
-            literal(door::variable::SESSION, session.id.to_string()),
-            literal(door::variable::ORIGIN, origin(settings, &session.id)),
-            literal(door::variable::KEY, key.to_owned()),
-            literal(door::variable::OWNER, session.display_name.clone()),
-        ]),
-        ports: Some(vec![
-            port(HTTP, door::PORT),
-            port("admin", door::ADMIN_PORT),
-        ]),
-        // No readiness probe: the kubelet may make its first one before it has noted that the
-        // container runs, and the next one a second later. The door ends if it can't listen, so the
-        // Pod is ready when its containers run. The bot itself asks whether DuckDB answers.
-        liveness_probe: Some(Probe {
-            http_get: Some(HTTPGetAction {
-                path: Some(door::HEALTH_PATH.into()),
-                port: IntOrString::Int(door::ADMIN_PORT.into()),
-                ..HTTPGetAction::default()
-            }),
-            // A query that keeps every core of the node busy must not restart the door.
-            period_seconds: Some(10),
-            timeout_seconds: Some(5),
-            failure_threshold: Some(6),
-            ..Probe::default()
-        }),
-        resources: Some(resources::door(size)),
-        security_context: Some(container_security()),
-        ..Container::default()
-    }
-}
-
-fn port(name: &str, number: u16) -> ContainerPort {
-    ContainerPort {
-        name: Some(name.into()),
-        container_port: number.into(),
-        ..ContainerPort::default()
     }
 }
 
@@ -288,15 +223,6 @@ fn variables(settings: &Settings, session: &Record, size: &Size, catalog: &Catal
         }
     }
     all
-}
-
-fn literal(name: &str, value: String) -> EnvVar {
-    EnvVar {
-        name: name.into(),
-        // Escape `$`, or the kubelet would expand $(NAME) in a display name or a warehouse.
-        value: Some(value.replace('$', "$$")),
-        value_from: None,
-    }
 }
 
 /// Variable with a value from the owner's credentials or the session's own.
@@ -344,18 +270,6 @@ fn pod_security(user: Option<i32>) -> PodSecurityContext {
     }
 }
 
-fn container_security() -> SecurityContext {
-    SecurityContext {
-        allow_privilege_escalation: Some(false),
-        read_only_root_filesystem: Some(true),
-        capabilities: Some(Capabilities {
-            drop: Some(vec!["ALL".into()]),
-            add: None,
-        }),
-        ..SecurityContext::default()
-    }
-}
-
 /// Returns true for a variable that `pod.environment` may replace.
 fn is_of_outbound(name: &str) -> bool {
     name == CA_FILE_VARIABLE || SESSION_PROXY_VARIABLES.contains(&name)
@@ -383,13 +297,5 @@ fn scratch(name: &str, size: &Size) -> Volume {
             ..EmptyDirVolumeSource::default()
         }),
         ..Volume::default()
-    }
-}
-
-fn mount(name: &str, path: &str) -> VolumeMount {
-    VolumeMount {
-        name: name.into(),
-        mount_path: path.into(),
-        ..VolumeMount::default()
     }
 }
