@@ -14,6 +14,7 @@ mod credentials;
 mod deploy;
 mod door;
 mod duckdb;
+mod editor;
 mod fault_injection;
 mod faults;
 mod fuzz;

@@ -156,6 +156,35 @@ async fn addresses_that_sessions_cant_reach_are_blocked_behind_nat64_too() {
 }
 
 #[tokio::test]
+async fn every_way_of_sessions_but_those_to_names_and_the_lake_can_be_closed() {
+    let closed = [
+        "settings.duckdb.ui=console",
+        "networkPolicy.publicHttps=false",
+        "networkPolicy.privateLake.cidrs[0]=10.20.30.0/24",
+        "networkPolicy.privateLake.ports[0]=9000",
+    ];
+    let values = [&SIX_VALUES[..], &closed].concat();
+    let all = template(&values, &[]).await.unwrap();
+    let is_of_sessions = |it: &&Value| {
+        it["kind"] == "NetworkPolicy"
+            && it["metadata"]["namespace"] == "duckbot-sessions"
+            && it["spec"]["policyTypes"].to_string().contains("Egress")
+    };
+    let policies = all.iter().filter(is_of_sessions);
+    let names: BTreeSet<_> = policies
+        .map(|it| it["metadata"]["name"].as_str().unwrap())
+        .collect();
+    let expected = ["names", "nothing-but", "sessions-to-the-lake"];
+    assert_eq!(names, BTreeSet::from(expected));
+    let lake = blocks(&all, "sessions-to-the-lake");
+    assert!(reaches(&lake, "10.20.30.1"));
+    let others = PUBLIC.iter().chain(&PRIVATE).chain(&METADATA);
+    for address in others {
+        assert!(!reaches(&lake, address), "{address}");
+    }
+}
+
+#[tokio::test]
 async fn on_cilium_the_bot_reaches_the_api_server() {
     let example = objects(&fs::read_to_string("deploy/examples/cilium.yaml").unwrap());
     let mut arguments = vec!["template", "duckbot", "deploy/chart", "-n", "duckbot"];

@@ -6,6 +6,8 @@ use tempfile::TempDir;
 use test_support::{Sandbox, command, tools};
 use tokio::process::Command;
 
+use crate::editor::programs_without;
+
 /// Address at which nobody listens.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
@@ -48,10 +50,21 @@ fn assert_explained(said: &str, parts: &[&str]) {
 }
 
 #[tokio::test]
-async fn each_step_of_the_first_start_is_shown_when_it_begins() {
-    let folder = TempDir::new().unwrap();
-    let sandbox = Sandbox::start_in(&folder).await;
+async fn each_step_of_the_first_start_is_shown_and_it_goes_on_without_npm() {
+    let (folder, cache) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    // DuckDB is there already, and the editor is not.
+    let duckdb = tools::duckdb();
+    symlink(duckdb, cache.path().join(duckdb.file_name().unwrap())).unwrap();
+    let programs = programs_without(|name| ["npm", "duckdb"].contains(&name));
+    let mut command = Sandbox::command(&folder, &[]);
+    command
+        .env("DUCKBOT_TEST_CACHE", cache.path())
+        .env("PATH", programs.path());
+    let sandbox = Sandbox::start(command).await;
     let steps = "Looking for DuckDB…\n\
+        The console's editor: npm is not installed. Install Node.js 20 or later with npm, to get the \
+        packages.\n\
+        Without it, SQL cells of the console are plain text fields. All else works.\n\
         Creating the demo tables (first run only, takes a few seconds)…\n\
         Starting the bot…\n";
     assert_eq!(sandbox.bot.log(), steps);
@@ -75,16 +88,7 @@ async fn without_a_network_the_download_says_whom_it_could_not_reach() {
 
 #[tokio::test]
 async fn without_python_the_download_says_what_to_install() {
-    let programs = TempDir::new().unwrap();
-    for entry in fs::read_dir("/usr/bin").unwrap() {
-        let (path, name) = entry.map(|it| (it.path(), it.file_name())).unwrap();
-        if !name
-            .to_str()
-            .is_some_and(|name| name.starts_with("python") || name == "duckdb")
-        {
-            symlink(path, programs.path().join(name)).unwrap();
-        }
-    }
+    let programs = programs_without(|name| name.starts_with("python") || name == "duckdb");
     let said = start_without_duckdb(|command| {
         command.env("PATH", programs.path());
     });

@@ -212,7 +212,12 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts the sandbox in `folder`, and waits until it is ready.
     pub async fn start_in(folder: &TempDir) -> Self {
-        let mut bot = Bot::spawn(Self::command(folder, &[]));
+        Self::start(Self::command(folder, &[])).await
+    }
+
+    /// Starts the sandbox with a [`Self::command`], and waits until it is ready.
+    pub async fn start(command: tokio::process::Command) -> Self {
+        let mut bot = Bot::spawn(command);
         let mut lines = bot.output().lines();
         let mut welcome = String::new();
         while !welcome.contains("Ctrl-C") {

@@ -152,7 +152,7 @@ impl Sandbox {
              \x20 /duck sql query:SELECT count(*) FROM lake.pond.sightings WHERE note = 'with ducklings'\n\n\
              A form opens. Paste this line into its first field:\n\n\
              \x20 AWS_ACCESS_KEY_ID={KEY_ID} AWS_SECRET_ACCESS_KEY={SECRET}\n\n\
-             The query runs as soon as the credentials are checked. For DuckDB's own UI, type /duck start.\n\n\
+             The query runs as soon as the credentials are checked. To work in the browser, type /duck start.\n\n\
              Press Ctrl-C to stop everything."
         );
         if options.open {

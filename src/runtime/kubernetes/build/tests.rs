@@ -171,6 +171,30 @@ fn a_session_that_was_told_to_save_ends_quickly_unless_it_did_not_answer() {
 }
 
 #[test]
+fn the_door_knows_the_interface_and_no_proxy_fetches_pages_for_the_console() {
+    for (ui, has_proxy) in [("auto", true), ("console", false), ("duckdb", true)] {
+        let pod = pod_of(
+            &settings(&[
+                ("DUCKBOT_DUCKDB__UI", ui),
+                ("DUCKBOT_DUCKDB__HTTP_PROXY", "proxy.example.com:3128"),
+            ]),
+            &session(),
+        );
+        let variable = |container: usize, name: &str| {
+            let all = pod["spec"]["containers"][container]["env"].as_array();
+            let found = all?.iter().find(|it| it["name"] == name)?;
+            Some(found["value"].as_str()?.to_owned())
+        };
+        assert_eq!(variable(1, "DOOR_UI").as_deref(), Some(ui));
+        assert_eq!(
+            variable(0, "DUCKDB_HTTP_PROXY").is_some(),
+            has_proxy,
+            "{ui}"
+        );
+    }
+}
+
+#[test]
 fn a_query_runner_is_a_pod_with_one_container() {
     let settings = settings(&[]);
     let record = starting_runner();
