@@ -101,10 +101,10 @@ impl WaitingBodies {
     pub(super) async fn receive_during<T>(
         &self,
         waiting: impl Future<Output = T>,
-        request: Request<Incoming>,
+        request: Request<Body>,
     ) -> Result<(T, Request<Body>), ProxyError> {
         let mut waiting = pin!(waiting);
-        let (mut head, mut body) = stream_body(request).into_parts();
+        let (mut head, mut body) = request.into_parts();
         let mut received = Vec::new();
         let (mut length, mut is_complete, mut has_room) = (0, false, true);
         let waited = loop {

@@ -9,15 +9,13 @@
 use std::{sync::Arc, time::Duration};
 
 use http_body_util::BodyExt;
-use hyper::{Request, Response, StatusCode, body::Incoming};
+use hyper::{Request, Response, StatusCode, header::HeaderValue};
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
     activity::{ActivityCounter, INTERRUPT_PATH, RequestKind},
     answer::{self, QueryError},
-    body::{
-        Body, MAX_TEXT_BYTES, ProxyError, WaitingBodies, check_length, receive_body, stream_body,
-    },
+    body::{Body, MAX_TEXT_BYTES, ProxyError, WaitingBodies, check_length, receive_body},
     events::Events,
     pages,
     proxy::DuckDbClient,
@@ -45,7 +43,7 @@ const MAX_ROOM_WAIT: Duration = Duration::from_secs(1);
 /// Maximum size of a short request's body. The UI sends none.
 const MAX_SHORT_BYTES: usize = 4 << 10;
 /// Header with the name of a connection in DuckDB.
-const CONNECTION: &str = "x-duckdb-ui-connection-name";
+pub(super) const CONNECTION: &str = "x-duckdb-ui-connection-name";
 
 /// The way to DuckDB.
 pub(super) struct Flow {
@@ -75,7 +73,7 @@ impl Flow {
         }
     }
 
-    /// Passes a request to DuckDB and returns its answer. Requests that occupy DuckDB are counted,
+    /// Passes a request of a browser or of the console to DuckDB, and returns its answer. Requests that occupy DuckDB are counted,
     /// and wait until it has room.
     ///
     /// # Errors
@@ -83,7 +81,7 @@ impl Flow {
     /// progress.
     pub(super) async fn forward(
         &self,
-        request: Request<Incoming>,
+        request: Request<Body>,
     ) -> Result<Response<Body>, ProxyError> {
         let room = self.requests.clone().acquire_owned();
         let Ok(Ok(in_progress)) = timeout(MAX_ROOM_WAIT, room).await else {
@@ -100,10 +98,7 @@ impl Flow {
         Ok(answer.map(|it| body(it).boxed_unsync()))
     }
 
-    async fn forward_by_kind(
-        &self,
-        request: Request<Incoming>,
-    ) -> Result<Response<Body>, ProxyError> {
+    async fn forward_by_kind(&self, request: Request<Body>) -> Result<Response<Body>, ProxyError> {
         check_length(request.headers())?;
         let (method, path) = (request.method(), request.uri().path());
         let (kind, queue) = match RequestKind::of(method, path) {
@@ -121,7 +116,7 @@ impl Flow {
         let waiting = queue.wait(request.headers().get(CONNECTION).cloned());
         let (permit, request) = match kind {
             RequestKind::Query => self.bodies.receive_during(waiting, request).await?,
-            _ => (waiting.await, stream_body(request)),
+            _ => (waiting.await, request),
         };
         let (status, error) = match permit {
             Ok(permit) => {
@@ -142,7 +137,7 @@ impl Flow {
     }
 
     /// Interrupts a connection, wherever its query is.
-    async fn interrupt(&self, request: Request<Incoming>) -> Result<Response<Body>, ProxyError> {
+    async fn interrupt(&self, request: Request<Body>) -> Result<Response<Body>, ProxyError> {
         let connection = request.headers().get(CONNECTION);
         let was_queued = connection.is_some_and(|name| self.queries.interrupt(name));
         match self.forward_short(request).await {
@@ -154,13 +149,15 @@ impl Flow {
         }
     }
 
+    /// Takes a connection's queries out of the queue, but not the one that DuckDB runs.
+    pub(super) fn leave_queue(&self, connection: &HeaderValue) {
+        self.queries.interrupt(connection);
+    }
+
     /// Forwards a request that DuckDB answers at once. Its body is received first, because DuckDB would
     /// wait for it.
-    async fn forward_short(
-        &self,
-        request: Request<Incoming>,
-    ) -> Result<Response<Body>, ProxyError> {
-        let request = receive_body(stream_body(request), MAX_SHORT_BYTES).await?;
+    async fn forward_short(&self, request: Request<Body>) -> Result<Response<Body>, ProxyError> {
+        let request = receive_body(request, MAX_SHORT_BYTES).await?;
         let _permit = self.short.acquire().await;
         self.duckdb.forward(request, None).await
     }

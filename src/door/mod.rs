@@ -14,6 +14,7 @@
 //! - `body`: the limits of bodies
 //! - `activity`: the counts of queries and open tabs
 //! - `answer`: answers in DuckDB's own format
+//! - `console`: the door's own page for queries
 //! - `pages`: the door's own pages
 //!
 //! Only `proxy` and this module use the network.
@@ -22,6 +23,7 @@ pub mod activity;
 mod answer;
 mod body;
 pub mod browser_sessions;
+pub mod console;
 mod events;
 mod flow;
 mod pages;
@@ -53,8 +55,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use activity::{Activity, ActivityCounter};
-use body::{Body, ProxyError, full_body};
+use body::{Body, ProxyError, full_body, stream_body};
 use browser_sessions::BrowserSessions;
+use console::Console;
 use flow::Flow;
 use pages::{FIRST_PAGE_TIMEOUT, Page};
 use policy::{Decision, Origin, evaluate};
@@ -129,7 +132,9 @@ pub struct Door {
     /// True once DuckDB has answered. Before that, it is starting.
     has_answered: AtomicBool,
     counter: ActivityCounter,
-    flow: Flow,
+    flow: Arc<Flow>,
+    /// `None` if the door only passes DuckDB's UI on.
+    console: Option<Arc<Console>>,
 }
 
 impl Door {
@@ -158,14 +163,23 @@ impl Door {
         })?;
         let duckdb = DuckDbClient::new(duckdb);
         let counter = ActivityCounter::new(Utc::now());
+        let owner = text(variable::OWNER)?;
+        let flow = Arc::new(Flow::new(duckdb.clone(), counter.clone()));
+        let has_console = get(variable::UI).is_some_and(|ui| ui != "duckdb");
+        let console = has_console.then(|| {
+            let editor = get(variable::EDITOR).and_then(|path| std::fs::read(path).ok());
+            let console = Console::new(&session, &owner, flow.clone(), editor.map(Into::into));
+            Arc::new(console)
+        });
         Ok(Self {
-            owner: text(variable::OWNER)?,
+            owner,
             session,
             origin,
             tickets: Mutex::new(tickets),
             redemptions: Mutex::default(),
             browser_sessions: Mutex::default(),
-            flow: Flow::new(duckdb.clone(), counter.clone()),
+            flow,
+            console,
             duckdb,
             has_answered: AtomicBool::new(false),
             counter,
@@ -286,6 +300,10 @@ impl Door {
         let has_session = |value: &str| self.browser_sessions.lock().contains(value);
         let page = match evaluate(&head, &self.origin, has_session) {
             Decision::Forward => return self.forward(Request::from_parts(head, body)).await,
+            Decision::Console => match &self.console {
+                Some(console) => return console.answer(&head, body).await,
+                None => Page::refused(StatusCode::NOT_FOUND, "There is no such page."),
+            },
             Decision::RedeemTicket => return self.redeem_ticket(&head.headers, body).await,
             Decision::EnterPage => Page::enter(&self.owner),
             Decision::Unauthenticated => Page::unauthenticated(&self.session, &self.owner),
@@ -346,12 +364,16 @@ impl Door {
     }
 
     async fn forward(&self, request: Request<Incoming>) -> Response<Body> {
+        if self.console.is_some() && request.method() == Method::GET && request.uri().path() == "/"
+        {
+            return Console::index();
+        }
         let headers = request.headers().clone();
         let limit = match (request.method(), request.uri().path()) {
             (&Method::GET, "/") => FIRST_PAGE_TIMEOUT,
             _ => Duration::MAX,
         };
-        let forwarding = tokio::time::timeout(limit, self.flow.forward(request));
+        let forwarding = tokio::time::timeout(limit, self.flow.forward(stream_body(request)));
         let Ok(forwarded) = forwarding.await else {
             return Page::assets_unreachable().respond(&headers);
         };

@@ -10,6 +10,8 @@ use hyper::{
 pub const RESERVED_PREFIX: &str = "/.duckbot/";
 /// Path of the page that submits a ticket.
 pub const ENTER_PATH: &str = "/.duckbot/enter";
+/// Path of the console's page. Its files and calls are below.
+pub const CONSOLE_PATH: &str = "/.duckbot/console";
 
 /// Origin of a session's URL, such as `https://duckui-977a26.duck.example.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +71,8 @@ pub const NO_SESSION: &str = "There is no session at this address. Yours may hav
 pub enum Decision {
     /// Pass the request to DuckDB.
     Forward,
+    /// Let the console answer.
+    Console,
     /// Show the page that submits a ticket.
     EnterPage,
     /// Check the ticket in the request's body.
@@ -121,7 +125,8 @@ pub fn evaluate(request: &Parts, own: &Origin, has_session: impl Fn(&str) -> boo
              the session.",
         );
     }
-    if request.uri.path().starts_with(RESERVED_PREFIX) {
+    let is_console = is_of_console(path);
+    if path.starts_with(RESERVED_PREFIX) && !is_console {
         return match (request.uri.path(), &request.method) {
             (ENTER_PATH, &Method::POST) => Decision::RedeemTicket,
             (ENTER_PATH, _) if is_reading => Decision::EnterPage,
@@ -131,10 +136,18 @@ pub fn evaluate(request: &Parts, own: &Origin, has_session: impl Fn(&str) -> boo
     if cookies(headers, own.cookie())
         .any(|value| std::str::from_utf8(value).is_ok_and(&has_session))
     {
-        Decision::Forward
+        match is_console {
+            true => Decision::Console,
+            false => Decision::Forward,
+        }
     } else {
         Decision::Unauthenticated
     }
+}
+
+fn is_of_console(path: &str) -> bool {
+    let rest = path.strip_prefix(CONSOLE_PATH);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn has_body(headers: &HeaderMap) -> bool {
@@ -174,8 +187,8 @@ fn is_same_origin(request: &Parts, own: &Origin, is_reading: bool) -> bool {
         let value = headers.get(name).map(HeaderValue::as_bytes);
         value.is_none_or(|value| values.iter().any(|it| it.as_bytes() == value))
     };
-    // Links may lead to these pages. All other paths are DuckDB's interfaces.
-    let is_linked = ["/", ENTER_PATH].contains(&request.uri.path());
+    // Links may lead to these pages. All other paths are interfaces.
+    let is_linked = ["/", ENTER_PATH, CONSOLE_PATH].contains(&request.uri.path());
     says("sec-fetch-site", &["same-origin", "none"])
         || (is_linked
             && says("sec-fetch-mode", &["navigate"])

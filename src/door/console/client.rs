@@ -1,0 +1,253 @@
+//! The console's way to DuckDB: requests go through [`Flow`], and answers are read whole, up to a limit.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::{
+    Request, Response, StatusCode,
+    header::{self, HeaderValue},
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use super::{
+    decode::{Answer, Table, decode, decode_failure, decode_tokens},
+    problem::Problem,
+};
+use crate::door::{
+    activity::INTERRUPT_PATH,
+    body::{Body, full_body},
+    flow::{CONNECTION, Flow},
+};
+
+/// Maximum size of an answer of DuckDB, and of the console's answer to the browser, that takes one permit.
+pub(super) const MAX_ANSWER_BYTES: usize = 4 << 20;
+/// Number of permits for answers. The door has 64 MiB, and an answer is there twice: as DuckDB's and as JSON.
+pub(super) const ANSWER_PERMITS: usize = 3;
+/// Maximum time to wait for memory for an answer.
+const MAX_ANSWER_WAIT: Duration = Duration::from_secs(5);
+
+/// Database and schema of the result tables. The database is in memory, and never saved.
+pub(super) const RESULT_DATABASE: &str = "memory";
+pub(super) const RESULT_SCHEMA: &str = "duckbot";
+
+/// Failure of a request whose answer is read whole.
+pub(super) enum ReadError {
+    /// The answer has more bytes than allowed.
+    TooLarge,
+    Problem(Problem),
+}
+
+impl<T: Into<Problem>> From<T> for ReadError {
+    fn from(problem: T) -> Self {
+        Self::Problem(problem.into())
+    }
+}
+
+/// Memory for an answer.
+pub(super) type AnswerPermit = OwnedSemaphorePermit;
+
+pub(super) struct Client {
+    flow: Arc<Flow>,
+    answers: Arc<Semaphore>,
+}
+
+impl Client {
+    pub(super) fn new(flow: Arc<Flow>) -> Self {
+        Self {
+            flow,
+            answers: Arc::new(Semaphore::new(ANSWER_PERMITS)),
+        }
+    }
+
+    /// Waits until there is memory for an answer of some permits.
+    ///
+    /// # Errors
+    /// If other answers take it all for too long.
+    pub(super) async fn answer_permit(&self, permits: usize) -> Result<AnswerPermit, Problem> {
+        let permits = u32::try_from(permits).unwrap_or(u32::MAX);
+        let permit = self.answers.clone().acquire_many_owned(permits);
+        match timeout(MAX_ANSWER_WAIT, permit).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Problem::too_many_answers()),
+        }
+    }
+
+    /// Runs the console's own statements on a connection of their own, and passes the last one's result to
+    /// `read`. Returns the permit for the memory too.
+    ///
+    /// # Errors
+    /// If DuckDB does not answer, a statement fails, or the answer takes more memory than `permits` give.
+    pub(super) async fn read<T>(
+        &self,
+        sql: &str,
+        permits: usize,
+        read: impl FnOnce(&Table<'_>) -> T,
+    ) -> Result<(T, AnswerPermit), ReadError> {
+        let answer = self.flow.forward(run_request(sql)).await?;
+        let permit = self.answer_permit(permits).await?;
+        let bytes = read_body(answer, permits * MAX_ANSWER_BYTES).await?;
+        match decode(&bytes).map_err(Problem::unreadable)? {
+            Answer::Table(table) => Ok((read(&table), permit)),
+            Answer::Failure(text) => Err(Problem::of_statement(text, sql).into()),
+        }
+    }
+
+    /// Runs the console's own statements, whose result is small, and passes it to `read`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) async fn query<T>(
+        &self,
+        sql: &str,
+        read: impl FnOnce(&Table<'_>) -> T,
+    ) -> Result<T, Problem> {
+        match self.read(sql, 1, read).await {
+            Ok((it, _)) => Ok(it),
+            Err(ReadError::Problem(problem)) => Err(problem),
+            Err(ReadError::TooLarge) => Err(Problem::too_large("An answer", MAX_ANSWER_BYTES)),
+        }
+    }
+
+    /// Runs the console's own statements without a result.
+    ///
+    /// # Errors
+    /// If DuckDB does not answer, or a statement fails.
+    pub(super) async fn execute(&self, sql: &str) -> Result<(), Problem> {
+        self.run(run_request(sql), sql).await
+    }
+
+    /// Runs a person's statements on a named connection. DuckDB keeps at most `most` rows of the last one's
+    /// result as a new table.
+    ///
+    /// # Errors
+    /// If DuckDB does not answer, or a statement fails.
+    pub(super) async fn run_into(
+        &self,
+        connection: &HeaderValue,
+        sql: &str,
+        table: &str,
+        most: u64,
+    ) -> Result<(), Problem> {
+        let mut request = run_request(sql);
+        let headers = request.headers_mut();
+        headers.insert(CONNECTION, connection.clone());
+        for (name, value) in [
+            ("x-duckdb-ui-result-row-limit", "0".to_owned()),
+            ("x-duckdb-ui-result-table-row-limit", most.to_string()),
+            (
+                "x-duckdb-ui-result-database-name",
+                STANDARD.encode(RESULT_DATABASE),
+            ),
+            (
+                "x-duckdb-ui-result-schema-name",
+                STANDARD.encode(RESULT_SCHEMA),
+            ),
+            ("x-duckdb-ui-result-table-name", STANDARD.encode(table)),
+        ] {
+            let value = HeaderValue::try_from(value).expect("the value is ASCII");
+            headers.insert(name, value);
+        }
+        self.run(request, sql).await
+    }
+
+    async fn run(&self, request: Request<Body>, sql: &str) -> Result<(), Problem> {
+        let answer = self.flow.forward(request).await?;
+        let bytes = read_small(answer).await?;
+        match decode_failure(&bytes).map_err(Problem::unreadable)? {
+            None => Ok(()),
+            Some(text) => Err(Problem::of_statement(text, sql)),
+        }
+    }
+
+    /// Interrupts a connection, in the queue or in DuckDB.
+    ///
+    /// # Errors
+    /// If DuckDB does not answer.
+    pub(super) async fn interrupt(&self, connection: &HeaderValue) -> Result<(), Problem> {
+        let mut request = post(INTERRUPT_PATH, "");
+        request.headers_mut().insert(CONNECTION, connection.clone());
+        self.flow.forward(request).await?;
+        Ok(())
+    }
+
+    /// Takes a connection's statement out of the queue if it waits there.
+    pub(super) fn leave_queue(&self, connection: &HeaderValue) {
+        self.flow.leave_queue(connection);
+    }
+
+    /// Returns the first byte and the kind of each token, by DuckDB's own tokenizer.
+    ///
+    /// # Errors
+    /// If DuckDB does not answer.
+    pub(super) async fn tokens(&self, sql: &str) -> Result<Vec<(usize, u64)>, Problem> {
+        let answer = self.flow.forward(post("/ddb/tokenize", sql)).await?;
+        let bytes = read_small(answer).await?;
+        decode_tokens(&bytes).map_err(Problem::unreadable)
+    }
+
+    /// Returns DuckDB's version.
+    ///
+    /// # Errors
+    /// If DuckDB does not answer.
+    pub(super) async fn version(&self) -> Result<String, Problem> {
+        let mut request = post("/info", "");
+        *request.method_mut() = hyper::Method::GET;
+        let answer = self.flow.forward(request).await?;
+        let version = answer.headers().get("x-duckdb-version");
+        let version = version.and_then(|it| it.to_str().ok());
+        version
+            .map(ToOwned::to_owned)
+            .ok_or_else(Problem::unavailable)
+    }
+}
+
+fn run_request(sql: &str) -> Request<Body> {
+    let mut request = post("/ddb/run", sql);
+    let yes = HeaderValue::from_static("true");
+    request
+        .headers_mut()
+        .insert("x-duckdb-ui-errors-as-json", yes);
+    request
+}
+
+fn post(path: &'static str, body: &str) -> Request<Body> {
+    let mut request = Request::new(full_body(body.to_owned()));
+    *request.method_mut() = hyper::Method::POST;
+    *request.uri_mut() = hyper::Uri::from_static(path);
+    // The client replaces it by DuckDB's own, without which DuckDB refuses the request.
+    let origin = HeaderValue::from_static("http://localhost");
+    request.headers_mut().insert(header::ORIGIN, origin);
+    request
+}
+
+async fn read_small(answer: Response<Body>) -> Result<Bytes, Problem> {
+    match read_body(answer, MAX_ANSWER_BYTES).await {
+        Ok(bytes) => Ok(bytes),
+        Err(ReadError::Problem(problem)) => Err(problem),
+        Err(ReadError::TooLarge) => Err(Problem::unreadable("it is too long")),
+    }
+}
+
+/// Reads an answer with at most this number of bytes.
+async fn read_body(answer: Response<Body>, most: usize) -> Result<Bytes, ReadError> {
+    let (head, body) = answer.into_parts();
+    let bytes = match Limited::new(body, most).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(ReadError::TooLarge),
+        Err(_) => return Err(Problem::unavailable().into()),
+    };
+    match head.status {
+        StatusCode::OK => Ok(bytes),
+        // The queue is full.
+        StatusCode::SERVICE_UNAVAILABLE => match decode_failure(&bytes) {
+            Ok(Some(text)) => Err(Problem::busy(Problem::of_statement(text, "").message).into()),
+            _ => Err(Problem::unavailable().into()),
+        },
+        status => Err(Problem::unreadable(format!("its status is {status}")).into()),
+    }
+}

@@ -1,0 +1,94 @@
+//! Help while somebody writes a statement: its tokens, and how it may go on.
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{
+    Console,
+    answer::Reply,
+    position::{utf16_offset, utf16_offsets},
+    problem::Problem,
+    sql_text::comments,
+};
+use crate::{door::body::MAX_TEXT_BYTES, duckdb::names::literal};
+
+/// Maximum number of suggestions.
+const MAX_SUGGESTIONS: usize = 100;
+/// Names of DuckDB's kinds of tokens, by their numbers.
+const TOKEN_KINDS: [&str; 6] = [
+    "identifier",
+    "number",
+    "string",
+    "operator",
+    "keyword",
+    "comment",
+];
+
+#[derive(Deserialize)]
+pub(super) struct SqlInput {
+    sql: String,
+}
+
+#[derive(Serialize)]
+struct Suggestion {
+    text: String,
+    kind: String,
+}
+
+impl Console {
+    /// Returns the place and the kind of each token. DuckDB's tokenizer leaves comments out.
+    pub(super) async fn tokens(&self, input: SqlInput) -> Result<Reply, Problem> {
+        let SqlInput { sql } = input;
+        check_size(&sql)?;
+        let mut tokens = match sql.is_empty() {
+            true => Vec::new(),
+            false => self.client.tokens(&sql).await?,
+        };
+        tokens.extend(comments(&sql).into_iter().map(|at| (at, 5)));
+        tokens.sort_unstable();
+        tokens.dedup_by_key(|(at, _)| *at);
+        let kind = |kind| {
+            let place = usize::try_from(kind).ok();
+            place
+                .and_then(|it| TOKEN_KINDS.get(it))
+                .unwrap_or(&"operator")
+        };
+        let tokens = tokens.into_iter().map(|(at, number)| (at, kind(number)));
+        Ok(Reply::of(&json!({ "tokens": utf16_offsets(&sql, tokens) })))
+    }
+
+    /// Suggests how a text may go on, by DuckDB's own completion.
+    pub(super) async fn complete(&self, input: SqlInput) -> Result<Reply, Problem> {
+        let SqlInput { sql } = input;
+        check_size(&sql)?;
+        let query = format!(
+            "SELECT suggestion, suggestion_type, suggestion_start::VARCHAR \
+             FROM sql_auto_complete({}) LIMIT {MAX_SUGGESTIONS}",
+            literal(&sql)
+        );
+        let read = |table: &super::decode::Table<'_>| {
+            let text = |row, column| table.value(row, column).unwrap_or_default();
+            let start = text(0, 2);
+            // Others would replace another part of the text.
+            let rows = (0..table.rows()).filter(|row| text(*row, 2) == start);
+            let suggestions = rows.map(|row| Suggestion {
+                text: text(row, 0).trim_end().to_owned(),
+                kind: text(row, 1).to_owned(),
+            });
+            (start.parse().ok(), suggestions.collect::<Vec<_>>())
+        };
+        let (start, suggestions) = self.client.query(&query, read).await?;
+        let from = start.and_then(|it| utf16_offset(&sql, it));
+        let from = from.unwrap_or_else(|| sql.encode_utf16().count());
+        Ok(Reply::of(
+            &json!({ "from": from, "suggestions": suggestions }),
+        ))
+    }
+}
+
+fn check_size(sql: &str) -> Result<(), Problem> {
+    if sql.len() > MAX_TEXT_BYTES {
+        return Err(Problem::too_large("A text for the editor", MAX_TEXT_BYTES));
+    }
+    Ok(())
+}

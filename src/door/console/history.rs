@@ -1,0 +1,71 @@
+//! The statements that ran. They stay in the door's memory, because a statement may hold a secret.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use super::{
+    problem::{Problem, ProblemKind},
+    results::StoredResult,
+};
+
+/// Maximum number of statements.
+const MAX_STATEMENTS: usize = 200;
+/// Maximum length of a statement's text.
+const MAX_CHARS: usize = 10_000;
+
+/// Statement that ran. Has no `Debug`, because its text may be secret.
+#[derive(Clone, Serialize)]
+pub(super) struct Statement {
+    at: DateTime<Utc>,
+    sql: String,
+    elapsed_ms: u64,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+/// The last statements of all tabs, the newest first.
+#[derive(Default)]
+pub(super) struct History {
+    statements: Mutex<VecDeque<Statement>>,
+}
+
+impl History {
+    /// Records a statement that has ended now.
+    pub(super) fn record(
+        &self,
+        sql: &str,
+        elapsed: Duration,
+        outcome: &Result<(Arc<StoredResult>, u64), Problem>,
+    ) {
+        let (outcome, rows, message) = match outcome {
+            Ok((result, _)) => ("rows", Some(result.rows), None),
+            Err(problem) if problem.kind == ProblemKind::Cancelled => ("cancelled", None, None),
+            Err(problem) => ("error", None, Some(cut(&problem.message))),
+        };
+        let statement = Statement {
+            at: Utc::now() - elapsed,
+            sql: cut(sql),
+            elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            outcome,
+            rows,
+            message,
+        };
+        let mut statements = self.statements.lock();
+        statements.truncate(MAX_STATEMENTS - 1);
+        statements.push_front(statement);
+    }
+
+    pub(super) fn all(&self) -> Vec<Statement> {
+        self.statements.lock().iter().cloned().collect()
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(MAX_CHARS).collect()
+}

@@ -1,0 +1,375 @@
+//! Runs statements, and shows pages of their results.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use hyper::header::HeaderValue;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Console,
+    answer::{Reply, Rows, cut, write_limited},
+    client::{ANSWER_PERMITS, Client, MAX_ANSWER_BYTES, ReadError},
+    problem::{Problem, ProblemKind},
+    results::{Column, MAX_ROWS, Sort, StoredResult, drop_sql},
+    sql_text::without_end,
+};
+use crate::duckdb::names::identifier;
+
+/// Maximum length of the name of a tab or a cell.
+const MAX_NAME_BYTES: usize = 64;
+/// Number of rows that are shown with a new result.
+const FIRST_ROWS: u64 = 200;
+/// Maximum number of rows of a page.
+const MAX_PAGE_ROWS: u64 = 1000;
+/// Maximum number of values that a page is asked for. Further rows are left out.
+const MAX_PAGE_VALUES: u64 = 200_000;
+/// Number of permits for a whole value.
+const VALUE_PERMITS: usize = 2;
+
+#[derive(Deserialize)]
+pub(super) struct RunInput {
+    tab: String,
+    cell: String,
+    sql: String,
+}
+
+#[derive(Serialize)]
+struct RunReply<'a> {
+    result: &'a str,
+    columns: &'a [Column],
+    rows: u64,
+    complete: bool,
+    elapsed_ms: u64,
+    first: Rows<'a>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RowsInput {
+    result: String,
+    from: u64,
+    count: u64,
+    sort: Option<Sort>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ValueInput {
+    result: String,
+    row: u64,
+    column: usize,
+    sort: Option<Sort>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct TabInput {
+    tab: String,
+}
+
+/// Tabs that run a statement.
+#[derive(Clone, Default)]
+pub(super) struct Running(Arc<Mutex<HashMap<String, CancellationToken>>>);
+
+/// Guard that marks a tab as running a statement.
+struct RunningTab {
+    running: Running,
+    tab: String,
+    cancelled: CancellationToken,
+}
+
+impl Running {
+    /// Marks a tab as running. `None` if it is so already.
+    fn begin(&self, tab: &str) -> Option<RunningTab> {
+        let mut running = self.0.lock();
+        if running.contains_key(tab) {
+            return None;
+        }
+        let cancelled = CancellationToken::new();
+        running.insert(tab.to_owned(), cancelled.clone());
+        Some(RunningTab {
+            running: self.clone(),
+            tab: tab.to_owned(),
+            cancelled,
+        })
+    }
+
+    fn cancel(&self, tab: &str) {
+        if let Some(cancelled) = self.0.lock().get(tab) {
+            cancelled.cancel();
+        }
+    }
+}
+
+impl Drop for RunningTab {
+    fn drop(&mut self) {
+        self.running.0.lock().remove(&self.tab);
+    }
+}
+
+/// Guard that takes a statement out of the queue when its browser goes away.
+struct LeaveQueue<'a> {
+    client: &'a Client,
+    connection: HeaderValue,
+}
+
+impl Drop for LeaveQueue<'_> {
+    fn drop(&mut self) {
+        self.client.leave_queue(&self.connection);
+    }
+}
+
+/// Name of the connection on which a tab's statements run.
+pub(super) fn connection(tab: &str) -> Result<HeaderValue, Problem> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let is_name = (1..=MAX_NAME_BYTES).contains(&tab.len()) && tab.bytes().all(is_part);
+    let name = is_name.then(|| HeaderValue::try_from(format!("duckbot-{tab}")));
+    match name {
+        Some(Ok(name)) => Ok(name),
+        _ => Err(Problem::invalid("the tab has no valid name")),
+    }
+}
+
+impl Console {
+    /// Runs statements. They go on when the browser goes away, unless they still wait.
+    pub(super) async fn run(self: &Arc<Self>, input: RunInput) -> Result<Reply, Problem> {
+        let connection = connection(&input.tab)?;
+        if input.cell.len() > MAX_NAME_BYTES {
+            return Err(Problem::invalid("the cell's name is too long"));
+        }
+        let running = self.running.begin(&input.tab);
+        let running = running.ok_or_else(Problem::tab_is_busy)?;
+        let _leave = LeaveQueue {
+            client: &self.client,
+            connection: connection.clone(),
+        };
+        let console = self.clone();
+        let task = tokio::spawn(async move {
+            let started = Instant::now();
+            let outcome = console.run_statements(&input, &connection, &running).await;
+            console
+                .history
+                .record(&input.sql, started.elapsed(), &outcome);
+            let (result, elapsed_ms) = outcome?;
+            drop(running);
+            console.first_page(&result, elapsed_ms).await
+        });
+        task.await.map_err(|_| Problem::unavailable())?
+    }
+
+    /// Runs statements, and returns their result with the time that they took.
+    async fn run_statements(
+        &self,
+        input: &RunInput,
+        connection: &HeaderValue,
+        running: &RunningTab,
+    ) -> Result<(Arc<StoredResult>, u64), Problem> {
+        let RunInput { tab, cell, sql } = input;
+        self.prepare().await?;
+        let old = self.results.take(tab, Some(cell));
+        let mut result = StoredResult::new(self.results.new_table(), tab, cell);
+        // The table is made after the statements have run. Without its schema, their result would be lost.
+        let schema = "CREATE SCHEMA IF NOT EXISTS memory.duckbot;";
+        self.client
+            .execute(&format!("{schema}{}", drop_sql(&old)))
+            .await?;
+        if running.cancelled.is_cancelled() {
+            return Err(Problem::cancelled());
+        }
+        let started = Instant::now();
+        let table = result.table.as_str();
+        let ran = self.client.run_into(connection, sql, table, MAX_ROWS + 1);
+        match ran.await {
+            Ok(()) => {}
+            Err(problem) => match problem.same_column_name() {
+                Some(name) => {
+                    self.run_with_own_names(sql, &name, connection, table)
+                        .await?;
+                }
+                None => return Err(problem),
+            },
+        }
+        let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.describe(&mut result).await?;
+        let result = Arc::new(result);
+        let dropped = self.results.store(result.clone());
+        self.drop_tables(&dropped).await;
+        Ok((result, elapsed))
+    }
+
+    /// Runs a query once more inside of another one, which gives its columns names of their own.
+    async fn run_with_own_names(
+        &self,
+        sql: &str,
+        name: &str,
+        connection: &HeaderValue,
+        table: &str,
+    ) -> Result<(), Problem> {
+        const BEFORE: &str = "SELECT * FROM (";
+        let query = format!("{BEFORE}{}\n)", without_end(sql));
+        let ran = self
+            .client
+            .run_into(connection, &query, table, MAX_ROWS + 1);
+        ran.await.map_err(|mut problem| {
+            problem.position = problem.position.and_then(|it| it.checked_sub(BEFORE.len()));
+            match problem.kind {
+                // Only a single query can be inside of another one.
+                ProblemKind::Sql if problem.exception == "Parser" => Problem::same_names(name),
+                _ => problem,
+            }
+        })
+    }
+
+    /// Reads the columns and the number of rows of a new result, and drops the row beyond the maximum.
+    async fn describe(&self, result: &mut StoredResult) -> Result<(), Problem> {
+        let table = result.sql_name();
+        let sql = format!(
+            "SELECT column_name, column_type, (SELECT count(*) FROM {table})::VARCHAR \
+             FROM (DESCRIBE {table})"
+        );
+        let read = |table: &super::decode::Table<'_>| {
+            let text = |row, column| table.value(row, column).unwrap_or_default().to_owned();
+            let columns = (0..table.rows()).map(|row| Column {
+                name: text(row, 0),
+                kind: text(row, 1),
+            });
+            (columns.collect(), text(0, 2).parse::<u64>().ok())
+        };
+        let (columns, rows) = self.client.query(&sql, read).await?;
+        let rows = rows.ok_or_else(|| Problem::unreadable("it has no number of rows"))?;
+        result.columns = columns;
+        result.rows = rows.min(MAX_ROWS);
+        result.is_complete = rows <= MAX_ROWS;
+        if !result.is_complete && !result.hides_rowid() {
+            let sql = format!("DELETE FROM {table} WHERE rowid >= {MAX_ROWS}");
+            self.client.execute(&sql).await?;
+        }
+        Ok(())
+    }
+
+    async fn first_page(&self, result: &StoredResult, elapsed_ms: u64) -> Result<Reply, Problem> {
+        let write = |rows: Rows<'_>, most| {
+            let reply = RunReply {
+                result: &result.table,
+                columns: &result.columns,
+                rows: result.rows,
+                complete: result.is_complete,
+                elapsed_ms,
+                first: rows,
+            };
+            write_limited(&reply, most)
+        };
+        self.page(result, (0, FIRST_ROWS), None, write).await
+    }
+
+    /// Returns rows of a result. If they are too large together, there are fewer than wanted.
+    pub(super) async fn rows(&self, input: RowsInput) -> Result<Reply, Problem> {
+        let result = self.results.find(&input.result).ok_or_else(Problem::gone)?;
+        let count = input.count.min(MAX_PAGE_ROWS);
+        let write = |rows: Rows<'_>, most| {
+            #[derive(Serialize)]
+            struct RowsReply<'a> {
+                rows: Rows<'a>,
+            }
+            write_limited(&RowsReply { rows }, most)
+        };
+        self.page(&result, (input.from, count), input.sort, write)
+            .await
+    }
+
+    /// Reads rows, and writes them. Tries again with fewer if they are too large.
+    async fn page(
+        &self,
+        result: &StoredResult,
+        (from, count): (u64, u64),
+        sort: Option<Sort>,
+        write: impl Fn(Rows<'_>, usize) -> Option<Vec<u8>>,
+    ) -> Result<Reply, Problem> {
+        let width = u64::try_from(result.columns.len()).unwrap_or(u64::MAX);
+        let mut count = count.min(MAX_PAGE_VALUES / width.max(1)).max(1);
+        loop {
+            let page = result.page_sql(from, count, sort);
+            let page = page.ok_or_else(|| Problem::invalid("there is no such column"))?;
+            let sql = format!(
+                "SELECT {} FROM (SELECT COLUMNS(*)::VARCHAR FROM ({page}))",
+                cut()
+            );
+            let read = |table: &super::decode::Table<'_>| write(Rows(table), MAX_ANSWER_BYTES);
+            match self.client.read(&sql, 1, read).await {
+                Ok((Some(json), permit)) => {
+                    return Ok(Reply {
+                        json,
+                        permit: Some(permit),
+                    });
+                }
+                Ok((None, _)) | Err(ReadError::TooLarge) if count > 1 => count = count.div_ceil(4),
+                Ok((None, _)) | Err(ReadError::TooLarge) => {
+                    return Err(Problem::row_too_large(MAX_ANSWER_BYTES));
+                }
+                Err(ReadError::Problem(problem)) => return Err(self.explain(result, problem)),
+            }
+        }
+    }
+
+    /// Returns a whole value.
+    pub(super) async fn value(&self, input: ValueInput) -> Result<Reply, Problem> {
+        let result = self.results.find(&input.result).ok_or_else(Problem::gone)?;
+        let page = result.page_sql(input.row, 1, input.sort);
+        let column = result.columns.get(input.column);
+        let (Some(page), Some(column)) = (page, column) else {
+            return Err(Problem::invalid("there is no such column"));
+        };
+        let sql = format!("SELECT {}::VARCHAR FROM ({page})", identifier(&column.name));
+        const MOST: usize = VALUE_PERMITS * MAX_ANSWER_BYTES;
+        const { assert!(VALUE_PERMITS <= ANSWER_PERMITS) };
+        let read = |table: &super::decode::Table<'_>| {
+            let value = table.value(0, 0);
+            write_limited(&serde_json::json!({ "value": value }), MOST)
+        };
+        match self.client.read(&sql, VALUE_PERMITS, read).await {
+            Ok((Some(json), permit)) => Ok(Reply {
+                json,
+                permit: Some(permit),
+            }),
+            Ok((None, _)) | Err(ReadError::TooLarge) => Err(Problem::value_too_large(MOST)),
+            Err(ReadError::Problem(problem)) => Err(self.explain(&result, problem)),
+        }
+    }
+
+    /// Tells whether a result is gone, when DuckDB can't read it.
+    pub(super) fn explain(&self, result: &StoredResult, problem: Problem) -> Problem {
+        if problem.exception != "Catalog" && problem.exception != "Binder" {
+            return problem;
+        }
+        self.results.forget(&result.table);
+        Problem::gone()
+    }
+
+    /// Cancels the statement of a tab.
+    pub(super) async fn cancel(&self, input: TabInput) -> Result<Reply, Problem> {
+        let connection = connection(&input.tab)?;
+        self.running.cancel(&input.tab);
+        self.client.interrupt(&connection).await?;
+        Ok(Reply::empty())
+    }
+
+    /// Drops the results of a tab that was closed.
+    pub(super) async fn close(&self, input: TabInput) -> Result<Reply, Problem> {
+        let dropped = self.results.take(&input.tab, None);
+        self.drop_tables(&dropped).await;
+        Ok(Reply::empty())
+    }
+
+    /// Drops result tables. A failure is ignored: then DuckDB is gone, or they are.
+    async fn drop_tables(&self, tables: &[String]) {
+        if !tables.is_empty() {
+            let _ = self.client.execute(&drop_sql(tables)).await;
+        }
+    }
+
+    /// Drops the results that an earlier door left behind.
+    async fn prepare(&self) -> Result<(), Problem> {
+        let sql = "DROP SCHEMA IF EXISTS memory.duckbot CASCADE";
+        let prepare = self.prepared.get_or_try_init(|| self.client.execute(sql));
+        prepare.await.map(|_| ())
+    }
+}
