@@ -5,6 +5,7 @@ import { h, icon, iconButton, showText } from './dom.js';
 import { createEditor } from './editors.js';
 import { elapsed } from './format.js';
 import { markdownNodes } from './markdown-view.js';
+import { menuButton } from './menu.js';
 import { Result, summary } from './result.js';
 import { endOfWord, hasStatement, lineOf, statementAt } from './statements.js';
 
@@ -36,10 +37,18 @@ export class CellView {
     this.status = h('div.cell-status', { hidden: true });
     this.output = h('div.cell-output');
     const move = (by) => () => owner.move(this, by);
+    const add = (label, kind, where) => ({ label, act: () => owner.add(kind, '', { [where]: this }) });
+    const places = () => [
+      add('SQL above', 'sql', 'before'),
+      add('SQL below', 'sql', 'after'),
+      add('Text above', 'text', 'before'),
+      add('Text below', 'text', 'after'),
+    ];
     this.tools = h(
       'div.cell-tools',
       { role: 'toolbar', 'aria-label': 'Cell' },
-      !this.isSql && (this.editButton = iconButton('edit', 'Edit', () => this.edit(), {}, 'Enter')),
+      !this.isSql && iconButton('edit', 'Edit', () => this.edit(), {}, 'Enter'),
+      menuButton('Add a cell', places, { icon: 'plus' }),
       iconButton('up', 'Move up', move(-1), {}, 'Alt-↑'),
       iconButton('down', 'Move down', move(1), {}, 'Alt-↓'),
       iconButton('trash', 'Delete', () => owner.remove(this), {}, 'Delete'),

@@ -7,8 +7,16 @@ import {
 } from '/.duckbot/console/editor.js';
 
 import { call } from './api.js';
+import { KEYWORDS, RESERVED, TYPES as TYPE_NAMES } from './words.js';
 
 const nonce = document.querySelector('meta[name=style-nonce]').content;
+
+/** DuckDB's dialect: DuckDB's strings and operators with other words. */
+const DuckDB = PostgreSQL.constructor.define({
+  ...PostgreSQL.spec,
+  keywords: `${RESERVED} ${KEYWORDS}`.replace(/\s+/g, ' '),
+  types: TYPE_NAMES.replace(/\s+/g, ' '),
+});
 
 const highlight = HighlightStyle.define([
   { tag: [tags.keyword, tags.operatorKeyword, tags.bool, tags.null], class: 'token-keyword' },
@@ -117,7 +125,7 @@ export function createCodeMirror(options) {
       if (update.focusChanged && update.view.hasFocus) options.onFocus();
     }),
     isSql && [
-      sql({ dialect: PostgreSQL }),
+      sql({ dialect: DuckDB }),
       syntaxHighlighting(highlight),
       bracketMatching(),
       closeBrackets(),

@@ -35,7 +35,7 @@ class PlainEditor {
     });
     this.field.value = options.text;
     this.list = h('ul.completions', { role: 'listbox', 'aria-label': 'Completions', id: uniqueId('completions'), hidden: true });
-    this.element = h(`div.plain.plain-${options.kind}`, {}, this.layer, this.field, this.list);
+    this.element = h(`div.plain.plain-${options.kind}`, {}, h('div.plain-scroller', {}, this.layer, this.field), this.list);
     this.tokens = [];
     this.error = null;
     this.suggestions = [];

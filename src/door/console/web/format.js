@@ -1,5 +1,7 @@
 // Texts for numbers, times and values. No DOM.
 
+import { RESERVED } from './words.js';
+
 const numbers = new Intl.NumberFormat('en');
 
 /** Number with separators: 1,234,567. */
@@ -43,7 +45,7 @@ export function when(time, now = new Date()) {
 
 /** Identifier in SQL. Names that need no quotes stay as they are. */
 export function identifier(name) {
-  return /^[a-z_][a-z0-9_]*$/.test(name) && !RESERVED.has(name)
+  return /^[a-z_][a-z0-9_]*$/i.test(name) && !reserved.has(name.toLowerCase())
     ? name
     : `"${name.replaceAll('"', '""')}"`;
 }
@@ -52,16 +54,7 @@ export function identifier(name) {
 export const tableName = ({ database, schema, name }) =>
   [database, schema, name].map(identifier).join('.');
 
-// DuckDB's reserved words, `duckdb_keywords()`. Quotes around others do no harm, so this need not be complete.
-const RESERVED = new Set(
-  `all analyse analyze and any array as asc asymmetric at authorization binary both by case cast check collate
-  collation column concurrently constraint create cross current default deferrable desc describe distinct do else end
-  except false fetch for foreign freeze from full generated glob group having ilike in initially inner intersect
-  into is isnull join lambda lateral leading left like limit map natural not notnull null offset on only or order
-  outer overlaps pivot pivot_longer pivot_wider placing positional primary qualify references returning right row
-  rows select semi show similar some summarize symmetric table tablesample then to trailing true try_cast union
-  unique unpack unpivot using variadic verbose when where window with work values schema index view user`.split(/\s+/),
-);
+const reserved = new Set(RESERVED.split(/\s+/));
 
 /** Characters that a reader would not see, or that reorder the text around them. */
 const HIDDEN =
@@ -70,14 +63,12 @@ const HIDDEN =
 /** Returns true if the text has characters that {@link visible} replaces. */
 export const hasHidden = (text) => HIDDEN.test(text);
 
-/** Visible form of a hidden character: a control picture, or its code point. */
+/** Visible form of a hidden character: an arrow, or its code point in hexadecimal. */
 export function visible(character) {
   const code = character.codePointAt(0);
   if (code === 10) return '↵';
   if (code === 9) return '⇥';
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-  if (code === 0x7f) return '␡';
-  return `‹${code.toString(16).toUpperCase().padStart(4, '0')}›`;
+  return `‹${code.toString(16).toUpperCase().padStart(2, '0')}›`;
 }
 
 /**

@@ -10,7 +10,6 @@ const HEAD_HEIGHT = 40;
 const MAX_SHOWN_ROWS = 14;
 /** Characters of a value that a cell shows. The side panel has the whole value. */
 const MAX_SHOWN_CHARS = 300;
-const CHAR_WIDTH = 7.6;
 
 /**
  * @typedef {object} Options
@@ -24,6 +23,18 @@ const CHAR_WIDTH = 7.6;
  * @property {(text: string) => void} say
  */
 
+let measured = 0;
+/** Width of a character in cells, which depends on the fonts of the computer. */
+function charWidth() {
+  if (!measured) {
+    const probe = h('span.grid-probe', { text: '0'.repeat(100), 'aria-hidden': 'true' });
+    document.body.append(probe);
+    measured = probe.getBoundingClientRect().width / 100;
+    probe.remove();
+  }
+  return measured;
+}
+
 export class Grid {
   /** @param {Options} options */
   constructor(options) {
@@ -33,7 +44,7 @@ export class Grid {
     this.pages = new Pages(options.columns.length, options.rows, options.source, () => this.arrived());
     this.pages.fill(options.first);
     this.rows = new Rows(options.rows);
-    this.gutter = Math.max(38, number(options.rows).length * CHAR_WIDTH + 14);
+    this.gutter = Math.max(38, number(options.rows).length * charWidth() + 12);
     this.places = new Columns(options.columns.map((_, index) => this.fittingWidth(index, options.first)));
     this.id = uniqueId('grid');
     this.sort = undefined;
@@ -76,7 +87,7 @@ export class Grid {
 
   setSize() {
     const shown = Math.min(Math.max(1, this.options.rows), MAX_SHOWN_ROWS);
-    place(this.element, { '--grid-height': `${HEAD_HEIGHT + shown * ROW_HEIGHT + 14}px` });
+    place(this.element, { '--grid-height': `${HEAD_HEIGHT + shown * ROW_HEIGHT + 2}px` });
     place(this.size, {
       width: `${this.gutter + this.places.total}px`,
       height: `${HEAD_HEIGHT + this.rows.height}px`,
@@ -93,12 +104,13 @@ export class Grid {
       const text = value === null ? 'NULL' : typeof value === 'string' ? value : value[0];
       if (text.length > chars) chars = Math.max(chars, textWidth(text.slice(0, 80)));
     }
-    return Math.round(Math.min(380, Math.max(56, chars * CHAR_WIDTH + 20)));
+    return Math.round(Math.min(380, Math.max(56, chars * charWidth() + 19)));
   }
 
   resized() {
     const { clientWidth, clientHeight } = this.scroller;
     if (!clientWidth) return;
+    place(this.element, { '--scrollbar': `${this.scroller.offsetHeight - clientHeight}px` });
     this.rows.view = Math.max(0, clientHeight - HEAD_HEIGHT);
     place(this.layer, { width: `${clientWidth}px`, height: `${clientHeight}px` });
     this.scroller.scrollTop = this.rows.moveTo(this.rows.top);

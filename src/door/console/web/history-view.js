@@ -22,7 +22,6 @@ export class HistoryView {
       type: 'search',
       placeholder: 'Search the history',
       'aria-label': 'Search the history',
-      autofocus: true,
       on: { input: () => this.fill(list, filter.value) },
     });
     this.app.panel.open(this, {

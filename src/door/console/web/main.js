@@ -126,7 +126,10 @@ class App {
         },
         n: () => this.library.open(),
         h: () => this.history.toggle(),
-        escape: () => this.view.escaped(),
+        escape: () => {
+          this.panel.close();
+          this.view.escaped();
+        },
       }[key];
     }
     if (!act) return;
@@ -186,7 +189,8 @@ class App {
     this.title.value = notebook.title;
     this.showState();
     this.opened();
-    if (innerWidth >= 720) this.view.views[0]?.edit(0);
+    if (innerWidth >= 720) this.view.views.find((it) => it.isSql)?.edit(0);
+    this.view.root.scrollTop = 0;
   }
 
   /** Remembers which notebook is open. */

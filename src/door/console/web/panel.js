@@ -37,7 +37,7 @@ export class Panel {
     this.tools.replaceChildren(...tools);
     this.content.replaceChildren(content);
     this.root.hidden = false;
-    if (focus) this.root.querySelector('[autofocus], .panel-content :is(button, input, [tabindex="0"])')?.focus();
+    if (focus) this.root.querySelector('.panel-content :is(button, input, [tabindex="0"])')?.focus();
   }
 
   isOpenFor(owner) {
