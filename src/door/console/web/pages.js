@@ -1,0 +1,115 @@
+// Pages of a result that are in memory. No DOM.
+
+/** Rows and values in memory at most. */
+const MAX_ROWS = 4000;
+const MAX_VALUES = 400_000;
+/** Values that one call asks for, about. */
+const PAGE_VALUES = 20_000;
+
+/**
+ * @typedef {null | string | [string, number]} Value `[text, length]` if the text is cut
+ * @typedef {(from: number, count: number, sort?: object) => Promise<Value[][]>} Source
+ */
+
+export class Pages {
+  /**
+   * @param {number} columns
+   * @param {number} rows
+   * @param {Source} source
+   * @param {() => void} changed called when rows have arrived
+   */
+  constructor(columns, rows, source, changed) {
+    this.rows = rows;
+    this.source = source;
+    this.changed = changed;
+    this.size = Math.min(200, Math.max(20, Math.floor(PAGE_VALUES / Math.max(1, columns))));
+    const most = Math.min(MAX_ROWS, MAX_VALUES / Math.max(1, columns));
+    this.kept = Math.max(4, Math.floor(most / this.size));
+    this.sort = undefined;
+    this.error = null;
+    this.clear();
+  }
+
+  clear() {
+    /** Pages by number, the least recently used first. */
+    this.pages = new Map();
+    this.loading = new Set();
+    this.wanted = [];
+    this.round = {};
+    this.error = null;
+  }
+
+  /** Puts in rows that are known already, from the first one on. */
+  fill(rows) {
+    const complete = rows.length === this.rows;
+    for (let from = 0; from < rows.length; from += this.size) {
+      const page = rows.slice(from, from + this.size);
+      if (page.length === this.size || complete) this.pages.set(from / this.size, page);
+    }
+  }
+
+  setSort(sort) {
+    this.sort = sort;
+    this.clear();
+  }
+
+  /** Row, if it is here. */
+  get(row) {
+    const number = Math.floor(row / this.size);
+    return this.pages.get(number)?.[row % this.size];
+  }
+
+  /** Asks for rows in view, the newest wish first. */
+  want(first, end) {
+    if (this.error) return;
+    const wanted = [];
+    for (let it = Math.floor(first / this.size); it * this.size < end; it += 1) {
+      const page = this.pages.get(it);
+      if (page) {
+        this.pages.delete(it);
+        this.pages.set(it, page);
+      } else if (!this.loading.has(it)) {
+        wanted.push(it);
+      }
+    }
+    this.wanted = wanted;
+    this.loadNext();
+  }
+
+  retry() {
+    this.error = null;
+    this.changed();
+  }
+
+  async loadNext() {
+    if (this.loading.size >= 2 || this.wanted.length === 0) return;
+    const number = this.wanted.shift();
+    const { round } = this;
+    this.loading.add(number);
+    try {
+      const from = number * this.size;
+      const rows = await this.load(from, Math.min(this.size, this.rows - from));
+      if (round !== this.round) return;
+      this.pages.set(number, rows);
+      while (this.pages.size > this.kept) this.pages.delete(this.pages.keys().next().value);
+    } catch (error) {
+      if (round !== this.round) return;
+      this.error = error;
+    }
+    this.loading.delete(number);
+    this.changed();
+    this.loadNext();
+  }
+
+  /** Loads rows. Large values can make a page too large for one answer: then in halves. */
+  async load(from, count) {
+    try {
+      return await this.source(from, count, this.sort);
+    } catch (error) {
+      if (error.kind !== 'limit' || count < 2) throw error;
+      const half = count >> 1;
+      const first = await this.load(from, half);
+      return [...first, ...(await this.load(from + half, count - half))];
+    }
+  }
+}
