@@ -92,9 +92,11 @@ pub mod variable {
     pub const KEY: &str = "DOOR_KEY";
     /// Display name of the session's owner.
     pub const OWNER: &str = "DOOR_OWNER";
-    /// The page at `/`: `auto`, `console` or `duckdb`. Missing: `duckdb`.
+    /// Interfaces that the door offers: `auto`, `console` or `duckdb`. Missing: `duckdb`.
     pub const UI: &str = "DOOR_UI";
-    /// Path of the bundled editor, one ES module. Without it, the console has a plain text field.
+    /// Folder that the door shares with DuckDB, under the same path. Missing: no files.
+    pub const FILES: &str = "DOOR_FILES";
+    /// Path of the editor of the console's cells, one JavaScript module. Missing: a plain text field.
     pub const EDITOR: &str = "DOOR_EDITOR";
 }
 
@@ -166,7 +168,9 @@ impl Door {
         let has_console = get(variable::UI).is_some_and(|ui| ui != "duckdb");
         let console = has_console.then(|| {
             let editor = get(variable::EDITOR).and_then(|path| std::fs::read(path).ok());
-            let console = Console::new(&session, &owner, flow.clone(), editor.map(Into::into));
+            let editor = editor.map(Into::into);
+            let files = get(variable::FILES).map(Into::into);
+            let console = Console::new(&session, &owner, flow.clone(), editor, files);
             Arc::new(console)
         });
         Ok(Self {
