@@ -168,7 +168,9 @@ impl Door {
         let has_console = get(variable::UI).is_some_and(|ui| ui != "duckdb");
         let console = has_console.then(|| {
             let editor = get(variable::EDITOR).and_then(|path| std::fs::read(path).ok());
-            let console = Console::new(&session, &owner, flow.clone(), editor.map(Into::into));
+            let editor = editor.map(Into::into);
+            let files = get(variable::FILES).map(Into::into);
+            let console = Console::new(&session, &owner, flow.clone(), editor, files);
             Arc::new(console)
         });
         Ok(Self {

@@ -46,7 +46,8 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "catalog", "error", "outbound", "redact", "s3_error", "session", "settings",
         ],
     ),
-    ("door", &["listener", "unicode"]),
+    // The console quotes names and values in SQL as DuckDB's own scripts do.
+    ("door", &["duckdb", "listener", "unicode"]),
     (
         "runtime",
         &[
@@ -147,7 +148,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
 
 /// Crates that only the listed modules may use.
 const ONLY_IN: [(&str, &[&str]); 6] = [
-    ("chart", &["discord"]),
+    ("chart", &["discord", "door"]),
     ("kube", &["runtime"]),
     ("k8s_openapi", &["runtime", "settings"]),
     ("serenity", &["discord"]),

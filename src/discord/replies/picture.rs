@@ -1,9 +1,9 @@
 //! The picture under a result, its menu, and the sentences about it.
 
-use chart::{Choice, Kind, NoChart, Note};
+use chart::Choice;
 
 use super::{
-    format::{code, count_of, grouped},
+    format::{code, count_of},
     reply::{File, Menu, MenuEntry, Reply, shorten},
 };
 use crate::{
@@ -54,32 +54,7 @@ pub(super) fn chart_notes(picture: &Picture, rows: &Rows) -> String {
     } else {
         String::new()
     };
-    let notes = picture.drawing.notes.iter().map(|note| match note {
-        Note::Averaged(count) => format!(
-            " In the chart, {} are averaged to fewer points.",
-            count_of(*count, "row")
-        ),
-        Note::Thinned(count) => format!(
-            " In the chart, a point can stand for several of the {}.",
-            count_of(*count, "row")
-        ),
-        Note::Summed => " In the chart, numbers of the same name are added up.".to_owned(),
-        Note::Others(count) => format!(
-            " In the chart, the last bar is the sum of the {} other ones.",
-            grouped(*count)
-        ),
-        Note::SeriesLeftOut(count) => format!(
-            " The chart lacks the {} with the smallest numbers.",
-            count_of(*count, "line")
-        ),
-        Note::RowsLeftOut(count) => format!(
-            " The chart lacks {}, because a value is NULL, infinite or too large.",
-            count_of(*count, "row")
-        ),
-        Note::MissingGlyphs => {
-            " In the chart, `?` stands for characters that its font lacks.".to_owned()
-        }
-    });
+    let notes = picture.drawing.notes.iter().map(|note| format!(" {note}"));
     part + &notes.collect::<String>()
 }
 
@@ -93,22 +68,7 @@ pub(super) fn no_chart(why: &ChartError) -> String {
             );
         }
     };
-    let reason = match why {
-        NoChart::NoRows => "the result has no rows",
-        NoChart::NoNumbers => "no column has numbers",
-        NoChart::NothingToDraw => "the numbers are all NULL, infinite or too large",
-        NoChart::Unsuitable(Kind::Line) => {
-            "a line needs a column with numbers, and several rows or a time"
-        }
-        NoChart::Unsuitable(Kind::Bars) => {
-            "bars need a column with names or times, and one with numbers"
-        }
-        NoChart::Unsuitable(Kind::Scatter) => "a scatter chart needs two columns with numbers",
-        NoChart::Unsuitable(Kind::Number) | NoChart::UnknownColumn => {
-            "the result has other columns than this chart needs"
-        }
-    };
-    format!(" There is no chart, because {reason}.")
+    format!(" There is no chart, because {why}.")
 }
 
 /// Refuses a chart of another kind.

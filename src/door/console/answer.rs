@@ -76,7 +76,10 @@ pub(super) fn respond(outcome: Result<Reply, Problem>) -> Response<Body> {
     let (status, reply) = match outcome {
         Ok(reply) => (StatusCode::OK, reply),
         Err(problem) => {
-            let error = serde_json::json!({ "error": problem });
+            let mut error = serde_json::json!({ "error": problem });
+            if let Some(version) = problem.version {
+                error["version"] = version.into();
+            }
             (problem.status, Reply::of(&error))
         }
     };

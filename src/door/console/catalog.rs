@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    Console, answer::Reply, client::RESULT_SCHEMA, decode::Table, problem::Problem, results::Column,
+    answer::Reply, client::RESULT_SCHEMA, decode::Table, problem::Problem, results::Column,
+    state::Console,
 };
 use crate::duckdb::names::{identifier, literal};
 

@@ -121,6 +121,20 @@ impl Client {
         self.run(run_request(sql), sql).await
     }
 
+    /// Runs a statement on a named connection, without a result.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub(super) async fn execute_on(
+        &self,
+        connection: &HeaderValue,
+        sql: &str,
+    ) -> Result<(), Problem> {
+        let mut request = run_request(sql);
+        request.headers_mut().insert(CONNECTION, connection.clone());
+        self.run(request, sql).await
+    }
+
     /// Runs a person's statements on a named connection. DuckDB keeps at most `most` rows of the last one's
     /// result as a new table.
     ///

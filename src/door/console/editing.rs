@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    Console,
     answer::Reply,
+    decode::Table,
     position::{utf16_offset, utf16_offsets},
     problem::Problem,
     sql_text::comments,
+    state::Console,
 };
 use crate::{door::body::MAX_TEXT_BYTES, duckdb::names::literal};
 
@@ -66,7 +67,7 @@ impl Console {
              FROM sql_auto_complete({}) LIMIT {MAX_SUGGESTIONS}",
             literal(&sql)
         );
-        let read = |table: &super::decode::Table<'_>| {
+        let read = |table: &Table<'_>| {
             let text = |row, column| table.value(row, column).unwrap_or_default();
             let start = text(0, 2);
             // Others would replace another part of the text.

@@ -8,89 +8,67 @@
 //! - `results`: the results that are kept
 //! - `editing`: tokens and suggestions
 //! - `catalog`: databases, tables and columns
+//! - `notebooks`: the saved notebooks
+//! - `chart`: charts of results
+//! - `download`, `upload`: files, through the folder that DuckDB shares (`exchange`)
 //! - `history`: the statements that ran
 //! - `client`: the way to DuckDB, and limits of its answers
 //! - `decode`: DuckDB's binary answers (pure)
 //! - `answer`: the answers to the page
+//! - `state`, `running`: the console's state
 //! - `problem`: failures, in words
 //! - `position`, `sql_text`: places in texts, and the ends of statements (pure)
 
 mod answer;
 mod catalog;
+mod chart;
 mod client;
 pub mod decode;
+mod download;
 mod editing;
+mod exchange;
 mod history;
+mod notebooks;
 mod page;
 mod position;
 mod problem;
 mod results;
 mod run;
+mod running;
 mod sql_text;
+mod state;
+mod upload;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::{Method, Response, StatusCode, body::Incoming, http::request::Parts};
+use hyper::{
+    Method, Response, StatusCode,
+    body::{Body as _, Incoming},
+    http::request::Parts,
+};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::{
-    sync::{OnceCell, Semaphore, SemaphorePermit},
-    time::timeout,
-};
+use tokio::{sync::SemaphorePermit, time::timeout};
 
-use super::{body::Body, flow::Flow, pages::Page, policy::CONSOLE_PATH, ticket::random_token};
+use super::{
+    body::{Body, ProxyError},
+    pages::Page,
+    policy::CONSOLE_PATH,
+};
 use answer::{Reply, respond};
-use client::Client;
-use history::History;
-use page::Asset;
 use problem::Problem;
-use results::Results;
-use run::Running;
+pub(super) use state::Console;
 
 /// Maximum size of a call's body.
 const MAX_CALL_BYTES: usize = 4 << 20;
 /// Size from which a call's body needs a permit.
 const LARGE_CALL_BYTES: u64 = 256 << 10;
-/// Number of calls with a large body at a time. The door has 64 MiB.
-const MAX_LARGE_CALLS: usize = 2;
 /// Maximum time to receive a call's body, and to wait for a permit for it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The console of one session.
-pub(super) struct Console {
-    session: String,
-    owner: String,
-    client: Client,
-    results: Results,
-    history: History,
-    running: Running,
-    /// Set once the results of an earlier door are dropped.
-    prepared: OnceCell<()>,
-    large_calls: Semaphore,
-    editor: Option<Asset>,
-    /// ID of this door's process.
-    started: String,
-}
-
 impl Console {
-    /// Creates the console. `editor` is the content of the bundled editor, if there is one.
-    pub(super) fn new(session: &str, owner: &str, flow: Arc<Flow>, editor: Option<Bytes>) -> Self {
-        Self {
-            session: session.to_owned(),
-            owner: owner.to_owned(),
-            client: Client::new(flow),
-            results: Results::new(),
-            history: History::default(),
-            running: Running::default(),
-            prepared: OnceCell::new(),
-            large_calls: Semaphore::new(MAX_LARGE_CALLS),
-            editor: editor.map(|content| Asset::new("editor.js", content)),
-            started: random_token(),
-        }
-    }
-
     /// Answers a request below [`CONSOLE_PATH`] that may pass.
     pub(super) async fn answer(self: &Arc<Self>, head: &Parts, body: Incoming) -> Response<Body> {
         let name = head.uri.path().strip_prefix(CONSOLE_PATH);
@@ -98,7 +76,19 @@ impl Console {
             .map(|it| it.trim_start_matches('/'))
             .unwrap_or_default();
         if head.method == Method::POST {
-            return respond(self.call(name, head, body).await);
+            return respond(match name {
+                "upload" => self.upload(head.uri.query(), body).await,
+                name => self.call(name, body).await,
+            });
+        }
+        let file = name.strip_prefix("files/");
+        if let (&Method::GET, Some(file)) = (&head.method, file) {
+            return match self.send_file(file).await {
+                Ok(answer) => answer,
+                Err(problem) => {
+                    Page::refused(problem.status, &problem.message).respond(&head.headers)
+                }
+            };
         }
         let asset = match name {
             "" => return page::index(),
@@ -117,26 +107,27 @@ impl Console {
         page::index()
     }
 
-    async fn call(
-        self: &Arc<Self>,
-        name: &str,
-        head: &Parts,
-        body: Incoming,
-    ) -> Result<Reply, Problem> {
-        let (bytes, _permit) = self.receive(head, body).await?;
+    async fn call(self: &Arc<Self>, name: &str, body: Incoming) -> Result<Reply, Problem> {
+        let (bytes, _permit) = self.receive(body).await?;
         match name {
             "info" => self.info().await,
-            "run" => self.run(read(bytes)?).await,
-            "rows" => self.rows(read(bytes)?).await,
-            "value" => self.value(read(bytes)?).await,
-            "cancel" => self.cancel(read(bytes)?).await,
-            "close" => self.close(read(bytes)?).await,
-            "tokens" => self.tokens(read(bytes)?).await,
-            "complete" => self.complete(read(bytes)?).await,
+            "run" => self.run(read(&bytes)?).await,
+            "rows" => self.rows(read(&bytes)?).await,
+            "value" => self.value(read(&bytes)?).await,
+            "cancel" => self.cancel(read(&bytes)?).await,
+            "close" => self.close(read(&bytes)?).await,
+            "tokens" => self.tokens(read(&bytes)?).await,
+            "complete" => self.complete(read(&bytes)?).await,
             "databases" => self.databases().await,
-            "tables" => self.tables(read(bytes)?).await,
-            "columns" => self.columns(read(bytes)?).await,
+            "tables" => self.tables(read(&bytes)?).await,
+            "columns" => self.columns(read(&bytes)?).await,
+            "notebooks" => self.notebooks().await,
+            "notebook" => self.notebook(read(&bytes)?).await,
+            "save" => self.save(read(&bytes)?).await,
+            "delete" => self.delete(read(&bytes)?).await,
             "history" => Ok(Reply::of(&json!({ "statements": self.history.all() }))),
+            "chart" => self.chart(read(&bytes)?).await,
+            "download" => self.download(read(&bytes)?).await,
             _ => Err(Problem::unknown_call()),
         }
     }
@@ -144,26 +135,27 @@ impl Console {
     /// Receives the body of a call. A large one keeps its permit until the call ends.
     async fn receive(
         &self,
-        head: &Parts,
         body: Incoming,
     ) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Problem> {
-        let length = hyper::body::Body::size_hint(&body).exact();
-        let permit = match length {
+        let permit = match body.size_hint().exact() {
             Some(length) if length < LARGE_CALL_BYTES => None,
             _ => {
                 let permit = timeout(CALL_TIMEOUT, self.large_calls.acquire()).await;
-                let permit = permit.ok().and_then(Result::ok);
-                Some(permit.ok_or_else(Problem::too_many_answers)?)
+                Some(
+                    permit
+                        .ok()
+                        .and_then(Result::ok)
+                        .ok_or_else(Problem::too_many_calls)?,
+                )
             }
         };
-        let _ = head;
         let body = Limited::new(body, MAX_CALL_BYTES).collect();
         match timeout(CALL_TIMEOUT, body).await {
             Ok(Ok(body)) => Ok((body.to_bytes(), permit)),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 Err(Problem::too_large("A request of this page", MAX_CALL_BYTES))
             }
-            _ => Err(super::body::ProxyError::TooSlow.into()),
+            _ => Err(ProxyError::TooSlow.into()),
         }
     }
 
@@ -174,12 +166,12 @@ impl Console {
             "duckdb": self.client.version().await?,
             "duckdb_ui": false,
             "editor": self.editor.is_some(),
-            "files": false,
+            "files": self.exchange.is_some(),
             "started": self.started,
         })))
     }
 }
 
-fn read<T: DeserializeOwned>(bytes: Bytes) -> Result<T, Problem> {
-    serde_json::from_slice(&bytes).map_err(|error| Problem::invalid(&error.to_string()))
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| Problem::invalid(&error.to_string()))
 }

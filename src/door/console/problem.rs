@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::position::utf16_offset;
+use super::{position::utf16_offset, results::MAX_ROWS};
 use crate::door::body::ProxyError;
 
 /// Sorts of failures. The page reacts to some of them.
@@ -43,6 +43,9 @@ pub(super) struct Problem {
     /// DuckDB's sort of error, such as `Parser`.
     #[serde(skip)]
     pub exception: String,
+    /// Version of the notebook that somebody else saved; 0 if it is gone.
+    #[serde(skip)]
+    pub version: Option<i64>,
 }
 
 /// Error as DuckDB writes it.
@@ -62,6 +65,7 @@ impl Problem {
             position: None,
             hint: None,
             exception: String::new(),
+            version: None,
         }
     }
 
@@ -145,6 +149,104 @@ impl Problem {
 
     pub(super) fn too_many_answers() -> Self {
         Self::busy("The session is sending other large answers. Try again in a few seconds.")
+    }
+
+    pub(super) fn too_many_calls() -> Self {
+        Self::busy("The session is receiving other large requests. Try again in a few seconds.")
+    }
+
+    /// A notebook that was changed since the page read it. `version` is 0 if it was deleted.
+    pub(super) fn changed_notebook(version: i64) -> Self {
+        let message = match version {
+            0 => "This notebook was deleted in another tab.",
+            _ => "This notebook was changed in another tab.",
+        };
+        Self {
+            version: Some(version),
+            ..Self::new(StatusCode::CONFLICT, ProblemKind::Conflict, message)
+        }
+    }
+
+    pub(super) fn no_notebook() -> Self {
+        Self::new(
+            StatusCode::OK,
+            ProblemKind::Gone,
+            "This notebook is not there. It was deleted, or the session's database was replaced.",
+        )
+    }
+
+    /// A notebook whose cells were changed by hand.
+    pub(super) fn unreadable_notebook() -> Self {
+        Self::refused(
+            "The cells of this notebook can't be read. They are in the table work.duckbot.notebooks.",
+        )
+    }
+
+    /// A panic while a chart is drawn.
+    pub(super) fn no_drawing() -> Self {
+        Self::refused("The chart could not be drawn. The result is complete.")
+    }
+
+    pub(super) fn no_files() -> Self {
+        Self::refused(
+            "This session has no folder for files. Start a new one, or ask an admin to update duckbot.",
+        )
+    }
+
+    /// A file that was downloaded already, or was not fetched in time.
+    pub(super) fn no_file() -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            ..Self::refused("This download is over. Start it again on the console's page.")
+        }
+    }
+
+    /// A failure of the folder for files.
+    pub(super) fn file_error(error: &std::io::Error) -> Self {
+        if matches!(
+            error.kind(),
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+        ) {
+            return Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                ProblemKind::Limit,
+                "The session's disk is full. Drop tables that you don't need, and try again.",
+            );
+        }
+        Self {
+            hint: Some(error.to_string()),
+            ..Self::refused(
+                "The session's folder for files can't be used. Try again, or tell an admin.",
+            )
+        }
+    }
+
+    /// A result that is not complete, and whose statement can't run inside of another one.
+    pub(super) fn only_queries_download() -> Self {
+        Self {
+            hint: Some(format!(
+                "The result has more than {MAX_ROWS} rows. To download them all, write one SELECT \
+                 statement."
+            )),
+            ..Self::refused("Only the result of a query can be downloaded whole.")
+        }
+    }
+
+    pub(super) fn unknown_file_kind() -> Self {
+        Self::refused(
+            "This file is not loaded. The name of a file with data ends in .csv, .tsv, .json, .ndjson or \
+             .parquet.",
+        )
+    }
+
+    pub(super) fn no_free_table(name: &str) -> Self {
+        Self::refused(format!(
+            "There are too many tables called \"{name}\". Rename the file, and try again."
+        ))
+    }
+
+    fn refused(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::OK, ProblemKind::Refused, message)
     }
 
     pub(super) fn unavailable() -> Self {

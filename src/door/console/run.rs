@@ -1,24 +1,22 @@
 //! Runs statements, and shows pages of their results.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use hyper::header::HeaderValue;
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    Console,
     answer::{Reply, Rows, cut, write_limited},
     client::{ANSWER_PERMITS, Client, MAX_ANSWER_BYTES, ReadError},
+    decode::Table,
     problem::{Problem, ProblemKind},
     results::{Column, MAX_ROWS, Sort, StoredResult, drop_sql},
+    running::{MAX_NAME_BYTES, RunningTab, connection},
     sql_text::without_end,
+    state::Console,
 };
 use crate::duckdb::names::identifier;
 
-/// Maximum length of the name of a tab or a cell.
-const MAX_NAME_BYTES: usize = 64;
 /// Number of rows that are shown with a new result.
 const FIRST_ROWS: u64 = 200;
 /// Maximum number of rows of a page.
@@ -66,46 +64,6 @@ pub(super) struct TabInput {
     tab: String,
 }
 
-/// Tabs that run a statement.
-#[derive(Clone, Default)]
-pub(super) struct Running(Arc<Mutex<HashMap<String, CancellationToken>>>);
-
-/// Guard that marks a tab as running a statement.
-struct RunningTab {
-    running: Running,
-    tab: String,
-    cancelled: CancellationToken,
-}
-
-impl Running {
-    /// Marks a tab as running. `None` if it is so already.
-    fn begin(&self, tab: &str) -> Option<RunningTab> {
-        let mut running = self.0.lock();
-        if running.contains_key(tab) {
-            return None;
-        }
-        let cancelled = CancellationToken::new();
-        running.insert(tab.to_owned(), cancelled.clone());
-        Some(RunningTab {
-            running: self.clone(),
-            tab: tab.to_owned(),
-            cancelled,
-        })
-    }
-
-    fn cancel(&self, tab: &str) {
-        if let Some(cancelled) = self.0.lock().get(tab) {
-            cancelled.cancel();
-        }
-    }
-}
-
-impl Drop for RunningTab {
-    fn drop(&mut self) {
-        self.running.0.lock().remove(&self.tab);
-    }
-}
-
 /// Guard that takes a statement out of the queue when its browser goes away.
 struct LeaveQueue<'a> {
     client: &'a Client,
@@ -115,17 +73,6 @@ struct LeaveQueue<'a> {
 impl Drop for LeaveQueue<'_> {
     fn drop(&mut self) {
         self.client.leave_queue(&self.connection);
-    }
-}
-
-/// Name of the connection on which a tab's statements run.
-pub(super) fn connection(tab: &str) -> Result<HeaderValue, Problem> {
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    let is_name = (1..=MAX_NAME_BYTES).contains(&tab.len()) && tab.bytes().all(is_part);
-    let name = is_name.then(|| HeaderValue::try_from(format!("duckbot-{tab}")));
-    match name {
-        Some(Ok(name)) => Ok(name),
-        _ => Err(Problem::invalid("the tab has no valid name")),
     }
 }
 
@@ -226,7 +173,7 @@ impl Console {
             "SELECT column_name, column_type, (SELECT count(*) FROM {table})::VARCHAR \
              FROM (DESCRIBE {table})"
         );
-        let read = |table: &super::decode::Table<'_>| {
+        let read = |table: &Table<'_>| {
             let text = |row, column| table.value(row, column).unwrap_or_default().to_owned();
             let columns = (0..table.rows()).map(|row| Column {
                 name: text(row, 0),
@@ -293,7 +240,7 @@ impl Console {
                 "SELECT {} FROM (SELECT COLUMNS(*)::VARCHAR FROM ({page}))",
                 cut()
             );
-            let read = |table: &super::decode::Table<'_>| write(Rows(table), MAX_ANSWER_BYTES);
+            let read = |table: &Table<'_>| write(Rows(table), MAX_ANSWER_BYTES);
             match self.client.read(&sql, 1, read).await {
                 Ok((Some(json), permit)) => {
                     return Ok(Reply {
@@ -321,7 +268,7 @@ impl Console {
         let sql = format!("SELECT {}::VARCHAR FROM ({page})", identifier(&column.name));
         const MOST: usize = VALUE_PERMITS * MAX_ANSWER_BYTES;
         const { assert!(VALUE_PERMITS <= ANSWER_PERMITS) };
-        let read = |table: &super::decode::Table<'_>| {
+        let read = |table: &Table<'_>| {
             let value = table.value(0, 0);
             write_limited(&serde_json::json!({ "value": value }), MOST)
         };

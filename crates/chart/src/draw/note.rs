@@ -1,5 +1,9 @@
 //! Differences between a picture and its rows.
 
+use std::fmt;
+
+use crate::numbers::grouped;
+
 /// Difference between a picture and its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Note {
@@ -17,4 +21,49 @@ pub enum Note {
     RowsLeftOut(usize),
     /// The font lacks characters, which are shown as `?`.
     MissingGlyphs,
+}
+
+/// Writes a sentence.
+impl fmt::Display for Note {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count_of = |count: usize, what: &str| {
+            let plural = if count == 1 { "" } else { "s" };
+            format!("{} {what}{plural}", grouped(&count.to_string()))
+        };
+        match *self {
+            Self::Averaged(count) => {
+                let rows = count_of(count, "row");
+                write!(to, "In the chart, {rows} are averaged to fewer points.")
+            }
+            Self::Thinned(count) => {
+                let rows = count_of(count, "row");
+                write!(
+                    to,
+                    "In the chart, a point can stand for several of the {rows}."
+                )
+            }
+            Self::Summed => to.write_str("In the chart, numbers of the same name are added up."),
+            Self::Others(count) => {
+                let count = grouped(&count.to_string());
+                write!(
+                    to,
+                    "In the chart, the last bar is the sum of the {count} other ones."
+                )
+            }
+            Self::SeriesLeftOut(count) => {
+                let lines = count_of(count, "line");
+                write!(to, "The chart lacks the {lines} with the smallest numbers.")
+            }
+            Self::RowsLeftOut(count) => {
+                let rows = count_of(count, "row");
+                write!(
+                    to,
+                    "The chart lacks {rows}, because a value is NULL, infinite or too large."
+                )
+            }
+            Self::MissingGlyphs => {
+                to.write_str("In the chart, \"?\" stands for characters that its font lacks.")
+            }
+        }
+    }
 }
