@@ -77,6 +77,7 @@ export class Grid {
       this.scroller,
     );
     this.scroller.addEventListener('scroll', () => {
+      this.measure();
       this.rows.scrolled(this.scroller.scrollTop);
       this.draw();
     });
@@ -107,11 +108,16 @@ export class Grid {
     return Math.round(Math.min(380, Math.max(56, chars * charWidth() + 19)));
   }
 
+  /** Takes over the height of the area, which can change before the observer tells it. */
+  measure() {
+    this.rows.view = Math.max(0, this.scroller.clientHeight - HEAD_HEIGHT);
+  }
+
   resized() {
     const { clientWidth, clientHeight } = this.scroller;
     if (!clientWidth) return;
+    this.measure();
     place(this.element, { '--scrollbar': `${this.scroller.offsetHeight - clientHeight}px` });
-    this.rows.view = Math.max(0, clientHeight - HEAD_HEIGHT);
     place(this.layer, { width: `${clientWidth}px`, height: `${clientHeight}px` });
     this.scroller.scrollTop = this.rows.moveTo(this.rows.top);
     this.draw();
@@ -336,7 +342,8 @@ export class Grid {
   }
 
   drawFailure() {
-    const { error } = this.pages;
+    const { error, sort } = this.pages;
+    this.sort = sort;
     this.failed.hidden = !error;
     if (!error || this.shownError === error) return;
     this.shownError = error;
