@@ -11,8 +11,9 @@ const MAX_SHOWN = 60;
 export function usefulSuggestions(typed, suggestions) {
   const wanted = typed.toLowerCase().replace(/^"/, '');
   const ranked = [];
-  for (const { text, kind } of suggestions) {
-    const name = text.trim();
+  for (const suggestion of suggestions) {
+    const name = suggestion.text.trim();
+    const kind = suggestion.kind.replaceAll('_', ' ');
     const bare = name.toLowerCase().replace(/^"/, '');
     if (!/^["\p{L}_]/u.test(name) || name === typed.trim()) continue;
     if (bare.startsWith(wanted)) ranked.push({ rank: 0, text: name, kind });
