@@ -7,7 +7,8 @@ import {
 } from '/.duckbot/console/editor.js';
 
 import { call } from './api.js';
-import { KEYWORDS, RESERVED, TYPES as TYPE_NAMES } from './words.js';
+import { usefulSuggestions } from './completions.js';
+import { KEYWORDS, RESERVED, TYPES } from './words.js';
 
 const nonce = document.querySelector('meta[name=style-nonce]').content;
 
@@ -15,7 +16,7 @@ const nonce = document.querySelector('meta[name=style-nonce]').content;
 const DuckDB = PostgreSQL.constructor.define({
   ...PostgreSQL.spec,
   keywords: `${RESERVED} ${KEYWORDS}`.replace(/\s+/g, ' '),
-  types: TYPE_NAMES.replace(/\s+/g, ' '),
+  types: TYPES.replace(/\s+/g, ' '),
 });
 
 const highlight = HighlightStyle.define([
@@ -55,21 +56,19 @@ const marks = StateField.define({
   provide: (field) => EditorView.decorations.from(field),
 });
 
-const TYPES = { keyword: 'keyword', column: 'property', table: 'class', schema: 'namespace', catalog: 'namespace', function: 'function' };
+/** Longer texts have no completions. */
+const MAX_CHARS = 300_000;
 
 async function completions(context) {
   const typed = context.matchBefore(/[\p{L}\p{N}_.]+$/u);
-  if (!typed && !context.explicit) return null;
+  if ((!typed && !context.explicit) || context.pos > MAX_CHARS) return null;
   try {
     const { from, suggestions } = await call('complete', { sql: context.state.sliceDoc(0, context.pos) });
     if (context.aborted) return null;
-    const options = suggestions.map(({ text, kind }, index) => ({
-      label: text.trimEnd(),
-      detail: kind,
-      type: TYPES[kind] ?? 'variable',
-      boost: -index / 10,
-    }));
-    return { from, options, validFor: /^[\p{L}\p{N}_]*$/u };
+    const useful = usefulSuggestions(context.state.sliceDoc(from, context.pos), suggestions);
+    const options = useful.map(({ text, kind }, index) => ({ label: text, detail: kind, boost: -index / 10 }));
+    // The list is asked for anew with each letter: another word can have other suggestions.
+    return { from, options, filter: false };
   } catch {
     return null;
   }

@@ -1,11 +1,14 @@
 // Text field over a layer with the same text in colors.
 
 import { call } from './api.js';
+import { usefulSuggestions } from './completions.js';
 import { h, place, uniqueId } from './dom.js';
 import { cutTokens, shiftTokens } from './tokens.js';
 
 const TOKENS_MS = 200;
 const COMPLETE_MS = 180;
+/** Longer texts have no colors and no completions. */
+const MAX_CHARS = 300_000;
 
 /** @type {(options: import('./editors.js').Options) => import('./editors.js').Editor} */
 export const createPlain = (options) => new PlainEditor(options);
@@ -121,7 +124,7 @@ class PlainEditor {
   askTokens(ms) {
     if (this.options.kind !== 'sql') return;
     clearTimeout(this.tokenTimer);
-    if (!this.field.value.trim()) {
+    if (!this.field.value.trim() || this.field.value.length > MAX_CHARS) {
       this.tokens = [];
       return;
     }
@@ -192,7 +195,7 @@ class PlainEditor {
     if (this.options.kind !== 'sql') return;
     clearTimeout(this.completeTimer);
     const before = this.field.value.slice(0, this.field.selectionStart);
-    if (!/[\p{L}\p{N}_.]$/u.test(before)) {
+    if (!/[\p{L}\p{N}_.]$/u.test(before) || before.length > MAX_CHARS) {
       this.closeList();
       return;
     }
@@ -210,8 +213,7 @@ class PlainEditor {
     }
     const isSame = this.field.value === value && this.field.selectionStart === selectionStart;
     if (!isSame || document.activeElement !== this.field) return;
-    const typed = sql.slice(answer.from);
-    const useful = answer.suggestions.filter((it) => it.text !== typed).slice(0, 40);
+    const useful = usefulSuggestions(sql.slice(answer.from), answer.suggestions);
     if (!useful.length) {
       this.closeList();
       return;

@@ -49,6 +49,8 @@ export class Grid {
     this.id = uniqueId('grid');
     this.sort = undefined;
     this.drawn = [];
+    /** Columns whose width a person chose. */
+    this.chosen = new Set();
     this.build();
     this.selection = new Selection(this);
     this.observer = new ResizeObserver(() => this.resized());
@@ -77,6 +79,7 @@ export class Grid {
       this.scroller,
     );
     this.scroller.addEventListener('scroll', () => {
+      this.measure();
       this.rows.scrolled(this.scroller.scrollTop);
       this.draw();
     });
@@ -107,11 +110,16 @@ export class Grid {
     return Math.round(Math.min(380, Math.max(56, chars * charWidth() + 19)));
   }
 
+  /** Takes over the height of the area, which can change before the observer tells it. */
+  measure() {
+    this.rows.view = Math.max(0, this.scroller.clientHeight - HEAD_HEIGHT);
+  }
+
   resized() {
     const { clientWidth, clientHeight } = this.scroller;
     if (!clientWidth) return;
+    this.measure();
     place(this.element, { '--scrollbar': `${this.scroller.offsetHeight - clientHeight}px` });
-    this.rows.view = Math.max(0, clientHeight - HEAD_HEIGHT);
     place(this.layer, { width: `${clientWidth}px`, height: `${clientHeight}px` });
     this.scroller.scrollTop = this.rows.moveTo(this.rows.top);
     this.draw();
@@ -302,6 +310,7 @@ export class Grid {
   }
 
   resizeColumn(column, width) {
+    this.chosen.add(column);
     this.places.resize(column, width);
     this.setSize();
     this.draw();
@@ -313,6 +322,25 @@ export class Grid {
     const rows = [];
     for (let it = first; it < end; it += 1) rows.push(this.pages.get(it));
     this.resizeColumn(column, this.fittingWidth(column, rows.filter(Boolean)));
+  }
+
+  /** Widens columns of numbers in view, so that no digit is cut off. Widths that a person chose stay. */
+  widen() {
+    const { first, end } = this.rows.visible();
+    const seen = this.places.visible(this.scroller.scrollLeft, this.scroller.clientWidth);
+    let isWider = false;
+    for (let column = seen.first; column < seen.end; column += 1) {
+      if (!this.isNumber[column] || this.chosen.has(column)) continue;
+      let chars = 0;
+      for (let row = first; row < end; row += 1) chars = Math.max(chars, this.pages.get(row)?.[column]?.length ?? 0);
+      const width = Math.min(380, chars * charWidth() + 19);
+      if (width <= this.places.widths[column]) continue;
+      this.places.widths[column] = Math.ceil(width);
+      isWider = true;
+    }
+    if (!isWider) return;
+    this.places.place();
+    this.setSize();
   }
 
   /** Sorts by a column: up, down, and back to the order of the result. */
@@ -331,12 +359,14 @@ export class Grid {
   }
 
   arrived() {
+    this.widen();
     this.draw();
     this.selection.arrived();
   }
 
   drawFailure() {
-    const { error } = this.pages;
+    const { error, sort } = this.pages;
+    this.sort = sort;
     this.failed.hidden = !error;
     if (!error || this.shownError === error) return;
     this.shownError = error;

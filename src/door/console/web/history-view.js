@@ -30,7 +30,7 @@ export class HistoryView {
       content: h('div.history-panel', {}, filter, list, h('p.note', { text: 'Kept until the session ends, never saved.' })),
       focus: true,
     });
-    this.app.showPanel();
+    this.app.makeRoom();
     await this.load(list, filter);
   }
 

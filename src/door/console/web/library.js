@@ -32,9 +32,9 @@ export class Library {
       {},
       textButton('New notebook', close(() => this.app.openNotebook(Notebook.empty())), { class: 'text-button primary' }, 'plus'),
       textButton('Import .sql', close(() => this.chooser.click()), {}, 'upload'),
-      textButton('Export .sql', close(() => this.export()), {}, 'download'),
+      textButton('Export this one', close(() => this.export()), {}, 'download'),
     );
-    const note = h('p.note', { text: 'Notebooks are part of your saved work.' });
+    const note = h('p.note', { text: "Notebooks are in your session's database, so they are part of your saved work." });
     this.dialog = openDialog('Notebooks', h('div', {}, tools, list, note), { class: 'dialog library-dialog' });
     await this.app.notebook.save();
     await this.fill(list);

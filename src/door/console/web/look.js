@@ -40,7 +40,7 @@ export class Look {
       content: h('div.look', {}, where, bar, area),
       onClose: () => this.forget(),
     });
-    this.app.showPanel();
+    this.app.makeRoom();
     this.forget();
     const { round } = this;
     area.replaceChildren(h('p.note', { text: 'Loading…' }));

@@ -37,7 +37,10 @@ class App {
     this.connection = new Connection(this, find('banners'));
     this.side = find('side');
     this.tree = new Tree(find('tables'), {
-      insert: (name) => this.view.insert(name),
+      insert: (name) => {
+        this.makeRoom();
+        this.view.insert(name);
+      },
       look: (table, what) => this.look.show(table, what),
     });
     this.buildTop();
@@ -82,6 +85,7 @@ class App {
     this.saved = find('saved');
     this.saved.addEventListener('click', () => this.notebook.save());
     this.side.prepend(splitter(this.side, 'Width of the tables', { side: 'right', key: 'duckbot.side', min: 180, max: 700 }));
+    find('notebook').addEventListener('pointerdown', () => this.makeRoom());
     find('tables-head').append(this.files.button());
     if (localStorage.getItem('duckbot.side-hidden') === 'true' || innerWidth < 720) this.toggleSide(false);
     this.runner.addEventListener('state', () => {
@@ -143,8 +147,8 @@ class App {
     if (innerWidth >= 720) localStorage.setItem('duckbot.side-hidden', String(!isShown));
   }
 
-  /** On a narrow screen, the side panel and the tables do not fit side by side. */
-  showPanel() {
+  /** On a narrow screen, the tables lie over the notebook: closes them. */
+  makeRoom() {
     if (innerWidth < 720) this.toggleSide(false);
   }
 

@@ -48,9 +48,19 @@ export class Pages {
     }
   }
 
+  /** Starts over in another order. If no row comes in it, the order from before is back. */
   setSort(sort) {
+    const before = { sort: this.sort, pages: this.pages };
     this.sort = sort;
     this.clear();
+    this.before = before;
+  }
+
+  restore() {
+    if (this.pages.size > 0 || !this.before) return;
+    this.sort = this.before.sort;
+    this.pages = this.before.pages;
+    this.before = null;
   }
 
   /** Row, if it is here. */
@@ -91,25 +101,27 @@ export class Pages {
       const rows = await this.load(from, Math.min(this.size, this.rows - from));
       if (round !== this.round) return;
       this.pages.set(number, rows);
+      this.before = null;
       while (this.pages.size > this.kept) this.pages.delete(this.pages.keys().next().value);
     } catch (error) {
       if (round !== this.round) return;
       this.error = error;
+      this.restore();
     }
     this.loading.delete(number);
     this.changed();
     this.loadNext();
   }
 
-  /** Loads rows. Large values can make a page too large for one answer: then in halves. */
+  /** Loads rows. An answer has fewer of them if their values are large. */
   async load(from, count) {
-    try {
-      return await this.source(from, count, this.sort);
-    } catch (error) {
-      if (error.kind !== 'limit' || count < 2) throw error;
-      const half = count >> 1;
-      const first = await this.load(from, half);
-      return [...first, ...(await this.load(from + half, count - half))];
+    const { sort } = this;
+    const rows = [];
+    while (rows.length < count) {
+      const more = await this.source(from + rows.length, count - rows.length, sort);
+      if (!more.length) throw new Error('The result has fewer rows than expected. Run the cell again.');
+      rows.push(...more);
     }
+    return rows;
   }
 }

@@ -45,8 +45,9 @@ export class Runner extends EventTarget {
       const answer = await call('run', { tab, cell: view.cell.id, sql });
       view.setResult(answer, sql);
     } catch (error) {
-      view.setError(error, { offset, sql, isCancelled: running.isCancelled });
-      if (job.isBatch || running.isCancelled) this.clearQueue();
+      const isCancelled = running.isCancelled || error.kind === 'cancelled';
+      view.setError(error, { offset, sql, isCancelled });
+      if (job.isBatch || isCancelled) this.clearQueue();
     }
     this.running = null;
     this.dispatchEvent(new Event('state'));

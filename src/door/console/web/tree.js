@@ -49,6 +49,8 @@ export class Tree {
       return;
     }
     const isFirst = !this.list.childElementCount;
+    const rank = ({ kind }) => ['work', 'lake', 'other', 'memory'].indexOf(kind);
+    databases.sort((a, b) => rank(a) - rank(b));
     const items = databases.map((database) => this.databaseItem(database));
     this.list.replaceChildren(...items);
     this.makeReachable(this.list);
