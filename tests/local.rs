@@ -51,7 +51,7 @@ async fn start_with_work(settings: &[(&str, &str)]) -> LocalEnv {
     home
 }
 
-async fn stop_session(person: &Person) {
+pub async fn stop_session(person: &Person) {
     let question = reply_to(person, "/duck stop").await;
     let pressed = person.press(&question, "Stop it").await.unwrap();
     pressed

@@ -10,6 +10,7 @@ mod chart;
 mod check;
 mod compatibility;
 mod connections;
+mod console;
 mod credentials;
 mod deploy;
 mod door;

@@ -47,7 +47,7 @@ pub fn policy(data: &[u8]) {
         if origins.is_empty() {
             assert!(is_reading && all("upgrade").count() == 0);
             let site = all("sec-fetch-site").next().unwrap_or(b"none");
-            let is_followed = (path == "/" || path == "/.duckbot/enter")
+            let is_followed = ["/", "/.duckbot/enter", "/.duckbot/console"].contains(&path)
                 && all("sec-fetch-mode")
                     .next()
                     .is_none_or(|it| it == b"navigate")
@@ -60,7 +60,11 @@ pub fn policy(data: &[u8]) {
         }
         match decision {
             Decision::Forward => assert!(has_session && !path.starts_with("/.duckbot/")),
-            Decision::Unauthenticated => assert!(!has_session && !path.starts_with("/.duckbot/")),
+            Decision::Console => assert!(has_session && path.starts_with("/.duckbot/console")),
+            Decision::Unauthenticated => {
+                assert!(!has_session);
+                assert!(!path.starts_with("/.duckbot/") || path.starts_with("/.duckbot/console"));
+            }
             Decision::EnterPage => assert!(is_reading && path == "/.duckbot/enter"),
             Decision::RedeemTicket => {
                 assert!(head.method == Method::POST && path == "/.duckbot/enter")

@@ -193,7 +193,10 @@ impl Browser {
             &rules,
         ];
         let options = json!({ "binary": programs.join("chromium"), "args": arguments });
-        let wanted = json!({ "alwaysMatch": { "goog:chromeOptions": options } });
+        let wanted = json!({ "alwaysMatch": {
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": { "performance": "ALL" },
+        }});
         let begun = browser.call("", json!({ "capabilities": wanted })).await;
         let begun = begun.unwrap();
         let id = begun["sessionId"].as_str().unwrap();
@@ -245,6 +248,32 @@ impl Browser {
         let script = json!({ "script": script, "args": [] });
         let ran = self.call("/execute/sync", script).await;
         ran.unwrap_or(Value::Null)
+    }
+
+    /// URLs that pages have requested since the last call, from the browser's network log.
+    pub async fn requested_urls(&self) -> Vec<String> {
+        let log = json!({ "type": "performance" });
+        let log = self.call("/se/log", log).await.unwrap();
+        let lines = log.as_array().unwrap().iter();
+        let events = lines.filter_map(|line| {
+            let event: Value = serde_json::from_str(line["message"].as_str()?).ok()?;
+            let event = &event["message"];
+            let sent = event["method"] == "Network.requestWillBeSent";
+            let url = event["params"]["request"]["url"].as_str()?;
+            sent.then(|| url.to_owned())
+        });
+        events.collect()
+    }
+
+    /// Bytes of memory that the page's scripts use, after a garbage collection.
+    pub async fn script_memory(&self) -> u64 {
+        for command in ["HeapProfiler.enable", "HeapProfiler.collectGarbage"] {
+            let command = json!({ "cmd": command, "params": {} });
+            self.call("/goog/cdp/execute", command).await.unwrap();
+        }
+        let command = json!({ "cmd": "Runtime.getHeapUsage", "params": {} });
+        let usage = self.call("/goog/cdp/execute", command).await.unwrap();
+        usage["usedSize"].as_f64().unwrap() as u64
     }
 
     /// Cookies of this page, including those that scripts can't read.
