@@ -362,6 +362,15 @@ impl Record {
         }
     }
 
+    /// Returns true if the session has tried to save at its end. It need not do that again when its process is
+    /// told to end.
+    pub fn has_tried_to_save(&self) -> bool {
+        matches!(
+            self.work_outcome(),
+            Some(WorkOutcome::Saved(_) | WorkOutcome::Nothing | WorkOutcome::NotSaved { .. })
+        )
+    }
+
     pub fn is_stopping(&self) -> bool {
         matches!(self.stage, Stage::Stopping { .. })
     }
