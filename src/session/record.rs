@@ -173,6 +173,8 @@ pub enum Cause {
         /// Expiry of the new credentials, if it is known.
         credentials_expire: Option<DateTime<Utc>>,
     },
+    /// Its start was taken back, because its owner had as many sessions as allowed.
+    OverQuota,
     /// The cluster refused an object, or credentials could not be stored; a retry would not help.
     Refused {
         error: ErrorSummary,
