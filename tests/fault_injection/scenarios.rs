@@ -349,10 +349,26 @@ impl Scenario {
                 env.assert_nothing_left().await;
             }
             Self::TakeBack => {
-                wait_for_running(env, |document| id(document) == RIVAL).await;
-                let only = env.session_objects(&env.ana, 0, RIVAL);
-                wait_until(async || env.cluster.objects().await, |it| *it == only).await;
+                let is_settled = |all: &Vec<Value>| all.iter().all(|it| it["stage"] == "running");
+                let settled = wait_until(async || env.cluster.documents().await, is_settled).await;
+                let other = settled.iter().map(id).find(|id| id != RIVAL);
+                let mut whole = env.session_objects(&env.ana, 0, RIVAL);
+                if let Some(other) = &other {
+                    // The bot died before it took the start back, or was refused that.
+                    assert!(
+                        case.is_some_and(|case| case.site.method == "PUT"),
+                        "{case:?}"
+                    );
+                    whole.extend(env.workspace_objects(&env.ana, "sales", other));
+                    whole.sort();
+                }
+                wait_until(async || env.cluster.objects().await, |it| *it == whole).await;
                 assert!(!heard("is ready"), "{last_reply:?}");
+                if let Some(other) = &other {
+                    let stop = format!("/duck stop session:{other}");
+                    let question = env.reply_to(&env.ana, &stop).await;
+                    env.confirm_stop(&env.ana, &question).await;
+                }
             }
             Self::Extend => {
                 let document = wait_until_settled(env)
