@@ -337,8 +337,9 @@ impl Reconciler {
     /// Counts an ended session in the metrics. Call it after the record is gone, so that a repeated
     /// step does not count twice.
     fn count_ending(&self, record: &Record) {
-        if let Some(ending) = record.ending() {
-            metrics::count_end(record.kind, Outcome::of(record.owner, &ending.cause));
+        let ending = record.ending();
+        if let Some(outcome) = ending.and_then(|it| Outcome::of(record.owner, &it.cause)) {
+            metrics::count_end(record.kind, outcome);
         }
     }
 

@@ -331,3 +331,26 @@ async fn a_session_that_is_starting_cannot_start_without_its_credentials() {
     env.wait_until_nothing_left(&env.ana).await;
     env.assert_clean().await;
 }
+
+#[tokio::test]
+async fn credentials_that_are_entered_again_leave_a_running_session_its_key() {
+    let work = ("DUCKBOT_CATALOGS__LAKE__WORK", "s3://lake/work");
+    let env = TestEnv::start_with(&[work]).await;
+    env.enter_credentials(&env.ana).await;
+    env.ready_session(&env.ana).await;
+    let key = async || {
+        let stored = env.stored_credentials(&env.ana).await.unwrap();
+        stored.data.unwrap().remove("work-key")
+    };
+    let before = key().await;
+    assert!(before.is_some());
+    let question = env.reply_to(&env.ana, "/duck forget").await;
+    let pressed = env.ana.press(&question, "Delete only").await.unwrap();
+    pressed
+        .until(|it| it.content.contains("were deleted"))
+        .await;
+    env.enter_credentials(&env.ana).await;
+    // A container that is started again reads it.
+    assert_eq!(key().await, before);
+    env.assert_clean().await;
+}

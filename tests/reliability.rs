@@ -33,7 +33,7 @@ if the use case took another path, for example with fewer edits of its progress.
 ";
 
 /// Single faults: description, test binary, and the test that injects the fault.
-const SINGLE: [(&str, &str, &str); 30] = [
+const SINGLE: [(&str, &str, &str); 36] = [
     (
         "the storage fails after each number of requests of a save",
         "tests",
@@ -63,6 +63,36 @@ const SINGLE: [(&str, &str, &str); 30] = [
         "DuckDB is killed",
         "tests",
         "session::work::a_duckdb_that_is_killed_loses_nothing_that_was_committed",
+    ),
+    (
+        "the disk is full while a session saves, and while DuckDB makes a checkpoint",
+        "tests",
+        "session::full_disk::a_save_that_has_no_room_leaves_the_last_one_and_the_session_goes_on",
+    ),
+    (
+        "a full disk makes DuckDB unusable",
+        "tests",
+        "session::full_disk::a_duckdb_that_a_full_disk_made_unusable_is_started_again",
+    ),
+    (
+        "the disk is full when a session begins",
+        "tests",
+        "session::full_disk::a_session_that_begins_on_a_full_disk_waits_for_room_and_puts_nothing_aside",
+    ),
+    (
+        "a session is killed, and told to end before it is prepared again",
+        "tests",
+        "session::work::a_session_that_is_told_to_end_while_it_is_prepared_saves_what_a_killed_one_left",
+    ),
+    (
+        "two bots tell a session to save at the same time",
+        "tests",
+        "session::work::two_bots_that_tell_a_session_to_save_get_the_same_answer",
+    ),
+    (
+        "on a node, DuckDB runs out of memory, and then its Pod is killed",
+        "tests",
+        "node::kept::work_outlives_a_duckdb_without_memory_and_a_pod_that_is_killed",
     ),
     (
         "databases in a session's folder can't be opened",

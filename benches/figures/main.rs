@@ -10,6 +10,7 @@ mod calls;
 mod commands;
 mod floor;
 mod floor_bot;
+mod kept;
 mod memory;
 mod node;
 mod sandbox;
@@ -22,8 +23,9 @@ mod work;
 
 use table::Table;
 
-const GROUPS: [&str; 10] = [
-    "api", "commands", "calls", "node", "memory", "scale", "sandbox", "sql", "work", "binary",
+const GROUPS: [&str; 11] = [
+    "api", "commands", "calls", "node", "memory", "scale", "sandbox", "sql", "work", "kept",
+    "binary",
 ];
 
 #[tokio::main]
@@ -58,6 +60,7 @@ async fn main() {
             "sandbox" => sandbox::rows().await,
             "sql" => sql::rows().await,
             "work" => work::rows().await,
+            "kept" => kept::rows().await,
             _ => binary::rows().await,
         };
         table.replace_group(group, rows);

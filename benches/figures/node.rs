@@ -27,12 +27,11 @@ struct Start {
     announced: Duration,
 }
 
-/// Waits until DuckDB answers in the session's Pod. The Pod's address comes from the API server.
-async fn wait_for_answer(env: &TestEnv, session: &str) -> Instant {
+/// Waits until DuckDB answers in the Pod with this name. The Pod's address comes from the API server.
+pub async fn wait_for_answer(env: &TestEnv, name: &str) -> Instant {
     let address = |pod: Option<&Pod>| pod?.status.as_ref()?.pod_ip.clone();
     let has_address = |pod: Option<&Pod>| address(pod).is_some();
-    let name = format!("duckui-{session}");
-    let pod = await_condition(env.cluster.pods(), &name, has_address).await;
+    let pod = await_condition(env.cluster.pods(), name, has_address).await;
     let address = address(pod.unwrap().as_ref()).unwrap();
     let url = format!("http://{address}:8081/ready");
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -68,7 +67,8 @@ async fn time_one(env: &TestEnv) -> Start {
         env.ana.read("#data").await;
         Instant::now()
     };
-    let both = async { tokio::join!(wait_for_answer(env, &id), announced) };
+    let name = format!("duckui-{id}");
+    let both = async { tokio::join!(wait_for_answer(env, &name), announced) };
     let (answers, announced) = tokio::time::timeout(WAIT_TIMEOUT, both).await.unwrap();
     let listens = listening_since(env, &id).await - began_at;
     env.clean_up().await;

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -22,21 +22,92 @@ use super::{
     table::{Aim, Row},
 };
 
-const KEY: [&str; 2] = ["AKIAFIGURES", "a-secret-for-figures"];
+pub const KEY: [&str; 2] = ["AKIAFIGURES", "a-secret-for-figures"];
 const OWNER: u64 = 7;
 /// Sizes of the work in MB, with the number of rounds.
 const SIZES: [(u64, usize); 3] = [(0, 7), (10, 7), (1000, 3)];
 
-struct Bench {
-    s3: S3,
+/// A storage, and DuckDB's command line that copies a database to it and from it.
+pub struct Floor {
+    pub s3: S3,
     folder: TempDir,
+}
+
+impl Floor {
+    /// Starts a storage, and makes a database of this size.
+    pub async fn start(megabytes: u64) -> Self {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("lake")).unwrap();
+        let s3 = S3::start_in(folder.path()).await;
+        s3.add_key(KEY[0], KEY[1]);
+        let floor = Self { s3, folder };
+        floor.run(&fill(megabytes)).await;
+        floor
+    }
+
+    fn copy(&self) -> PathBuf {
+        self.folder.path().join("copy.duckdb")
+    }
+
+    /// Copies and uploads the database. Returns the time.
+    pub async fn save(&self) -> Duration {
+        let _ = fs::remove_file(self.copy());
+        let file = self.copy().display().to_string();
+        self.run(&format!(
+            "ATTACH '{file}' AS copy; COPY FROM DATABASE floor TO copy; DETACH copy;
+             COPY (SELECT content FROM read_blob('{file}')) TO 's3://lake/floor' (FORMAT blob)"
+        ))
+        .await
+    }
+
+    /// Downloads and opens the copy. Returns the time.
+    pub async fn restore(&self) -> Duration {
+        let _ = fs::remove_file(self.copy());
+        let file = self.copy().display().to_string();
+        self.run(&format!(
+            "COPY (SELECT content FROM read_blob('s3://lake/floor')) TO '{file}' (FORMAT blob);
+             ATTACH '{file}' AS copy; SELECT count(*) FROM copy.work"
+        ))
+        .await
+    }
+
+    /// Runs statements in DuckDB's command line, with the storage's secret. Returns the time.
+    async fn run(&self, sql: &str) -> Duration {
+        let sql = format!(
+            "SET extension_directory = '{}'; LOAD httpfs;
+             CREATE SECRET s (TYPE s3, KEY_ID '{}', SECRET '{}', REGION 'us-east-1',
+                 URL_STYLE 'path', ENDPOINT '{}', USE_SSL false); {sql}",
+            tools::duckdb().join("extensions").display(),
+            KEY[0],
+            KEY[1],
+            self.s3.url().trim_start_matches("http://"),
+        );
+        let begin = Instant::now();
+        let mut command = Command::new(tools::duckdb().join("duckdb"));
+        command.args(["-batch", "-bail", "-init", "/dev/null"]);
+        command.arg(self.folder.path().join("floor.duckdb"));
+        command.args(["-c", &sql]).env_clear();
+        let output = command.output().await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+        begin.elapsed()
+    }
+}
+
+/// Returns the statement that makes a table of this size. Random numbers take 8 bytes each, also compressed.
+pub fn fill(megabytes: u64) -> String {
+    let rows = megabytes * 125_000;
+    format!("CREATE OR REPLACE TABLE work AS SELECT random() AS x FROM range({rows})")
+}
+
+struct Bench {
+    floor: Floor,
     control: SigningKey,
     megabytes: u64,
 }
 
 impl Bench {
     async fn start_session(&self, id: &str) -> Session {
-        let (url, public) = (self.s3.url(), self.control.public());
+        let (url, public) = (self.floor.s3.url(), self.control.public());
         let key = WorkKey::derive(&[7; WorkKey::BYTES], OWNER.into()).to_hex();
         let variables = [
             ("SESSION_ID", id),
@@ -47,6 +118,7 @@ impl Bench {
             ("WORK_LOCATION", "s3://lake/work"),
             ("WORK_OWNER", "7"),
             ("WORK_WORKSPACE", "main"),
+            ("WORK_RESTORE_TIMEOUT", "600"),
             ("WORK_EVERY", "36000"),
             ("WORK_DEADLINE", "600"),
             ("WORK_MAX_MIB", "5000"),
@@ -66,38 +138,13 @@ impl Bench {
             _ => panic!("{answer}"),
         }
     }
-
-    /// Runs statements in DuckDB's command line, with the storage's secret. Returns the time.
-    async fn floor(&self, database: &Path, sql: &str) -> Duration {
-        let sql = format!(
-            "SET extension_directory = '{}'; LOAD httpfs;
-             CREATE SECRET s (TYPE s3, KEY_ID '{}', SECRET '{}', REGION 'us-east-1',
-                 URL_STYLE 'path', ENDPOINT '{}', USE_SSL false); {sql}",
-            tools::duckdb().join("extensions").display(),
-            KEY[0],
-            KEY[1],
-            self.s3.url().trim_start_matches("http://"),
-        );
-        let begin = Instant::now();
-        let mut command = Command::new(tools::duckdb().join("duckdb"));
-        command.args(["-batch", "-bail", "-init", "/dev/null"]);
-        command.arg(database).args(["-c", &sql]).env_clear();
-        let output = command.output().await.unwrap();
-        assert!(output.status.success(), "{output:?}");
-        begin.elapsed()
-    }
 }
 
 pub async fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for (number, (megabytes, rounds)) in SIZES.into_iter().enumerate() {
-        let folder = TempDir::new().unwrap();
-        fs::create_dir(folder.path().join("lake")).unwrap();
-        let s3 = S3::start_in(folder.path()).await;
-        s3.add_key(KEY[0], KEY[1]);
         let bench = Bench {
-            s3,
-            folder,
+            floor: Floor::start(megabytes).await,
             control: SigningKey::read("k1", &SigningKey::generate()).unwrap(),
             megabytes,
         };
@@ -108,31 +155,14 @@ pub async fn rows() -> Vec<Row> {
 
 impl Bench {
     async fn measure(&self, number: usize, rounds: usize) -> [Row; 2] {
-        // Random numbers take 8 bytes each, also compressed.
-        let fill = format!(
-            "CREATE OR REPLACE TABLE work AS SELECT random() AS x FROM range({})",
-            self.megabytes * 125_000
-        );
-        let own = self.folder.path().join("floor.duckdb");
-        self.floor(&own, &fill).await;
-        let copy = self.folder.path().join("copy.duckdb");
-        let (file, database) = (copy.display(), "floor");
-        let up = format!(
-            "ATTACH '{file}' AS copy; COPY FROM DATABASE {database} TO copy; DETACH copy;
-             COPY (SELECT content FROM read_blob('{file}')) TO 's3://lake/floor' (FORMAT blob)"
-        );
-        let down = format!(
-            "COPY (SELECT content FROM read_blob('s3://lake/floor')) TO '{file}' (FORMAT blob);
-             ATTACH '{file}' AS copy; SELECT count(*) FROM copy.work"
-        );
+        let fill = fill(self.megabytes);
         let mut session = self.start_session("aaaaa0").await;
         session.wait_until_prepared().await;
         let (mut saves, mut restores) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
         for round in 0..rounds {
             session.run_sql(&fill).await.unwrap();
             saves[0].push(self.save(&session, "aaaaa0").await);
-            let _ = fs::remove_file(&copy);
-            saves[1].push(self.floor(&own, &up).await);
+            saves[1].push(self.floor.save().await);
 
             let id = format!("bbbb{number}{round}");
             let begin = Instant::now();
@@ -148,8 +178,7 @@ impl Bench {
                 panic!("{answer}");
             };
             assert!(matches!(report.restored, Restored::Save(_)), "{answer}");
-            let _ = fs::remove_file(&copy);
-            restores[1].push(self.floor(&own, &down).await);
+            restores[1].push(self.floor.restore().await);
         }
         const NAMES: [[&str; 2]; SIZES.len()] = [
             ["save an empty database", "start with an empty save"],

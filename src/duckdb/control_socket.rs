@@ -142,14 +142,15 @@ async fn carry_out(
 ) -> ControlResponse {
     let label = command.label();
     let (sender, answer) = oneshot::channel();
-    // One command runs and one waits. A client that sends more does not need to be served.
-    let answer = match commands.try_send((command, sender)) {
-        Ok(()) => match timeout_at(deadline, answer).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => ControlResponse::Refused("DuckDB has ended".into()),
-            Err(_) => ControlResponse::Refused("DuckDB was busy for too long".into()),
-        },
-        Err(_) => ControlResponse::Refused("DuckDB is busy".into()),
+    let carried_out = async {
+        // One command runs. The others wait: two bots and a person may all ask for a save.
+        commands.send((command, sender)).await.ok()?;
+        answer.await.ok()
+    };
+    let answer = match timeout_at(deadline, carried_out).await {
+        Ok(Some(answer)) => answer,
+        Ok(None) => ControlResponse::Refused("DuckDB has ended".into()),
+        Err(_) => ControlResponse::Refused("DuckDB was busy for too long".into()),
     };
     eprintln!("duckbot: the bot's command to {label}: {answer}");
     answer

@@ -119,6 +119,8 @@ pub struct WorkConfig {
     pub session: SessionId,
     /// The save with which the session begins.
     pub restore: Restore,
+    /// Maximum time to restore it.
+    pub restore_timeout: Duration,
     /// Interval of periodic saves.
     pub every: Duration,
     /// Maximum time for the last save.
@@ -305,6 +307,7 @@ impl EnvironmentReader<'_> {
                 .map_err(|_| "must be latest, nothing or a number")
         });
         let seconds = |amount: NonZeroU32| Duration::from_secs(amount.get().into());
+        let restore_timeout = self.amount("WORK_RESTORE_TIMEOUT");
         let every = self.amount("WORK_EVERY");
         let deadline = self.amount("WORK_DEADLINE");
         let most = self.amount("WORK_MAX_MIB");
@@ -314,6 +317,7 @@ impl EnvironmentReader<'_> {
             workspace: workspace?,
             session: session?,
             restore: restore?.unwrap_or_default(),
+            restore_timeout: seconds(restore_timeout?),
             every: seconds(every?),
             deadline: seconds(deadline?),
             max_bytes: u64::from(most?.get()) << 20,

@@ -7,7 +7,7 @@
 //! the catalog, an admin's SQL) may fail. The owner then finds the error in the table `memory.problems`,
 //! next to the statement that tries again.
 //!
-//! [`control_socket`] takes the bot's commands, which [`control`] defines.
+//! [`control_socket`] takes the bot's commands, which [`control`] defines, and [`commands`] renews credentials.
 //!
 //! [`query_worker`] answers each [`query`] from the chat in a second DuckDB beside that one.
 //! [`request_failure`] tells which server failed, if DuckDB reports a failed request.
@@ -22,6 +22,7 @@
 
 mod access;
 mod answer;
+mod commands;
 pub mod confine;
 pub mod control;
 pub mod control_socket;
@@ -29,6 +30,7 @@ mod decision;
 pub mod environment;
 pub mod exchange;
 pub mod names;
+mod open;
 mod parquet;
 pub mod query;
 pub mod query_loop;
@@ -51,32 +53,25 @@ use std::{
 };
 
 use access::prepare_access;
-use anyhow::{Context, bail};
-use chrono::Utc;
-use tokio::sync::mpsc;
+use anyhow::{Context, anyhow, bail};
+use tokio::{
+    task::JoinHandle,
+    time::{MissedTickBehavior, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 
-use control::{ControlCommand, ControlGate, ControlResponse};
-use control_socket::{Pending, Renewed};
-use environment::{CONTROL_KEY, CatalogAuth, SessionConfig, secret};
-use names::literal;
-use script::{SHORT_TIMEOUTS, Script, ScriptStep, renewal};
-use shell::{Answer, Exited, Shell};
-use steps::{Unprepared, run_optional, run_required, run_step};
+use commands::Control;
+use control::{ControlCommand, ControlResponse};
+use control_socket::Pending;
+use environment::SessionConfig;
+use open::open;
+use script::Script;
+use shell::{Exited, Shell};
+use steps::{Unprepared, run_optional, run_required};
 use work::{Work, state::State};
 
-/// Attaches the database that is never saved: the table `memory.problems`, and the results that DuckDB's UI
-/// keeps (it requires this name).
-const OPEN_MEMORY: &str = "ATTACH IF NOT EXISTS ':memory:' AS memory;";
-/// Part of DuckDB's error if another process has the database open.
-const LOCKED: &str = "Could not set lock on file";
-/// Time to wait for that process, besides the time in which it may save.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
-const LOCK_PAUSE: Duration = Duration::from_millis(200);
-/// Exit code of a DuckDB that was killed.
-const KILLED: u8 = 128 + 9;
-/// Pauses before a detached catalog is attached again.
-const ATTACH_PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
+/// Interval of the checks whether DuckDB is still usable.
+const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Runs DuckDB until it ends or `shutdown`. Returns its exit code as a shell would, or 0 after
 /// `shutdown`. A query runner only waits for `shutdown`. `variables` are those that `config` was read from.
@@ -107,10 +102,15 @@ pub async fn run(
     let state = State::default();
     let mut control = Control::start(&config, variables, state.clone());
     let restoring = Work::begin(&config, &control.variables, state);
-    let Some(work) = shutdown.run_until_cancelled(restoring).await else {
+    let Some(mut work) = shutdown.run_until_cancelled(restoring).await else {
         return Ok(0);
     };
-    let mut session = Session::start(&config, work).await?;
+    let opening = open(&config, &mut work);
+    let Some(shell) = shutdown.run_until_cancelled(opening).await else {
+        return Ok(0);
+    };
+    let shell = shell?;
+    let mut session = Session { shell, work };
     let outcome = session
         .serve(&config, &script, &mut control, &shutdown)
         .await;
@@ -140,36 +140,6 @@ struct Session {
 }
 
 impl Session {
-    /// Starts DuckDB on the session's database. Waits for a process that still has it open: the session's
-    /// earlier one, which may be saving. Puts a database aside that DuckDB can't open.
-    async fn start(config: &SessionConfig, mut work: Work) -> anyhow::Result<Self> {
-        let database = work.files().database();
-        let deadline = Instant::now() + LOCK_TIMEOUT + config.saving_time();
-        loop {
-            let shell = Shell::start(&config.program, &config.home, &database);
-            let mut shell =
-                shell.with_context(|| format!("can't start {}", config.program.display()))?;
-            let is_open = shell.execute(OPEN_MEMORY).await.is_ok();
-            if is_open || !database.exists() {
-                return Ok(Self { shell, work });
-            }
-            // The kernel kills it if the container has too little memory. The file is not to blame.
-            if shell.exit_code().await? == KILLED {
-                bail!("DuckDB was killed while it opened its database");
-            }
-            if shell.last_words().contains(LOCKED) {
-                if Instant::now() > deadline {
-                    bail!("another process still has the session's database open");
-                }
-                tokio::time::sleep(LOCK_PAUSE).await;
-                continue;
-            }
-            let aside = work.files().put_aside(&database);
-            let aside = aside.context("can't put the unreadable database aside")?;
-            work.note_put_aside(false, &aside);
-        }
-    }
-
     /// Prepares the session. Then forwards DuckDB's error output, saves the work and carries out the
     /// bot's commands, until DuckDB ends or `shutdown`.
     async fn serve(
@@ -188,6 +158,13 @@ impl Session {
         let begin = Instant::now();
         let preparing = self.prepare(config, script, &mut control.variables);
         let Some(prepared) = shutdown.run_until_cancelled(preparing).await else {
+            // An earlier process in the same folder may have ended without saving.
+            if self.work.may_be_unsaved() {
+                let deadline = deadline(config, signalled).await;
+                let variables = &control.variables;
+                self.save_with_another(deadline, config, script, variables)
+                    .await;
+            }
             return Ok(Ended::ByShutdown);
         };
         match prepared {
@@ -201,16 +178,17 @@ impl Session {
             Err(Unprepared::StepFailed { what, error }) => bail!("{what} failed: {error}"),
         }
         let mut ticks = self.work.ticks(config);
+        let mut checks = tokio::time::interval(CHECK_INTERVAL);
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let taken = tokio::select! {
                 Exited = self.shell.forward_errors() => return Ok(Ended::ByItself),
                 () = shutdown.cancelled() => {
-                    let signalled = signalled.await.unwrap_or_else(|_| tokio::time::Instant::now());
-                    let deadline = signalled + config.saving_time();
-                    let (shell, variables) = (&mut self.shell, &control.variables);
-                    self.work.finish(deadline, shell, config, variables).await;
+                    let deadline = deadline(config, signalled).await;
+                    self.finish(deadline, config, script, &control.variables).await;
                     return Ok(Ended::ByShutdown);
                 }
+                _ = checks.tick() => self.shell.execute("SELECT 1;").await.map(drop),
                 pending = control.next() => self.carry_out(control, config, pending).await,
                 () = ticks.due() => {
                     self.work.save(&mut self.shell, config, &control.variables).await
@@ -221,8 +199,58 @@ impl Session {
                 }
             };
             if taken.is_err() {
+                if self.work.is_awaited() {
+                    let deadline = tokio::time::Instant::now() + config.saving_time();
+                    let variables = &control.variables;
+                    self.save_with_another(deadline, config, script, variables)
+                        .await;
+                }
                 return Ok(Ended::ByItself);
             }
+        }
+    }
+
+    /// Saves the work before the session ends, until `deadline`. If DuckDB ends, another one does it.
+    async fn finish(
+        &mut self,
+        deadline: tokio::time::Instant,
+        config: &SessionConfig,
+        script: &Script,
+        variables: &HashMap<String, String>,
+    ) {
+        let saving = self.work.finish(&mut self.shell, config, variables);
+        match timeout_at(deadline, saving).await {
+            Ok(Ok(())) => {}
+            Ok(Err(Exited)) => {
+                self.save_with_another(deadline, config, script, variables)
+                    .await;
+            }
+            Err(_) => eprintln!("duckbot: the work was not saved in time"),
+        }
+    }
+
+    /// Ends DuckDB, and saves the work with another one, until `deadline`.
+    async fn save_with_another(
+        &mut self,
+        deadline: tokio::time::Instant,
+        config: &SessionConfig,
+        script: &Script,
+        variables: &HashMap<String, String>,
+    ) {
+        let saving = async {
+            self.shell.end().await.context("can't stop DuckDB")?;
+            self.shell = open(config, &mut self.work).await?;
+            let limited = run_required(&mut self.shell, &script.essential).await;
+            let saved = match limited {
+                Ok(()) => self.work.finish(&mut self.shell, config, variables).await,
+                Err(_) => Err(Exited),
+            };
+            saved.map_err(|Exited| anyhow!("DuckDB ended"))
+        };
+        match timeout_at(deadline, saving).await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => eprintln!("duckbot: the work was not saved: {why:#}"),
+            Err(_) => eprintln!("duckbot: the work was not saved in time"),
         }
     }
 
@@ -272,140 +300,13 @@ impl Session {
     }
 }
 
-/// The bot's commands to a session.
-struct Control {
-    /// `None` if the session takes no commands.
-    commands: Option<mpsc::Receiver<Pending>>,
-    renewed: Renewed,
-    /// Environment of the session, with the present credentials.
-    variables: HashMap<String, String>,
-    /// True if the last renewal could not attach the catalog again.
-    is_detached: bool,
-}
-
-impl Control {
-    fn start(config: &SessionConfig, variables: HashMap<String, String>, work: State) -> Self {
-        let renewed = Renewed::default();
-        let gate = ControlGate::new(config, Utc::now());
-        if gate.is_none() && config.control.is_some() {
-            eprintln!("duckbot: {CONTROL_KEY} is not a key, so the bot's commands are refused");
-        }
-        let listening =
-            gate.map(|gate| control_socket::listen(&config.home, gate, renewed.clone(), work));
-        let commands = listening.and_then(|listening| {
-            let failed = |why| eprintln!("duckbot: can't take commands of the bot: {why}");
-            listening.map_err(failed).ok()
-        });
-        Self {
-            commands,
-            renewed,
-            variables,
-            is_detached: false,
-        }
-    }
-
-    /// Waits for the next command.
-    async fn next(&mut self) -> Pending {
-        if let Some(commands) = &mut self.commands
-            && let Some(pending) = commands.recv().await
-        {
-            return pending;
-        }
-        std::future::pending().await
-    }
-
-    /// Replaces the credentials in DuckDB's secrets. Attaches the catalog again if its token is
-    /// another one, or if it is detached. A running query keeps the catalog that it began with.
-    async fn renew(
-        &mut self,
-        shell: &mut Shell,
-        renewed: &HashMap<String, String>,
-    ) -> Result<ControlResponse, Exited> {
-        let variables = control::with_credentials(&self.variables, renewed);
-        let config = match control::renewed_config(&variables) {
-            Ok(config) => config,
-            Err(error) => return Ok(ControlResponse::Refused(error.to_string())),
-        };
-        shell.add_secrets(renewed);
-        let token = |variables: &HashMap<_, _>| variables.get(secret::CATALOG_TOKEN).cloned();
-        let is_signed = matches!(config.catalog.auth, CatalogAuth::Signature { .. });
-        let is_new_token = !is_signed && token(&variables) != token(&self.variables);
-        let is_to_attach = self.is_detached || is_new_token;
-        let value = |name: &str| literal_of(&variables, name);
-        // An admin's SQL may have locked the configuration.
-        let _ = shell.execute(SHORT_TIMEOUTS).await?;
-        if is_to_attach {
-            // Nothing is changed if the catalog refuses the new token.
-            let step = renewal::try_token(&config, &value);
-            let tried = run_step(shell, &step).await?;
-            let _ = shell.execute(&renewal::forget_token()).await?;
-            if let Answer::Failed(error) = tried {
-                let what = step.what;
-                return Ok(ControlResponse::Failed { what, error });
-            }
-        }
-        let step = renewal::replace_s3_secret(&config, &value);
-        if let Answer::Failed(error) = run_step(shell, &step).await? {
-            let what = step.what;
-            return Ok(ControlResponse::Failed { what, error });
-        }
-        if is_to_attach {
-            let step = renewal::detach(&config, &value);
-            if let Answer::Failed(error) = run_step(shell, &step).await? {
-                self.restore_secrets(shell).await?;
-                let what = step.what;
-                return Ok(ControlResponse::Failed { what, error });
-            }
-        }
-        // Landlock does not keep other sessions from this one's socket, and the local runtime sends
-        // the credentials with each query.
-        if !confine::is_demanded(&variables) {
-            (*self.renewed.lock()).clone_from(renewed);
-        }
-        self.variables = variables;
-        let answer = if is_to_attach {
-            attach_again(shell, &renewal::attach(&config.catalog)).await?
-        } else {
-            ControlResponse::Done
-        };
-        self.is_detached = answer != ControlResponse::Done;
-        Ok(answer)
-    }
-
-    /// Puts the present credentials back into DuckDB's secrets.
-    async fn restore_secrets(&self, shell: &mut Shell) -> Result<(), Exited> {
-        // The session uses these variables already.
-        let Ok(config) = control::renewed_config(&self.variables) else {
-            return Ok(());
-        };
-        let step = renewal::restore_secrets(&config, &|name| literal_of(&self.variables, name));
-        if let Answer::Failed(error) = run_step(shell, &step).await? {
-            eprintln!("duckbot: {} failed: {error}", step.what);
-        }
-        Ok(())
-    }
-}
-
-/// Returns the value of a variable as an SQL literal.
-fn literal_of(variables: &HashMap<String, String>, name: &str) -> String {
-    literal(variables.get(name).map_or("", String::as_str))
-}
-
-/// Attaches the catalog that was just detached. A failure that lasts is shown to the owner.
-async fn attach_again(shell: &mut Shell, step: &ScriptStep) -> Result<ControlResponse, Exited> {
-    let mut error = String::new();
-    for pause in ATTACH_PAUSES {
-        match run_step(shell, step).await? {
-            Answer::Done(()) => return Ok(ControlResponse::Done),
-            Answer::Failed(why) => error = why,
-        }
-        tokio::time::sleep(pause).await;
-    }
-    let problems = run_optional(shell, [std::slice::from_ref(step)]).await?;
-    Ok(match problems {
-        0 => ControlResponse::Done,
-        _ => ControlResponse::Detached(error),
-    })
+/// Returns the end of the time for the last save of a session that was told to end, at the time in `signalled`.
+async fn deadline(
+    config: &SessionConfig,
+    signalled: JoinHandle<tokio::time::Instant>,
+) -> tokio::time::Instant {
+    let now = || tokio::time::Instant::now();
+    signalled.await.unwrap_or_else(|_| now()) + config.saving_time()
 }
 
 /// Returns the variables of a running session with its present credentials. `variables` are those

@@ -41,6 +41,10 @@ const MAX_OUTPUT_BYTES: usize = 16 << 20;
 /// answered, and are kept in logs, the bot's memory and the table `memory.problems`.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
+/// Beginning and part of DuckDB's error for each statement after one that it can't recover from, such as a full
+/// disk during a checkpoint. What was committed is in its files, which another DuckDB can open.
+const UNUSABLE: [&str; 2] = ["FATAL Error:", "must be restarted prior to being used"];
+
 /// DuckDB's answer to a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer<T> {
@@ -49,7 +53,7 @@ pub enum Answer<T> {
     Failed(String),
 }
 
-/// DuckDB has ended, so no more statements can be run.
+/// DuckDB has ended, or is unusable. No more statements can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exited;
 
@@ -218,6 +222,8 @@ impl Shell {
         if !is_whole {
             self.last_words = self.secrets.redact_values(&errors.concat());
             eprint!("{}", self.last_words);
+            // It may go on as an unusable one.
+            let _ = self.end().await;
             return Err(Exited);
         }
         written.map_err(|_| Exited)?;
@@ -363,7 +369,8 @@ async fn read_output(from: Option<&mut (impl AsyncBufRead + Unpin)>, end: &str) 
     String::from_utf8_lossy(kept).into_owned()
 }
 
-/// Reads lines of errors up to the one with `end`. Returns them, and true if that line came. Lines beyond
+/// Reads lines of errors up to the one with `end`. Returns them, and true if that line came. It does not come
+/// from a DuckDB that ends or is unusable. Lines beyond
 /// [`MAX_OUTPUT_BYTES`] become empty, except the first one: an error must not look like no error.
 async fn read_errors(
     from: &mut (impl AsyncBufRead + Unpin),
@@ -379,7 +386,12 @@ async fn read_errors(
         }
         let fits = room > 0;
         room = room.saturating_sub(line.len());
+        let [begin, part] = UNUSABLE;
+        let is_unusable = line.starts_with(begin) && line.contains(part);
         lines.push(if fits { line } else { String::new() });
+        if is_unusable {
+            return (lines, false);
+        }
     }
     (lines, false)
 }

@@ -71,11 +71,14 @@ pub(super) fn plain(
             deadline,
             max_size,
         } = &settings.work;
+        // The rest of the time is for everything else.
+        let restore_timeout = settings.sessions.start_timeout.num_seconds() * 3 / 5;
         all.extend([
             ("WORK_LOCATION", location.to_string()),
             ("WORK_OWNER", session.owner.to_string()),
             ("WORK_WORKSPACE", session.workspace.to_string()),
             ("WORK_RESTORE", session.restore.to_string()),
+            ("WORK_RESTORE_TIMEOUT", restore_timeout.max(1).to_string()),
             ("WORK_EVERY", every.as_secs().to_string()),
             ("WORK_DEADLINE", deadline.as_secs().to_string()),
             ("WORK_MAX_MIB", max_size.mebibytes().to_string()),

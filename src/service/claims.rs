@@ -75,9 +75,8 @@ impl Service {
             return Ok(claimed);
         }
         // The reconciler may have begun to create parts, so it also removes them. Nothing was announced.
-        let cause = Cause::Stopped { by: who.id };
         let ended = |record: &Record| {
-            let record = record.with_ending(cause.clone(), self.now());
+            let record = record.with_ending(Cause::OverQuota, self.now());
             record.with_end_announced()
         };
         rewrite(&*self.runtime, &claimed.id, ended).await?;

@@ -216,9 +216,11 @@ impl Observed {
         };
         let has_duckdb = match &ending.cause {
             Cause::Stopped { .. } | Cause::Restarted { .. } | Cause::Reaped { .. } => true,
-            Cause::Refused { .. } | Cause::TookTooLong { .. } | Cause::Failed(_) | Cause::Lost => {
-                false
-            }
+            Cause::OverQuota
+            | Cause::Refused { .. }
+            | Cause::TookTooLong { .. }
+            | Cause::Failed(_)
+            | Cause::Lost => false,
         };
         self.record.keeps_work && self.record.was_ready() && has_duckdb && self.has_ready_pod()
     }

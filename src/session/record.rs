@@ -173,6 +173,8 @@ pub enum Cause {
         /// Expiry of the new credentials, if it is known.
         credentials_expire: Option<DateTime<Utc>>,
     },
+    /// Its start was taken back, because its owner had as many sessions as allowed.
+    OverQuota,
     /// The cluster refused an object, or credentials could not be stored; a retry would not help.
     Refused {
         error: ErrorSummary,
@@ -360,6 +362,15 @@ impl Record {
             Stage::Stopping { work, .. } => work.as_ref(),
             _ => None,
         }
+    }
+
+    /// Returns true if the session has tried to save at its end. It need not do that again when its process is
+    /// told to end.
+    pub fn has_tried_to_save(&self) -> bool {
+        matches!(
+            self.work_outcome(),
+            Some(WorkOutcome::Saved(_) | WorkOutcome::Nothing | WorkOutcome::NotSaved { .. })
+        )
     }
 
     pub fn is_stopping(&self) -> bool {

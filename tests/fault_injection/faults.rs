@@ -10,6 +10,8 @@ use std::{
 };
 
 use discord_loopback::{BoxFuture, Interception, Interceptor, RestCall};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, api::PostParams};
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -229,6 +231,32 @@ impl Interceptor for Injector {
             let nth = self.count.load(Ordering::SeqCst);
             self.verdict(call, nth, Moment::After).await
         })
+    }
+}
+
+/// Creates a record right before the first one of the bot, and passes all calls on.
+pub struct WithRival {
+    pub inner: Arc<dyn Interceptor>,
+    pub records: Api<ConfigMap>,
+    pub rival: Mutex<Option<ConfigMap>>,
+}
+
+impl Interceptor for WithRival {
+    fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Interception> {
+        Box::pin(async move {
+            if (&*call.method, &*call.route) == ("POST", "configmaps") {
+                let rival = self.rival.lock().unwrap().take();
+                if let Some(rival) = rival {
+                    let params = PostParams::default();
+                    self.records.create(&params, &rival).await.unwrap();
+                }
+            }
+            self.inner.before(call).await
+        })
+    }
+
+    fn after<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Interception> {
+        self.inner.after(call)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use discord_loopback::{Interaction, MessageView, Person, RestCall};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{EvictParams, ListParams};
 use serde_json::{Value, json};
 use test_support::{ApiEnv, CREDENTIALS, TestEnv, WAIT_TIMEOUT, session_request, wait_until};
@@ -17,6 +18,9 @@ const EDIT: (&str, &str) = (
 const POST: (&str, &str) = ("POST", "/channels/{channel}/messages");
 const CHANGE: (&str, &str) = ("PATCH", "/channels/{channel}/messages/{message}");
 
+/// Session that gets the last place in [`Scenario::TakeBack`].
+const RIVAL: &str = "fade01";
+
 #[derive(Debug, Clone, Copy)]
 pub enum Scenario {
     Setup,
@@ -31,6 +35,9 @@ pub enum Scenario {
     Create,
     Delete,
     Query,
+    Save,
+    Restore,
+    TakeBack,
 }
 
 /// Last reply to the person or the program, if any.
@@ -43,9 +50,24 @@ impl Scenario {
         matches!(self, Self::Reschedule) && call == "DELETE pods/{name}"
     }
 
+    /// Returns a record that somebody else creates right before the session's own.
+    pub fn rival(self, env: &TestEnv) -> Option<ConfigMap> {
+        let (channel, owner) = (env.discord.channel("data"), env.ana.id());
+        let channel = channel.to_string();
+        let record = || env.record_in(Some(&channel), RIVAL, owner, 0, &Utc::now().to_rfc3339());
+        matches!(self, Self::TakeBack).then(record)
+    }
+
+    /// Returns true if CI injects one fault into each call. The same calls have more of them in other scenarios.
+    pub fn is_brief(self) -> bool {
+        matches!(self, Self::Save | Self::Restore | Self::TakeBack)
+    }
+
     /// Returns true if a call belongs to the scenario. Watches and the gateway's calls don't.
     pub fn includes(self, call: &RestCall) -> bool {
         match self {
+            // The start itself is another scenario.
+            Self::TakeBack => call.path.ends_with("-sales") && call.method != "WATCH",
             // The scenario starts with a start of the bot, which makes other calls.
             Self::Report => {
                 let is_the_ledgers = call.route == "configmaps/{name}";
@@ -67,7 +89,11 @@ impl Scenario {
         for name in ["DUCKBOT_DISCORD__ADMIN_CHANNEL", "DUCKBOT_REPORT__CHANNEL"] {
             env.variables.insert(name.into(), ops.clone());
         }
-        if matches!(self, Self::Stop) {
+        if matches!(self, Self::TakeBack) {
+            let limit = ("DUCKBOT_SESSIONS__PER_USER".into(), "1".into());
+            env.variables.extend([limit]);
+        }
+        if matches!(self, Self::Stop | Self::Save | Self::Restore) {
             // The session is told to save its work first. Without a node, it does not answer, and its
             // Pod gets this time to end. After it, the bot deletes a Pod again that stayed.
             for (name, value) in [
@@ -88,10 +114,14 @@ impl Scenario {
         let env = &api_env.env;
         match self {
             Self::Setup | Self::Create | Self::Report => {}
-            Self::Start | Self::Forget | Self::Query => {
+            Self::Restore => {
+                env.s3.add_key("AKIAHARNESS", "harness");
                 env.cluster.store_credentials(env.ana.id()).await
             }
-            Self::Stop | Self::Reschedule | Self::Extend | Self::Reap => {
+            Self::Start | Self::Forget | Self::Query | Self::TakeBack => {
+                env.cluster.store_credentials(env.ana.id()).await
+            }
+            Self::Stop | Self::Reschedule | Self::Extend | Self::Reap | Self::Save => {
                 env.ready_session(&env.ana).await;
             }
             Self::Restart => {
@@ -134,6 +164,25 @@ impl Scenario {
                 let question = chat.question("/duck stop").await?;
                 let gone = wait_until_gone(env);
                 chat.press(&question, "Stop it", "is stopped", gone).await
+            }
+            Self::Save => {
+                let never = std::future::pending();
+                // No node runs the Pod, so its session does not answer.
+                chat.command("/duck save", "did not answer", never).await
+            }
+            Self::Restore => {
+                let never = std::future::pending();
+                let line = "/duck restore save:9";
+                chat.command(line, "There is no save 9", never).await
+            }
+            Self::TakeBack => {
+                let never = std::future::pending();
+                let line = "/duck start workspace:sales";
+                let last_reply = chat.command(line, "the limit is 1", never).await;
+                wait_for_running(env, |document| id(document) == RIVAL).await;
+                let is_alone = |documents: &Vec<Value>| documents.len() == 1;
+                wait_until(async || env.cluster.documents().await, is_alone).await;
+                last_reply
             }
             Self::Extend => {
                 let never = std::future::pending();
@@ -289,6 +338,38 @@ impl Scenario {
                     wait_until_complete(env, &document).await;
                 }
             },
+            Self::Save => {
+                let document = wait_until_settled(env).await;
+                let document = document.expect("the session is still running");
+                assert!(!heard("Your work is saved"), "{last_reply:?}");
+                wait_until_complete(env, &document).await;
+            }
+            Self::Restore => {
+                assert_eq!(env.cluster.documents().await, [Value::Null; 0]);
+                env.assert_nothing_left().await;
+            }
+            Self::TakeBack => {
+                let is_settled = |all: &Vec<Value>| all.iter().all(|it| it["stage"] == "running");
+                let settled = wait_until(async || env.cluster.documents().await, is_settled).await;
+                let other = settled.iter().map(id).find(|id| id != RIVAL);
+                let mut whole = env.session_objects(&env.ana, 0, RIVAL);
+                if let Some(other) = &other {
+                    // The bot died before it took the start back, or was refused that.
+                    assert!(
+                        case.is_some_and(|case| case.site.method == "PUT"),
+                        "{case:?}"
+                    );
+                    whole.extend(env.workspace_objects(&env.ana, "sales", other));
+                    whole.sort();
+                }
+                wait_until(async || env.cluster.objects().await, |it| *it == whole).await;
+                assert!(!heard("is ready"), "{last_reply:?}");
+                if let Some(other) = &other {
+                    let stop = format!("/duck stop session:{other}");
+                    let question = env.reply_to(&env.ana, &stop).await;
+                    env.confirm_stop(&env.ana, &question).await;
+                }
+            }
             Self::Extend => {
                 let document = wait_until_settled(env)
                     .await

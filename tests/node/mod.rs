@@ -6,6 +6,7 @@ mod door;
 mod failures;
 mod flow;
 mod ipv6;
+mod kept;
 mod life;
 mod recovery;
 mod shipped;

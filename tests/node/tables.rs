@@ -51,7 +51,7 @@ impl LakeEnv {
         .await
     }
 
-    async fn start_with(more: &[(&str, &str)]) -> Option<Self> {
+    pub async fn start_with(more: &[(&str, &str)]) -> Option<Self> {
         Node::shared()?;
         let host = Cluster::shared().host();
         let (mut catalog, mut s3) = (

@@ -8,6 +8,7 @@ mod asking;
 mod comments;
 mod control;
 mod fence;
+mod full_disk;
 mod iceberg;
 mod life;
 mod names;

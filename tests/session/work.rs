@@ -17,8 +17,8 @@ use tempfile::TempDir;
 use test_support::{S3, Session, lake, signal};
 
 /// Time for the last save, and for a Pod to end.
-const GRACE: Duration = Duration::from_secs(30);
-const SECRET: &str = "a-secret-for-saved-work-CANARY";
+pub(super) const GRACE: Duration = Duration::from_secs(30);
+pub(super) const SECRET: &str = "a-secret-for-saved-work-CANARY";
 /// Statements that make one object of each kind.
 const WORK: &str = "\
     CREATE TABLE kept AS SELECT 42 AS answer; \
@@ -46,7 +46,7 @@ const CONSOLE: &str = "\
     CREATE TABLE memory.duckbot.r1 AS SELECT 'result-CANARY' AS name;";
 
 /// Person with saved work, in the lake's bucket or in a folder.
-struct Person {
+pub(super) struct Person {
     key_id: String,
     owner: String,
     location: String,
@@ -55,7 +55,7 @@ struct Person {
 }
 
 impl Person {
-    fn new(owner: u64) -> Self {
+    pub(super) fn new(owner: u64) -> Self {
         let key_id = format!("AKIAWORK{owner}");
         lake().s3.add_key(&key_id, SECRET);
         Self {
@@ -69,12 +69,19 @@ impl Person {
         }
     }
 
-    async fn start(&self, id: &str) -> Session {
+    pub(super) async fn start(&self, id: &str) -> Session {
         self.start_with(id, &[]).await
     }
 
     /// Starts a session with this ID, with other values for some variables.
-    async fn start_with(&self, id: &str, differing: &[(&str, &str)]) -> Session {
+    pub(super) async fn start_with(&self, id: &str, differing: &[(&str, &str)]) -> Session {
+        let mut session = self.spawn_with(id, differing);
+        session.wait_until_prepared().await;
+        session
+    }
+
+    /// Starts a session without waiting for it.
+    pub(super) fn spawn_with(&self, id: &str, differing: &[(&str, &str)]) -> Session {
         let public = self.control.public();
         let variables = [
             ("SESSION_ID", id),
@@ -82,15 +89,14 @@ impl Person {
             ("WORK_LOCATION", &*self.location),
             ("WORK_OWNER", &*self.owner),
             ("WORK_WORKSPACE", "main"),
+            ("WORK_RESTORE_TIMEOUT", "180"),
             ("WORK_EVERY", "3600"),
             ("WORK_DEADLINE", "30"),
             ("WORK_MAX_MIB", "1000"),
             ("WORK_KEY", &*self.work_key),
         ];
         let variables = [&variables, differing].concat();
-        let mut session = Session::start_with(&self.key_id, SECRET, &variables);
-        session.wait_until_prepared().await;
-        session
+        Session::start_with(&self.key_id, SECRET, &variables)
     }
 
     async fn command(&self, session: &Session, id: &str, command: ControlCommand) -> WorkReport {
@@ -102,12 +108,12 @@ impl Person {
         }
     }
 
-    async fn save(&self, session: &Session, id: &str) -> WorkReport {
+    pub(super) async fn save(&self, session: &Session, id: &str) -> WorkReport {
         self.command(session, id, ControlCommand::SaveWork { seconds: 30 })
             .await
     }
 
-    async fn describe(&self, session: &Session, id: &str) -> WorkReport {
+    pub(super) async fn describe(&self, session: &Session, id: &str) -> WorkReport {
         self.command(session, id, ControlCommand::DescribeWork)
             .await
     }
@@ -118,7 +124,7 @@ impl Person {
     }
 
     /// Numbers of the saves in the bucket, the oldest first.
-    fn numbers(&self) -> Vec<u32> {
+    pub(super) fn numbers(&self) -> Vec<u32> {
         // The server keeps the folders of deleted objects.
         let has_files = |entry: &fs::DirEntry| fs::read_dir(entry.path()).unwrap().count() > 0;
         let entries = fs::read_dir(self.saves()).map(|all| all.flatten().collect());
@@ -131,14 +137,14 @@ impl Person {
     }
 }
 
-async fn end(mut session: Session) {
+pub(super) async fn end(mut session: Session) {
     let ended = session.terminate(GRACE).await;
     // Shown if the test fails.
     eprintln!("{}", session.log());
     assert_eq!(ended.expect("the session ended in time").code(), Some(0));
 }
 
-async fn one(session: &Session, sql: &str) -> serde_json::Value {
+pub(super) async fn one(session: &Session, sql: &str) -> serde_json::Value {
     let rows = session.rows(sql).await;
     rows.unwrap_or_else(|error| panic!("{sql}: {error}"))[0]["x"].clone()
 }
@@ -302,6 +308,80 @@ async fn a_duckdb_that_is_killed_loses_nothing_that_was_committed() {
     let session = Session::start_with("AKIAKILLED", SECRET, &home);
     session.wait_for_ui().await;
     assert_eq!(one(&session, "FROM kept").await, 42);
+}
+
+#[tokio::test]
+async fn a_session_that_is_told_to_end_while_it_is_prepared_saves_what_a_killed_one_left() {
+    let ana = Person::new(87);
+    let home = TempDir::new().unwrap();
+    // Its catalog does not answer.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let catalog = format!("http://{}", silent.local_addr().unwrap());
+    let variables = [
+        ("HOME", home.path().to_str().unwrap()),
+        ("CATALOG_ENDPOINT", &catalog),
+    ];
+    let session = ana.start_with("abce01", &variables[..1]).await;
+    session
+        .run_sql("CREATE TABLE kept AS SELECT 42 AS x")
+        .await
+        .unwrap();
+    let duckdb = session.duckdb();
+    signal("KILL", session.id()).await;
+    signal("KILL", duckdb).await;
+    let mut session = ana.spawn_with("abce01", &variables);
+    session.wait_for_log("Starting DuckDB's UI: done").await;
+    assert!(!session.log().contains("the session is prepared"));
+    end(session).await;
+    assert_eq!(ana.numbers(), [1]);
+    let session = ana.start("abce02").await;
+    assert_eq!(one(&session, "FROM kept").await, 42);
+}
+
+#[tokio::test]
+async fn two_workspaces_of_one_person_are_saved_at_the_same_time() {
+    let ana = Person::new(88);
+    let sales = [("WORK_WORKSPACE", "sales")];
+    let (main, second) = tokio::join!(ana.start("abce03"), ana.start_with("abce04", &sales));
+    for (session, x) in [(&main, 1), (&second, 2)] {
+        let create =
+            format!("CREATE TABLE kept AS SELECT {x} AS x, random() AS r FROM range(1_500_000)");
+        session.run_sql(&create).await.unwrap();
+    }
+    for number in 1..=2 {
+        let (first, other) = tokio::join!(ana.save(&main, "abce03"), ana.save(&second, "abce04"));
+        for report in [first, other] {
+            assert_eq!(report.saved.map(|save| save.number), Some(number));
+        }
+        for session in [&main, &second] {
+            session
+                .run_sql("CREATE TABLE IF NOT EXISTS more AS SELECT 1")
+                .await
+                .unwrap();
+        }
+    }
+    tokio::join!(end(main), end(second));
+    let (main, second) = tokio::join!(ana.start("abce05"), ana.start_with("abce06", &sales));
+    for (session, x) in [(&main, 1), (&second, 2)] {
+        assert_eq!(one(session, "SELECT DISTINCT x FROM kept").await, x);
+    }
+}
+
+#[tokio::test]
+async fn two_bots_that_tell_a_session_to_save_get_the_same_answer() {
+    let ana = Person::new(89);
+    let session = ana.start("abce07").await;
+    session
+        .run_sql("CREATE TABLE kept AS SELECT random() AS x FROM range(1_500_000)")
+        .await
+        .unwrap();
+    let saves = [(); 3].map(|()| ana.save(&session, "abce07"));
+    for report in futures_util::future::join_all(saves).await {
+        assert_eq!(report.failure, None);
+        assert!(report.saved.is_some_and(|save| save.tables == 1));
+    }
+    // Those that came during the first save found nothing that has changed.
+    assert_eq!(ana.numbers(), [1]);
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ mod s3;
 mod server;
 mod session;
 mod signed_catalog;
+mod small_disk;
 mod test_env;
 mod third_party;
 mod token_catalog;
@@ -66,8 +67,9 @@ pub use registry::Registry;
 pub use reserved_port::ReservedPort;
 pub use s3::S3;
 pub use server::Server;
-pub use session::{HOSTS, Session, signal};
+pub use session::{HOSTS, NAMESPACE, Session, signal};
 pub use signed_catalog::SignedCatalog;
+pub use small_disk::SmallDisk;
 pub use test_env::{RECORD_VERSION, TestEnv, assert_says, session_id_in};
 pub use third_party::{
     STRANGER_CREDENTIALS, ThirdPartyLake, seaweedfs_alone, seaweedfs_and_iceberg,

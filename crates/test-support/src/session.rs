@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     ops::Deref,
-    path::Path,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -24,13 +24,17 @@ use crate::{
 /// Variable with the path of a file to mount over `/etc/hosts`, for this session only. The process
 /// then gets its own mount namespace, which requires root.
 pub const HOSTS: &str = "TEST_HOSTS";
+/// Variable with the ID of a process whose mount namespace the session shares.
+pub const NAMESPACE: &str = "TEST_NAMESPACE";
 
 /// Running session. The process is killed on drop.
 pub struct Session {
     child: Child,
     log: watch::Receiver<String>,
     ui: UiClient,
-    home: TempDir,
+    /// Home folder, as this process finds it.
+    home: PathBuf,
+    _temporary: TempDir,
     port: ReservedPort,
 }
 
@@ -74,10 +78,21 @@ impl Session {
     /// Starts a session with only these variables and those for the location of DuckDB.
     pub fn spawn(variables: &HashMap<&str, &str>) -> Self {
         let port = ReservedPort::reserve();
-        let home = TempDir::new().unwrap();
-        let mut command = match variables.get(HOSTS) {
-            None => Command::new(program()),
-            Some(hosts) => {
+        let temporary = TempDir::new().unwrap();
+        let mut home = match variables.get("HOME") {
+            Some(home) => PathBuf::from(home),
+            None => temporary.path().to_owned(),
+        };
+        let mut command = match (variables.get(HOSTS), variables.get(NAMESPACE)) {
+            (_, Some(process)) => {
+                home = format!("/proc/{process}/root{}", home.display()).into();
+                let mut command = Command::new("/usr/bin/nsenter");
+                command.args(["--mount", "--target", process, "--"]);
+                command.arg(program());
+                command
+            }
+            (None, None) => Command::new(program()),
+            (Some(hosts), None) => {
                 let script = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
                 let mut command = Command::new("/usr/bin/unshare");
                 let before = ["--mount", "/bin/sh", "-c", script, hosts];
@@ -88,7 +103,7 @@ impl Session {
         let mut child = command
             .arg("duckdb")
             .env_clear()
-            .env("HOME", home.path())
+            .env("HOME", temporary.path())
             .env("DUCKDB_PROGRAM", tools::duckdb().join("duckdb"))
             .env("DUCKDB_EXTENSIONS", tools::duckdb().join("extensions"))
             .env("DUCKDB_UI_PORT", port.number().to_string())
@@ -107,6 +122,7 @@ impl Session {
             log,
             ui: UiClient::at(port.number(), port.number()),
             home,
+            _temporary: temporary,
             port,
         }
     }
@@ -145,7 +161,7 @@ impl Session {
         let mut child = Command::new(program())
             .args(["duckdb", "--control"])
             .env_clear()
-            .env("HOME", self.home.path())
+            .env("HOME", &self.home)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -172,7 +188,7 @@ impl Session {
 
     /// Home folder.
     pub fn home(&self) -> &Path {
-        self.home.path()
+        &self.home
     }
 
     /// Port of the UI.

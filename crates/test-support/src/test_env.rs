@@ -11,7 +11,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use discord_loopback::{Discord, DiscordConfig, Interaction, MessageView, ModalView, Person};
 use futures_util::{AsyncBufReadExt, TryStreamExt};
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::{
     api::{DeleteParams, LogParams, Patch, PatchParams, PostParams},
     runtime::wait::await_condition,
@@ -371,6 +371,20 @@ impl TestEnv {
         number: u8,
         created: &str,
     ) {
+        let map = self.record_in(channel, id, owner, number, created);
+        let params = PostParams::default();
+        self.cluster.records().create(&params, &map).await.unwrap();
+    }
+
+    /// Record that [`Self::create_record_in`] creates.
+    pub fn record_in(
+        &self,
+        channel: Option<&str>,
+        id: &str,
+        owner: u64,
+        number: u8,
+        created: &str,
+    ) -> ConfigMap {
         let workspace = unnamed_workspace(number);
         let owner = owner.to_string();
         let document = json!({
@@ -389,9 +403,7 @@ impl TestEnv {
             },
             "data": { "record.json": document.to_string() },
         });
-        let map = serde_json::from_value(map).unwrap();
-        let params = PostParams::default();
-        self.cluster.records().create(&params, &map).await.unwrap();
+        serde_json::from_value(map).unwrap()
     }
 
     /// Waits until the Pod of a session is ready.

@@ -84,6 +84,8 @@ pub(super) fn when_ready(record: &Record, report: Option<&WorkReport>) -> String
             "It begins empty, as you asked. Your saved work is still there.".to_owned()
         }
         Restored::Nothing => String::new(),
+        // What could not be opened is not here.
+        Restored::Kept | Restored::Save(_) if !report.put_aside.is_empty() => String::new(),
         Restored::Kept => "Your notebooks and tables are still here.".to_owned(),
         Restored::Save(save) => format!(
             "Your work of {} is here: {}.",

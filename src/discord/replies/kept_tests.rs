@@ -90,6 +90,10 @@ fn a_session_says_what_it_begins_with() {
         ],
         ..report(Restored::Nothing)
     };
+    let restored_in_vain = WorkReport {
+        restored: Restored::Save(save()),
+        ..put_aside.clone()
+    };
     let says = |record: &Record, report: &WorkReport| announcement(record, URL, Some(report));
     insta::assert_snapshot!(gallery(&[
         ("first", says(&running(), &report(Restored::Nothing))),
@@ -100,6 +104,7 @@ fn a_session_says_what_it_begins_with() {
         ("fresh", says(&fresh, &report(Restored::Nothing))),
         ("not restored", says(&running(), &report(failed))),
         ("damaged", says(&running(), &put_aside)),
+        ("restored, and damaged", says(&running(), &restored_in_vain)),
         ("no answer", announcement(&running(), URL, None)),
         ("is rescheduled", rescheduled(&running(), &drained)),
         (

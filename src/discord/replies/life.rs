@@ -171,6 +171,10 @@ pub(crate) fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> R
         Cause::Stopped { by } => {
             return Reply::new(format!("{session} was stopped by <@{by}>.{saved}"));
         }
+        Cause::OverQuota => {
+            let why = "you have as many sessions as allowed";
+            return Reply::new(format!("{session} was not started, because {why}."));
+        }
         Cause::Restarted { .. } => {
             return Reply::new(format!(
                 "{session} was stopped to restart it with new credentials.{saved} The link to the new \

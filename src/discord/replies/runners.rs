@@ -94,7 +94,7 @@ pub(super) fn runner_ended(cause: &Cause) -> Reply {
         Cause::Stopped { .. } => {
             "The query has no result, because its DuckDB was stopped.".to_owned()
         }
-        Cause::Restarted { .. } | Cause::Lost | Cause::Reaped { .. } => {
+        Cause::Restarted { .. } | Cause::OverQuota | Cause::Lost | Cause::Reaped { .. } => {
             "The query has no result, because its DuckDB ended. Please try again.".to_owned()
         }
     })

@@ -871,6 +871,7 @@ fn ending_sessions() {
             )))
         ),
         ("lost", ending(Cause::Lost)),
+        ("over the quota", ending(Cause::OverQuota)),
         ("ended, in the first message", ended_briefly(&record)),
         ("a start failed after a while", start_failed_notice(&record)),
         ("gone", session_ended(&record.id)),

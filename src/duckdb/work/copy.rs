@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::files::{WorkFiles, unless_missing, wal};
+use super::files::{WorkFiles, remove};
 use crate::{
     duckdb::{
         environment::SessionConfig,
@@ -52,14 +52,34 @@ impl From<std::io::Error> for NotCopied {
     }
 }
 
-fn failed(error: impl Into<String>) -> NotCopied {
-    let error: String = error.into();
-    let reason = if error.contains("No space left") || error.contains("max_temp_directory_size") {
-        SaveFailureReason::NoRoom
-    } else {
-        SaveFailureReason::NotCopied
-    };
+fn failed(reason: SaveFailureReason, error: &str) -> NotCopied {
+    let error = error.to_owned();
     NotCopied::Failed(StoreError { reason, error })
+}
+
+/// Failure of a statement. DuckDB's error may quote values of tables, and others may read the failure. So only
+/// the session's log has the error.
+fn refused(error: &str) -> NotCopied {
+    eprintln!("duckbot: DuckDB could not copy: {error}");
+    let is_full = ["No space left", "Disk quota", "max_temp_directory_size"];
+    if is_full.iter().any(|part| error.contains(part)) {
+        failed(SaveFailureReason::NoRoom, "the disk is full")
+    } else {
+        failed(SaveFailureReason::NotCopied, kind(error))
+    }
+}
+
+fn not_read(why: &str) -> NotCopied {
+    failed(SaveFailureReason::NotCopied, why)
+}
+
+/// Returns the kind of DuckDB's error, which has no values.
+fn kind(error: &str) -> &str {
+    let kind = error.split(':').next().unwrap_or_default().trim();
+    let is_kind = |kind: &str| {
+        kind.ends_with("Error") && kind.chars().all(|it| it.is_ascii_alphabetic() || it == ' ')
+    };
+    if is_kind(kind) { kind } else { "unknown error" }
 }
 
 /// Copies the session's database and the notebooks, and opens the copies to check them.
@@ -92,15 +112,15 @@ pub(super) async fn copy(
     })
 }
 
-/// Returns true if DuckDB can open a database, which nothing has opened yet.
-pub(super) async fn can_open(shell: &mut Shell, database: &Path) -> Result<bool, Exited> {
+/// Tries to open a database that nothing has opened yet.
+pub(super) async fn open(shell: &mut Shell, database: &Path) -> Result<Answer<()>, Exited> {
     let attached = shell
         .execute(&format!("ATTACH {} AS {NOTEBOOKS};", path(database)))
         .await?;
     let _ = shell
         .execute(&format!("DETACH DATABASE IF EXISTS {NOTEBOOKS};"))
         .await?;
-    Ok(attached == Answer::Done(()))
+    Ok(attached)
 }
 
 /// Refuses a copy for which the session's disk has no room. A Pod that fills its disk is evicted.
@@ -131,17 +151,17 @@ async fn copy_database(shell: &mut Shell, to: &Path, reader: &Reader<'_>) -> Res
     };
     // DuckDB copies a table before the one that it refers to (seen with 1.5.5).
     if !error.contains("foreign key") {
-        return Err(failed(error));
+        return Err(refused(&error));
     }
     remove(to)?;
     let schema = format!("COPY FROM DATABASE work TO {COPY} (SCHEMA);");
     if let Answer::Failed(error) = write(shell, to, &schema).await? {
-        return Err(failed(error));
+        return Err(refused(&error));
     }
     let inserts = reader.inserts(to).await?.join("\n");
     match write(shell, to, &format!("BEGIN;\n{inserts}\nCOMMIT;")).await? {
         Answer::Done(()) => Ok(()),
-        Answer::Failed(error) => Err(failed(error)),
+        Answer::Failed(error) => Err(refused(&error)),
     }
 }
 
@@ -161,7 +181,7 @@ async fn copy_notebooks(
         Answer::Failed(error) => error,
     };
     if !error.contains("does not exist") {
-        return Err(failed(error));
+        return Err(refused(&error));
     }
     // DuckDB's UI was not opened yet.
     remove(to)?;
@@ -175,7 +195,7 @@ async fn copy_notebooks(
         .await?;
     match copied {
         Answer::Done(()) => Ok(true),
-        Answer::Failed(error) => Err(failed(error)),
+        Answer::Failed(error) => Err(refused(&error)),
     }
 }
 
@@ -202,14 +222,6 @@ async fn write(shell: &mut Shell, to: &Path, statements: &str) -> Result<Answer<
         (Answer::Done(()), detached) => Ok(detached),
         (failed, _) => Ok(failed),
     }
-}
-
-/// Removes a database with its write-ahead log.
-fn remove(database: &Path) -> std::io::Result<()> {
-    for file in [wal(database), database.to_owned()] {
-        unless_missing(fs::remove_file(file))?;
-    }
-    Ok(())
 }
 
 fn path(path: &Path) -> String {
@@ -242,7 +254,7 @@ impl Reader<'_> {
         let number = |table: &Table| table.first()?.first()?.as_ref()?.parse().ok();
         let both = number(&tables).zip(number(&notes));
         let (tables, notes) =
-            both.ok_or_else(|| failed("DuckDB did not count the copied tables"))?;
+            both.ok_or_else(|| not_read("DuckDB did not count the copied tables"))?;
         Ok([tables, notes])
     }
 
@@ -289,9 +301,9 @@ impl Reader<'_> {
         let answer = shell.query_tables(&attach, queries).await;
         // As long as it runs, nobody else can write to the copy.
         shell.end().await?;
-        match answer.map_err(|Exited| failed("DuckDB ended while it read the copy"))? {
+        match answer.map_err(|Exited| not_read("DuckDB ended while it read the copy"))? {
             Answer::Done((tables, _)) => Ok(tables),
-            Answer::Failed(error) => Err(failed(error)),
+            Answer::Failed(error) => Err(refused(&error)),
         }
     }
 }
@@ -323,6 +335,17 @@ fn insert_statements(mut tables: Vec<[String; 3]>, references: &[[String; 3]]) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_kind_of_an_error_is_told() {
+        let error =
+            "Constraint Error: Duplicate key \"name: Ana\" violates primary key constraint.";
+        assert_eq!(kind(error), "Constraint Error");
+        assert_eq!(kind("INTERNAL Error: Ana"), "INTERNAL Error");
+        for error in ["Ana", "Ana's Error: x", "", "Ana 1 Error: x"] {
+            assert_eq!(kind(error), "unknown error");
+        }
+    }
 
     #[test]
     fn tables_are_filled_after_those_they_refer_to() {

@@ -8,6 +8,9 @@ use std::{
 
 use chrono::Utc;
 
+/// Endings of the logs that DuckDB keeps beside a database.
+const LOGS: [&str; 3] = [".wal", ".wal.checkpoint", ".wal.recovery"];
+
 /// The files of the work in a session's home.
 pub(in crate::duckdb) struct WorkFiles {
     home: PathBuf,
@@ -30,6 +33,12 @@ impl WorkFiles {
         self.home.join("work.duckdb")
     }
 
+    /// Returns true if DuckDB's main database has a content. DuckDB leaves an empty file if the disk is full
+    /// when it creates one.
+    pub(in crate::duckdb) fn has_database(&self) -> bool {
+        fs::metadata(self.database()).is_ok_and(|about| about.len() > 0)
+    }
+
     /// Path of the database with the notebooks of DuckDB's UI.
     pub(in crate::duckdb) fn notebooks(&self) -> PathBuf {
         self.home.join(".duckdb/extension_data/ui/ui.db")
@@ -42,10 +51,10 @@ impl WorkFiles {
 
     /// Renames a database that can't be opened. Returns its new path in the home folder.
     pub(in crate::duckdb) fn put_aside(&self, database: &Path) -> io::Result<PathBuf> {
-        let stem = database.file_stem().unwrap_or_default().to_string_lossy();
-        let time = Utc::now().format("%Y%m%d-%H%M%S");
-        let aside = database.with_file_name(format!("{stem}-unreadable-{time}.duckdb"));
-        unless_missing(fs::rename(wal(database), wal(&aside)))?;
+        let aside = free_name(database);
+        for ending in LOGS {
+            unless_missing(fs::rename(log(database, ending), log(&aside, ending)))?;
+        }
         fs::rename(database, &aside)?;
         let in_home = aside.strip_prefix(&self.home).map(Path::to_owned);
         Ok(in_home.unwrap_or(aside))
@@ -92,10 +101,35 @@ pub(in crate::duckdb) fn unless_missing(outcome: io::Result<()>) -> io::Result<(
     }
 }
 
+/// Returns a name for a database that can't be opened, which no file has.
+fn free_name(database: &Path) -> PathBuf {
+    let stem = database.file_stem().unwrap_or_default().to_string_lossy();
+    let time = Utc::now().format("%Y%m%d-%H%M%S");
+    let mut path = database.with_file_name(format!("{stem}-unreadable-{time}.duckdb"));
+    let mut number = 1;
+    while path.exists() {
+        number += 1;
+        path.set_file_name(format!("{stem}-unreadable-{time}-{number}.duckdb"));
+    }
+    path
+}
+
+/// Removes a database with its logs.
+pub(in crate::duckdb) fn remove(database: &Path) -> io::Result<()> {
+    for ending in LOGS {
+        unless_missing(fs::remove_file(log(database, ending)))?;
+    }
+    unless_missing(fs::remove_file(database))
+}
+
 /// Returns the path of a database's write-ahead log.
-pub(super) fn wal(database: &Path) -> PathBuf {
+fn wal(database: &Path) -> PathBuf {
+    log(database, LOGS[0])
+}
+
+fn log(database: &Path, ending: &str) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
-    path.push(".wal");
+    path.push(ending);
     path.into()
 }
 
@@ -133,17 +167,26 @@ mod tests {
     }
 
     #[test]
-    fn a_database_is_put_aside_with_its_log() {
+    fn databases_are_put_aside_with_their_logs_and_none_replaces_another() {
         let home = tempfile::tempdir().expect("a folder");
         let database = home.path().join("work.duckdb");
-        fs::write(&database, "broken").expect("a file");
-        fs::write(wal(&database), "log").expect("a file");
-        let name = WorkFiles::new(home.path()).put_aside(&database);
-        let name = name.expect("a rename");
-        assert!(name.to_string_lossy().starts_with("work-unreadable-"));
-        let aside = home.path().join(name);
-        assert_eq!(fs::read_to_string(&aside).expect("a file"), "broken");
-        assert_eq!(fs::read_to_string(wal(&aside)).expect("a file"), "log");
-        assert!(!database.exists());
+        let files = WorkFiles::new(home.path());
+        let asides = ["first", "second", "third"].map(|content| {
+            fs::write(&database, content).expect("a file");
+            for ending in LOGS {
+                fs::write(log(&database, ending), content).expect("a file");
+            }
+            let name = files.put_aside(&database).expect("a rename");
+            assert!(name.to_string_lossy().starts_with("work-unreadable-"));
+            assert!(!database.exists());
+            (content, home.path().join(name))
+        });
+        for (content, aside) in asides {
+            assert_eq!(fs::read_to_string(&aside).expect("a file"), content);
+            for ending in LOGS {
+                let log = fs::read_to_string(log(&aside, ending));
+                assert_eq!(log.expect("a file"), content);
+            }
+        }
     }
 }

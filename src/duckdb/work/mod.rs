@@ -21,7 +21,7 @@ use chrono::Utc;
 use tokio::{
     sync::oneshot,
     task::JoinHandle,
-    time::{Instant, Interval, MissedTickBehavior, interval_at, timeout, timeout_at},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, timeout},
 };
 
 use copy::NotCopied;
@@ -34,7 +34,7 @@ use super::{
     control::ControlResponse,
     environment::{SessionConfig, secret},
     script::ScriptStep,
-    shell::{Exited, Shell},
+    shell::{Answer, Exited, Shell},
     steps::record_problem,
 };
 use crate::{
@@ -82,7 +82,7 @@ impl Work {
             .and_then(|work| Saving::new(work, variables));
         let restored = match &saving {
             Some(saving) => restore::restore(saving, &files, config, variables).await,
-            None if files.database().exists() => Restored::Kept,
+            None if files.has_database() => Restored::Kept,
             None => Restored::Nothing,
         };
         let is_kept = matches!(restored, Restored::Kept);
@@ -121,7 +121,10 @@ impl Work {
     pub(super) async fn report_problems(&mut self, shell: &mut Shell) -> Result<usize, Exited> {
         let notebooks = self.files.notebooks();
         // DuckDB's UI can't start with unreadable ones.
-        if notebooks.exists() && !copy::can_open(shell, &notebooks).await? {
+        if notebooks.exists()
+            && let Answer::Failed(error) = copy::open(shell, &notebooks).await?
+            && !is_temporary(&error)
+        {
             match self.files.put_aside(&notebooks) {
                 Ok(path) => self.note_put_aside(true, &path),
                 Err(why) => eprintln!("duckbot: the notebooks can't be put aside: {why}"),
@@ -196,7 +199,11 @@ impl Work {
                     waiting,
                 });
             }
-            Err(NotCopied::Exited(exited)) => return Err(exited),
+            Err(NotCopied::Exited(exited)) => {
+                // Another DuckDB may still save it.
+                self.waiting = waiting;
+                return Err(exited);
+            }
             Err(NotCopied::Failed(error)) => {
                 self.fail(error);
                 self.answer(waiting);
@@ -249,32 +256,34 @@ impl Work {
         self.save(shell, config, variables).await
     }
 
-    /// Saves what has changed before the session ends, until `deadline`.
+    /// Returns true if there may be work that is not saved, although the session is not prepared yet.
+    pub(super) fn may_be_unsaved(&self) -> bool {
+        self.saving.is_some() && self.state.may_be_unsaved(&self.files.fingerprint())
+    }
+
+    /// Returns true if commands wait for a save that has not begun.
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Saves what has changed before the session ends.
     pub(super) async fn finish(
         &mut self,
-        deadline: Instant,
         shell: &mut Shell,
         config: &SessionConfig,
         variables: &HashMap<String, String>,
-    ) {
-        let saving = async {
-            // The present upload may be of an earlier state.
-            for _ in 0..2 {
-                if self.upload.is_none() {
-                    self.save(shell, config, variables).await?;
-                }
-                if self.upload.is_some() {
-                    let outcome = self.uploaded().await;
-                    self.conclude(outcome, shell, config, variables).await?;
-                }
+    ) -> Result<(), Exited> {
+        // The present upload may be of an earlier state.
+        for _ in 0..2 {
+            if self.upload.is_none() {
+                self.save(shell, config, variables).await?;
             }
-            Ok::<_, Exited>(())
-        };
-        match timeout_at(deadline, saving).await {
-            Ok(Ok(())) => {}
-            Ok(Err(Exited)) => eprintln!("duckbot: DuckDB ended before its work was saved"),
-            Err(_) => eprintln!("duckbot: the work was not saved in time"),
+            if self.upload.is_some() {
+                let outcome = self.uploaded().await;
+                self.conclude(outcome, shell, config, variables).await?;
+            }
         }
+        Ok(())
     }
 
     fn fail(&mut self, error: StoreError) {
@@ -289,6 +298,19 @@ impl Work {
             let _ = waiting.send(self.state.describe(&self.files));
         }
     }
+}
+
+/// Returns true if DuckDB's error is about something that the file is not to blame for, and that may pass.
+pub(super) fn is_temporary(error: &str) -> bool {
+    const LACKS: [&str; 6] = [
+        "Could not set lock on file",
+        "No space left on device",
+        "Disk quota exceeded",
+        "Too many open files",
+        "Cannot allocate memory",
+        "Out of Memory Error",
+    ];
+    LACKS.iter().any(|lack| error.contains(lack))
 }
 
 /// Looks for the last save of the session's earlier runs, while DuckDB starts.

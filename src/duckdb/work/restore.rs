@@ -1,6 +1,6 @@
 //! Restores saved work before DuckDB starts.
 
-use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
+use std::{collections::HashMap, fs, path::PathBuf};
 
 use super::{files::WorkFiles, saving::Saving};
 use crate::{
@@ -8,9 +8,6 @@ use crate::{
     session::Restore,
     work::{FileName, Manifest, Restored, SaveFailureReason, SaveSummary, StoreError},
 };
-
-/// Maximum time for a restore. The bot gives a session a few minutes to start.
-const RESTORE_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Puts the files of a save into the session's home, unless it has files already. If that fails, the
 /// home is as before.
@@ -20,16 +17,17 @@ pub(super) async fn restore(
     config: &SessionConfig,
     variables: &HashMap<String, String>,
 ) -> Restored {
-    if files.database().exists() {
+    if files.has_database() {
         return Restored::Kept;
     }
     let mut number = None;
     let restoring = restore_files(saving, files, config, variables, &mut number);
-    let outcome = tokio::time::timeout(RESTORE_TIMEOUT, restoring).await;
+    let outcome = tokio::time::timeout(saving.restore_timeout, restoring).await;
     let outcome = outcome.unwrap_or_else(|_| {
+        let seconds = saving.restore_timeout.as_secs();
         Err(StoreError {
             reason: SaveFailureReason::TimedOut,
-            error: format!("it was not complete after {} s", RESTORE_TIMEOUT.as_secs()),
+            error: format!("it was not complete after {seconds} s"),
         })
     });
     let _ = files.remove_copies();

@@ -27,6 +27,7 @@ pub(super) struct Saving {
     /// Random name of the entry point's run.
     pub run: String,
     pub restore: Restore,
+    pub restore_timeout: Duration,
     pub max_bytes: u64,
     pub key: WorkKey,
     version: Arc<OnceCell<DuckDbVersion>>,
@@ -42,6 +43,7 @@ impl Saving {
             session: work.session.clone(),
             run: Uuid::new_v4().simple().to_string(),
             restore: work.restore,
+            restore_timeout: work.restore_timeout,
             max_bytes: work.max_bytes,
             key: WorkKey::parse(variables.get(secret::WORK_KEY)?)?,
             version: Arc::default(),

@@ -84,6 +84,16 @@ impl State {
         }
     }
 
+    /// Returns true if the files may have work that is not saved. `now` is their state.
+    pub(super) fn may_be_unsaved(&self, now: &Fingerprint) -> bool {
+        let inner = self.0.lock();
+        match (&inner.saved, &inner.report) {
+            (Some(saved), _) => saved != now,
+            (None, Some(report)) => report.restored == Restored::Kept,
+            (None, None) => false,
+        }
+    }
+
     pub(super) fn is_saved(&self, now: &Fingerprint) -> bool {
         self.0.lock().saved == Some(*now)
     }

@@ -547,6 +547,10 @@ impl Runtime for Kubernetes {
         let Some(key) = key else {
             return Ok(ControlResponse::NotSupported);
         };
+        if matches!(command, ControlCommand::RenewCredentials { .. }) {
+            // The Secret may be a new one, from which a container that is started again reads the key.
+            self.store_work_key(&seen.record).await?;
+        }
         let (mut process, input, output) = self.exec(seen, CONTROL_COMMAND).await?;
         let status = process.take_status();
         let limit = command.timeout();

@@ -288,7 +288,10 @@ impl Local {
     /// has changed saves it first.
     pub async fn end(&self) {
         self.doors.abort();
-        let stop = |held: &SessionEntry| held.process.as_ref().map(Process::stop);
+        let stop = |held: &SessionEntry| {
+            let process = held.process.as_ref()?;
+            Some(process.stop(self.grace(&held.record)))
+        };
         let ended: Vec<_> = self
             .view
             .sessions
@@ -347,7 +350,6 @@ impl Local {
             program: self.program.clone(),
             variables: Mutex::new(self.with_home(record, variables)),
             port,
-            grace: self.grace(record),
         };
         let view = self.view.clone();
         let process = Process::start(launch, door.clone(), move || view.changed());
@@ -357,8 +359,10 @@ impl Local {
     /// Maximum time for a session's process to end by itself.
     fn grace(&self, record: &Record) -> Duration {
         match self.settings.work_location(record) {
-            Some(_) => self.settings.work.deadline + GRACE_AFTER_SAVE,
-            None => STOP_GRACE,
+            Some(_) if !record.has_tried_to_save() => {
+                self.settings.work.deadline + GRACE_AFTER_SAVE
+            }
+            _ => STOP_GRACE,
         }
     }
 
@@ -659,6 +663,7 @@ impl Runtime for Local {
     }
 
     async fn delete(&self, seen: &Observed, parts: Parts) -> Result<(), Error> {
+        let grace = self.grace(&seen.record);
         let mut ended = None;
         self.change(seen, |held| {
             held.service &= !parts.service;
@@ -669,13 +674,13 @@ impl Runtime for Local {
                 .process
                 .as_ref()
                 .filter(|_| parts.pod)
-                .map(Process::stop);
+                .map(|process| process.stop(grace));
         });
         let Some(ended) = ended else {
             return Ok(());
         };
         self.queries.end(&seen.record.id);
-        let limit = self.grace(&seen.record) + KILL_TIMEOUT;
+        let limit = grace + KILL_TIMEOUT;
         if tokio::time::timeout(limit, ended.cancelled())
             .await
             .is_err()

@@ -49,9 +49,6 @@ pub(super) struct Launch {
     pub variables: Mutex<Variables>,
     /// Port of DuckDB's UI.
     pub port: ReservedPort,
-    /// Maximum time for the process to end by itself. If it has nothing to save, it needs less than a
-    /// second.
-    pub grace: Duration,
 }
 
 /// Port of this machine's loopback addresses that no other program gets: it is bound, but not listening.
@@ -125,6 +122,8 @@ pub(super) struct Process {
 
 struct ProcessState {
     pod: Mutex<Pod>,
+    /// Maximum time for a stopped process to end by itself.
+    grace: Mutex<Duration>,
     log: Mutex<VecDeque<String>>,
     changed: Box<dyn Fn() + Send + Sync>,
 }
@@ -171,6 +170,7 @@ impl Process {
             launch: None,
             state: Arc::new(ProcessState {
                 pod: Mutex::new(pod),
+                grace: Mutex::default(),
                 log: Mutex::default(),
                 changed: Box::new(changed),
             }),
@@ -211,8 +211,9 @@ impl Process {
         self.stop.clone()
     }
 
-    /// Stops the process. The returned token is cancelled when it has ended.
-    pub(super) fn stop(&self) -> CancellationToken {
+    /// Stops the process. The returned token is cancelled when it has ended. It is killed after `grace`.
+    pub(super) fn stop(&self, grace: Duration) -> CancellationToken {
+        *self.state.grace.lock() = grace;
         self.stop.cancel();
         self.ended.clone()
     }
@@ -249,7 +250,8 @@ async fn keep_running(
             },
             () = stop.cancelled() => {
                 drop(input);
-                return end(&mut child, launch.grace).await;
+                let grace = *state.grace.lock();
+                return end(&mut child, grace).await;
             }
         };
         let why = Incident::new(Failure::Crashed, exit_message(status));

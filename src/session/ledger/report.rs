@@ -49,9 +49,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns the outcome of a session with this owner and cause.
-    pub fn of(owner: OwnerId, cause: &Cause) -> Self {
-        match cause {
+    /// Returns the outcome of a session with this owner and cause. `None` if its start was taken back.
+    pub fn of(owner: OwnerId, cause: &Cause) -> Option<Self> {
+        Some(match cause {
+            Cause::OverQuota => return None,
             Cause::Stopped { by } if *by == owner => Self::Stopped,
             Cause::Stopped { .. } => Self::StoppedByAdmin,
             Cause::Restarted { .. } => Self::Restarted,
@@ -60,7 +61,7 @@ impl Outcome {
             Cause::Failed(incident) => Self::Failed(incident.failure),
             Cause::Lost => Self::Lost,
             Cause::Reaped { rule, .. } => Self::Reaped(*rule),
-        }
+        })
     }
 
     /// Returns true if the outcome is a problem that someone should look into.

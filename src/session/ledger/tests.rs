@@ -47,7 +47,8 @@ fn hours_outcomes_and_starts_of_a_period() {
         .with_ended(&session(1, 7, 1), &stopped(7, 61), None)
         .with_ended(&session(2, 7, 3), &ending(idle, 123), None)
         .with_ended(&session(3, 8, 2), &stopped(9, 32), None)
-        .with_ended(&starting(), &ending(Cause::Lost, 5), None);
+        .with_ended(&starting(), &ending(Cause::Lost, 5), None)
+        .with_ended(&session(5, 9, 1), &ending(Cause::OverQuota, 1), None);
     let running = RunningSession {
         record: Arc::new(session(4, 8, 10)),
         due: None,

@@ -101,7 +101,9 @@ impl Totals {
         ending: &Ending,
         latest: Option<DateTime<Utc>>,
     ) {
-        let outcome = Outcome::of(record.owner, &ending.cause);
+        let Some(outcome) = Outcome::of(record.owner, &ending.cause) else {
+            return;
+        };
         match self.outcomes.iter_mut().find(|(it, _)| *it == outcome) {
             Some((_, count)) => *count = count.saturating_add(1),
             None => self.outcomes.push((outcome, 1)),

@@ -24,7 +24,7 @@ use crate::{
     duckdb::environment::{CONTROL_KEY, INIT_FOLDER, secret as variable},
     outbound::{CA_FILE_VARIABLE, SESSION_PROXY_VARIABLES},
     runtime::environment,
-    session::{Record, Size, WorkOutcome},
+    session::{Record, Size},
     settings::{Catalog, OAuth2, Settings},
 };
 
@@ -133,11 +133,7 @@ pub fn pod(
 /// Time for the Pod of `session` to end, in seconds. It saves its work when it is told to end, unless that
 /// was tried already.
 pub fn grace_seconds(settings: &Settings, session: &Record) -> u32 {
-    let is_tried = matches!(
-        session.work_outcome(),
-        Some(WorkOutcome::Saved(_) | WorkOutcome::Nothing | WorkOutcome::NotSaved { .. })
-    );
-    if is_tried || settings.work_location(session).is_none() {
+    if session.has_tried_to_save() || settings.work_location(session).is_none() {
         return GRACE_SECONDS;
     }
     let deadline = u32::try_from(settings.work.deadline.as_secs()).unwrap_or_default();
