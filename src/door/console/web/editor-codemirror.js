@@ -8,6 +8,7 @@ import {
 
 import { call } from './api.js';
 import { usefulSuggestions } from './completions.js';
+import { h } from './dom.js';
 import { KEYWORDS, RESERVED, TYPES } from './words.js';
 
 const nonce = document.querySelector('meta[name=style-nonce]').content;
@@ -134,7 +135,7 @@ export function createCodeMirror(options) {
   const view = new EditorView({ state: EditorState.create({ doc: options.text, extensions }) });
   const clamp = (position) => Math.min(Math.max(0, position), view.state.doc.length);
   return {
-    element: view.dom,
+    element: h('div.cm-area', {}, view.dom),
     text: () => view.state.doc.toString(),
     setText(text) {
       if (text === view.state.doc.toString()) return;

@@ -64,9 +64,8 @@ export class Grid {
     this.failed = h('p.grid-failed', { hidden: true, role: 'alert' });
     this.layer = h('div.grid-layer', {}, this.head, this.body, this.empty, this.failed);
     this.size = h('div.grid-size', {}, this.layer);
-    this.scroller = h('div.grid-scroller', { tabindex: -1 }, this.size);
-    this.element = h(
-      'div.grid',
+    this.scroller = h(
+      'div.grid-scroller',
       {
         role: 'grid',
         tabindex: 0,
@@ -74,10 +73,10 @@ export class Grid {
         'aria-rowcount': this.options.rows + 1,
         'aria-colcount': this.columns.length,
         'aria-multiselectable': 'true',
-        'data-grid': '',
       },
-      this.scroller,
+      this.size,
     );
+    this.element = h('div.grid', { 'data-grid': '' }, this.scroller);
     this.scroller.addEventListener('scroll', () => {
       this.measure();
       this.rows.scrolled(this.scroller.scrollTop);
@@ -171,9 +170,9 @@ export class Grid {
     const { active } = this.selection;
     const isDrawn = active.row < 0 || (active.row >= first && active.row < end);
     if (isDrawn && active.column >= seen.first && active.column < seen.end) {
-      this.element.setAttribute('aria-activedescendant', this.cellId(active.row, active.column));
+      this.scroller.setAttribute('aria-activedescendant', this.cellId(active.row, active.column));
     } else {
-      this.element.removeAttribute('aria-activedescendant');
+      this.scroller.removeAttribute('aria-activedescendant');
     }
     this.drawFailure();
   }
@@ -248,9 +247,9 @@ export class Grid {
       this.headKey = key;
       const cells = [];
       for (let it = seen.first; it < seen.end; it += 1) cells.push(this.headCell(it));
-      const all = h('button.grid-number.grid-corner', {
-        tabindex: -1,
-        'aria-label': 'Select all',
+      const all = h('div.grid-number.grid-corner', {
+        role: 'columnheader',
+        text: '#',
         title: 'Select all (Ctrl-A)',
         on: { click: () => this.selection.selectAll() },
       });
@@ -380,7 +379,7 @@ export class Grid {
   }
 
   focus() {
-    this.element.focus();
+    this.scroller.focus();
   }
 
   destroy() {

@@ -84,7 +84,7 @@ class App {
     this.title.addEventListener('keydown', (event) => event.key === 'Enter' && this.view.views[0]?.focusCell());
     this.saved = find('saved');
     this.saved.addEventListener('click', () => this.notebook.save());
-    this.side.prepend(splitter(this.side, 'Width of the tables', { side: 'right', key: 'duckbot.side', min: 180, max: 700 }));
+    this.side.prepend(splitter(this.side, 'Width of the tables', { side: 'right', key: 'duckbot.side', min: 180, max: 700, width: 268 }));
     find('notebook').addEventListener('pointerdown', () => this.makeRoom());
     find('tables-head').append(this.files.button());
     if (localStorage.getItem('duckbot.side-hidden') === 'true' || innerWidth < 720) this.toggleSide(false);
