@@ -92,6 +92,7 @@ export function createCodeMirror(options) {
   // Arrow keys leave the cell only if CodeMirror has no use for them, such as in a list of completions.
   const keys = keymap.of([
     { key: 'Mod-Enter', run: command('run') },
+    { key: 'Ctrl-Enter', run: command('run') },
     { key: 'Shift-Enter', run: command('run-next') },
     { key: 'Mod-Shift-Enter', run: command('run-selection') },
   ]);

@@ -119,7 +119,6 @@ export class Grid {
     if (!clientWidth) return;
     this.measure();
     place(this.element, { '--scrollbar': `${this.scroller.offsetHeight - clientHeight}px` });
-    place(this.layer, { width: `${clientWidth}px`, height: `${clientHeight}px` });
     this.scroller.scrollTop = this.rows.moveTo(this.rows.top);
     this.draw();
   }

@@ -71,6 +71,16 @@ export class Runner extends EventTarget {
     }
   }
 
+  /** Cancels a query of this tab from before the page was loaded again. */
+  async cancelOther() {
+    try {
+      await call('cancel', { tab });
+      this.app.messages.say('Cancelled. Run the cell again.', true);
+    } catch (error) {
+      this.app.messages.say(`The query was not cancelled: ${error.message}`, true);
+    }
+  }
+
   /** Forgets a cell that is being removed. */
   forget(view) {
     this.queue = this.queue.filter((it) => it.view !== view);

@@ -74,6 +74,9 @@ export function statementAt(sql, position) {
   return { from, to: Math.max(from, found.from + text.trimEnd().length) };
 }
 
+/** Returns true if the text can create, rename or remove tables. It may err on the side of true. */
+export const changesCatalog = (sql) => /\b(create|drop|alter|attach|detach|import|load|rollback)\b/i.test(bare(sql));
+
 /** Line of a position, counted from 1. */
 export const lineOf = (text, position) => text.slice(0, position).split('\n').length;
 
