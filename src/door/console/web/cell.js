@@ -106,7 +106,8 @@ export class CellView {
   }
 
   changed(text) {
-    this.app.view.notebook.setText(this.cell.id, text);
+    this.owner.notebook.setText(this.cell.id, text);
+    this.owner.showHint();
     if (this.result) this.element.classList.toggle('is-edited', text !== this.ranText);
   }
 

@@ -118,6 +118,7 @@ export class Grid {
     const { clientWidth, clientHeight } = this.scroller;
     if (!clientWidth) return;
     this.measure();
+    place(this.layer, { width: `${clientWidth}px`, height: `${clientHeight}px` });
     place(this.element, { '--scrollbar': `${this.scroller.offsetHeight - clientHeight}px` });
     this.scroller.scrollTop = this.rows.moveTo(this.rows.top);
     this.draw();

@@ -11,6 +11,7 @@ import { menuButton, openDialog } from './menu.js';
 export function summary({ columns, rows, complete, elapsed_ms: ms }) {
   const time = duration(ms);
   if (isDone({ columns, rows })) return `Done · ${time}`;
+  if (isPlan({ columns, rows })) return `Plan · ${time}`;
   return complete ? `${count(rows, 'row')} · ${time}` : `The first ${count(rows, 'row')} · ${time}`;
 }
 
