@@ -366,11 +366,12 @@ export class Grid {
   drawFailure() {
     const { error, sort } = this.pages;
     this.sort = sort;
-    this.failed.hidden = !error;
-    if (!error || this.shownError === error) return;
+    // The result itself says that it is gone.
+    this.failed.hidden = !error || error.kind === 'gone';
+    if (this.failed.hidden || this.shownError === error) return;
     this.shownError = error;
     const again = h('button.text-button', { text: 'Try again', on: { click: () => this.pages.retry() } });
-    this.failed.replaceChildren(error.message, ' ', error.kind === 'gone' ? '' : again);
+    this.failed.replaceChildren(error.message, ' ', again);
   }
 
   /** Describes the selection: "3 rows, 2 columns". */

@@ -18,6 +18,8 @@ export class Runner extends EventTarget {
     this.queue = [];
     /** @type {Job | null} */
     this.running = null;
+    /** Newest result of this tab. */
+    this.newest = null;
   }
 
   get isBusy() {
@@ -43,6 +45,7 @@ export class Runner extends EventTarget {
     view.setRunning();
     try {
       const answer = await call('run', { tab, cell: view.cell.id, sql });
+      this.newest = answer.result;
       view.setResult(answer, sql);
     } catch (error) {
       const isCancelled = running.isCancelled || error.kind === 'cancelled';
