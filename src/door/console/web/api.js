@@ -14,6 +14,9 @@ export class CallError extends Error {
   }
 }
 
+/** Browsers refuse to send more than 64 KiB while a page is being left. */
+const MAX_KEEPALIVE = 60_000;
+
 /** Tells listeners about calls: event `failed` with a {@link CallError} as detail, and `answered`. */
 export const calls = new EventTarget();
 
@@ -53,23 +56,23 @@ function unreachable() {
  * Calls the door.
  * @param {string} name
  * @param {object} body
- * @param {{keepalive?: boolean, signal?: AbortSignal}} options
+ * @param {{keepalive?: boolean}} options true: the request may outlive the page
  * @throws {CallError}
  */
-export async function call(name, body = {}, options = {}) {
+export async function call(name, body = {}, { keepalive = false } = {}) {
+  const json = JSON.stringify(body);
   let response;
   let answer = null;
   try {
     response = await fetch(`${BASE}/${name}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
+      body: json,
       redirect: 'error',
-      ...options,
+      keepalive: keepalive && json.length * 3 < MAX_KEEPALIVE,
     });
     answer = await response.json().catch(() => null);
-  } catch (error) {
-    if (error.name === 'AbortError') throw error;
+  } catch {
     throw unreachable();
   }
   return finish(response.status, answer);

@@ -1,13 +1,13 @@
 // Cell of the notebook: editor, state and result.
 
 import { tab } from './api.js';
-import { h, icon, iconButton, showText } from './dom.js';
+import { h, icon, iconButton, showText, textButton } from './dom.js';
 import { createEditor } from './editors.js';
 import { elapsed } from './format.js';
 import { markdownNodes } from './markdown-view.js';
 import { menuButton } from './menu.js';
 import { Result, summary } from './result.js';
-import { endOfWord, hasStatement, lineOf, statementAt } from './statements.js';
+import { changesCatalog, endOfWord, hasStatement, lineOf, statementAt } from './statements.js';
 
 const HINTS = {
   sql: 'SELECT …  Ctrl-Enter runs this cell',
@@ -65,6 +65,7 @@ export class CellView {
         'data-kind': cell.kind,
         on: {
           focusin: () => owner.setCurrent(this),
+          focusout: () => setTimeout(() => this.left()),
           keydown: (event) => event.target === this.element && owner.key(event, this),
         },
       },
@@ -105,7 +106,8 @@ export class CellView {
   }
 
   changed(text) {
-    this.app.view.notebook.setText(this.cell.id, text);
+    this.owner.notebook.setText(this.cell.id, text);
+    this.owner.showHint();
     if (this.result) this.element.classList.toggle('is-edited', text !== this.ranText);
   }
 
@@ -140,6 +142,12 @@ export class CellView {
       this.element.classList.add('is-editing');
     }
     this.editor.focus(position);
+  }
+
+  /** A text is shown when the focus moves elsewhere on the page. */
+  left() {
+    const isElsewhere = document.hasFocus() && !this.element.contains(document.activeElement);
+    if (this.isEditing && isElsewhere) this.render();
   }
 
   focusCell() {
@@ -245,6 +253,7 @@ export class CellView {
     });
     this.output.replaceChildren(this.result.element);
     this.app.messages.say(`Cell ${this.number}: ${summary(answer)}`);
+    if (changesCatalog(sql)) this.app.tree.load();
   }
 
   setError(error, { offset, sql, isCancelled }) {
@@ -270,6 +279,7 @@ export class CellView {
       showText(hint, error.hint, true);
       box.append(hint);
     }
+    if (error.kind === 'busy') box.append(textButton('Cancel the other query', () => this.app.runner.cancelOther()));
     const text = this.editor.text();
     if (Number.isInteger(error.position) && text.slice(offset, offset + sql.length) === sql) {
       const from = offset + error.position;

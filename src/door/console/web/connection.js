@@ -43,7 +43,9 @@ export class Connection {
       const { started } = this.app.info;
       const info = await call('info');
       this.app.info = info;
-      if (started !== undefined && info.started !== started) {
+      const isOther = started !== undefined && info.started !== started;
+      if (isOther || (await this.isNewestGone())) {
+        this.app.runner.newest = null;
         this.show('restarted');
         this.app.view.markGone(GONE);
         this.app.tree.load();
@@ -52,6 +54,18 @@ export class Connection {
       // The failure has its own banner.
     } finally {
       this.checking = false;
+    }
+  }
+
+  /** Results are dropped from the oldest on. If the newest one is gone, DuckDB was restarted. */
+  async isNewestGone() {
+    const { newest } = this.app.runner;
+    if (!newest) return false;
+    try {
+      await call('rows', { result: newest, from: 0, count: 1 });
+      return false;
+    } catch (error) {
+      return error.kind === 'gone';
     }
   }
 

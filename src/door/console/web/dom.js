@@ -56,6 +56,7 @@ const ICONS = {
   sidebar: 'M2.3 3h11.4v10H2.3zM6 3v10',
   more: 'M3.6 8h.1M8 8h.1M12.4 8h.1',
   check: 'M3.2 8.4 6.4 11.6 12.8 4.8',
+  refresh: 'M13 8a5 5 0 1 1-1.5-3.6M13 2.6V5h-2.4',
   insert: 'M9.5 8h-7M6.6 5 9.6 8l-3 3M13 3v10',
 };
 

@@ -8,6 +8,7 @@ import {
 
 import { call } from './api.js';
 import { usefulSuggestions } from './completions.js';
+import { h } from './dom.js';
 import { KEYWORDS, RESERVED, TYPES } from './words.js';
 
 const nonce = document.querySelector('meta[name=style-nonce]').content;
@@ -91,6 +92,7 @@ export function createCodeMirror(options) {
   // Arrow keys leave the cell only if CodeMirror has no use for them, such as in a list of completions.
   const keys = keymap.of([
     { key: 'Mod-Enter', run: command('run') },
+    { key: 'Ctrl-Enter', run: command('run') },
     { key: 'Shift-Enter', run: command('run-next') },
     { key: 'Mod-Shift-Enter', run: command('run-selection') },
   ]);
@@ -134,7 +136,7 @@ export function createCodeMirror(options) {
   const view = new EditorView({ state: EditorState.create({ doc: options.text, extensions }) });
   const clamp = (position) => Math.min(Math.max(0, position), view.state.doc.length);
   return {
-    element: view.dom,
+    element: h('div.cm-area', {}, view.dom),
     text: () => view.state.doc.toString(),
     setText(text) {
       if (text === view.state.doc.toString()) return;

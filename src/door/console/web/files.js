@@ -44,7 +44,14 @@ export class Files {
 
   /** Button that opens the browser's file dialog. */
   button() {
-    return textButton('Add a file', () => this.chooser.click(), { title: 'CSV, Parquet or JSON. Files can also be dropped onto the page.' }, 'upload');
+    this.adder = textButton('Add a file', () => this.chooser.click(), {}, 'upload');
+    return this.adder;
+  }
+
+  /** Files need a folder that the door and DuckDB share. */
+  setAvailable(isAvailable) {
+    this.adder.hidden = !isAvailable;
+    this.adder.title = 'CSV, Parquet or JSON. Files can also be dropped onto the page.';
   }
 
   async take(files) {

@@ -18,10 +18,10 @@ export class Selection {
     /** Other corner of the selection. */
     this.anchor = { ...this.active };
     this.isShown = false;
-    const { element, body } = grid;
-    element.addEventListener('keydown', (event) => this.key(event));
-    element.addEventListener('copy', (event) => this.copyEvent(event));
-    element.addEventListener('focus', () => this.show());
+    const { scroller, body } = grid;
+    scroller.addEventListener('keydown', (event) => this.key(event));
+    scroller.addEventListener('copy', (event) => this.copyEvent(event));
+    scroller.addEventListener('focus', () => this.show());
     body.addEventListener('pointerdown', (event) => this.press(event));
     body.addEventListener('dblclick', () => this.open());
   }
@@ -149,8 +149,8 @@ export class Selection {
   press(event) {
     if (event.button !== 0) return;
     const at = this.cellAt(event);
-    const { body, element, columns } = this.grid;
-    element.focus({ preventScroll: true });
+    const { body, scroller, columns } = this.grid;
+    scroller.focus({ preventScroll: true });
     if (at.column < 0) {
       if (!event.shiftKey) this.anchor = { row: at.row, column: 0 };
       this.active = { row: at.row, column: columns.length - 1 };

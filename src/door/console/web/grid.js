@@ -64,9 +64,8 @@ export class Grid {
     this.failed = h('p.grid-failed', { hidden: true, role: 'alert' });
     this.layer = h('div.grid-layer', {}, this.head, this.body, this.empty, this.failed);
     this.size = h('div.grid-size', {}, this.layer);
-    this.scroller = h('div.grid-scroller', { tabindex: -1 }, this.size);
-    this.element = h(
-      'div.grid',
+    this.scroller = h(
+      'div.grid-scroller',
       {
         role: 'grid',
         tabindex: 0,
@@ -74,10 +73,10 @@ export class Grid {
         'aria-rowcount': this.options.rows + 1,
         'aria-colcount': this.columns.length,
         'aria-multiselectable': 'true',
-        'data-grid': '',
       },
-      this.scroller,
+      this.size,
     );
+    this.element = h('div.grid', { 'data-grid': '' }, this.scroller);
     this.scroller.addEventListener('scroll', () => {
       this.measure();
       this.rows.scrolled(this.scroller.scrollTop);
@@ -119,8 +118,8 @@ export class Grid {
     const { clientWidth, clientHeight } = this.scroller;
     if (!clientWidth) return;
     this.measure();
-    place(this.element, { '--scrollbar': `${this.scroller.offsetHeight - clientHeight}px` });
     place(this.layer, { width: `${clientWidth}px`, height: `${clientHeight}px` });
+    place(this.element, { '--scrollbar': `${this.scroller.offsetHeight - clientHeight}px` });
     this.scroller.scrollTop = this.rows.moveTo(this.rows.top);
     this.draw();
   }
@@ -171,9 +170,9 @@ export class Grid {
     const { active } = this.selection;
     const isDrawn = active.row < 0 || (active.row >= first && active.row < end);
     if (isDrawn && active.column >= seen.first && active.column < seen.end) {
-      this.element.setAttribute('aria-activedescendant', this.cellId(active.row, active.column));
+      this.scroller.setAttribute('aria-activedescendant', this.cellId(active.row, active.column));
     } else {
-      this.element.removeAttribute('aria-activedescendant');
+      this.scroller.removeAttribute('aria-activedescendant');
     }
     this.drawFailure();
   }
@@ -248,9 +247,9 @@ export class Grid {
       this.headKey = key;
       const cells = [];
       for (let it = seen.first; it < seen.end; it += 1) cells.push(this.headCell(it));
-      const all = h('button.grid-number.grid-corner', {
-        tabindex: -1,
-        'aria-label': 'Select all',
+      const all = h('div.grid-number.grid-corner', {
+        role: 'columnheader',
+        text: '#',
         title: 'Select all (Ctrl-A)',
         on: { click: () => this.selection.selectAll() },
       });
@@ -367,11 +366,12 @@ export class Grid {
   drawFailure() {
     const { error, sort } = this.pages;
     this.sort = sort;
-    this.failed.hidden = !error;
-    if (!error || this.shownError === error) return;
+    // The result itself says that it is gone.
+    this.failed.hidden = !error || error.kind === 'gone';
+    if (this.failed.hidden || this.shownError === error) return;
     this.shownError = error;
     const again = h('button.text-button', { text: 'Try again', on: { click: () => this.pages.retry() } });
-    this.failed.replaceChildren(error.message, ' ', error.kind === 'gone' ? '' : again);
+    this.failed.replaceChildren(error.message, ' ', again);
   }
 
   /** Describes the selection: "3 rows, 2 columns". */
@@ -380,7 +380,7 @@ export class Grid {
   }
 
   focus() {
-    this.element.focus();
+    this.scroller.focus();
   }
 
   destroy() {

@@ -3,7 +3,7 @@
 import { call, send, tab } from './api.js';
 import { Connection } from './connection.js';
 import { followOthers, showConflict } from './conflict.js';
-import { bdi, h, icon } from './dom.js';
+import { bdi, h, icon, iconButton } from './dom.js';
 import { loadEditor } from './editors.js';
 import { Files } from './files.js';
 import { openHelp } from './help.js';
@@ -65,6 +65,7 @@ class App {
     document.title = `${session} · DuckDB`;
     find('session').replaceChildren(bdi(session), h('span', {}, ' ', bdi(owner), ` · DuckDB ${duckdb.replace(/^v/, '')}`));
     find('other-ui').hidden = !other;
+    this.files.setAvailable(this.info.files);
   }
 
   buildTop() {
@@ -84,9 +85,10 @@ class App {
     this.title.addEventListener('keydown', (event) => event.key === 'Enter' && this.view.views[0]?.focusCell());
     this.saved = find('saved');
     this.saved.addEventListener('click', () => this.notebook.save());
-    this.side.prepend(splitter(this.side, 'Width of the tables', { side: 'right', key: 'duckbot.side', min: 180, max: 700 }));
+    this.side.prepend(splitter(this.side, 'Width of the tables', { side: 'right', key: 'duckbot.side', min: 180, max: 700, width: 268 }));
     find('notebook').addEventListener('pointerdown', () => this.makeRoom());
-    find('tables-head').append(this.files.button());
+    const refresh = iconButton('refresh', 'Load the tables again', () => this.tree.load());
+    find('tables-head').append(this.files.button(), refresh);
     if (localStorage.getItem('duckbot.side-hidden') === 'true' || innerWidth < 720) this.toggleSide(false);
     this.runner.addEventListener('state', () => {
       const { isBusy } = this.runner;
@@ -100,6 +102,7 @@ class App {
     addEventListener('keydown', (event) => this.key(event));
     addEventListener('visibilitychange', () => document.hidden && this.notebook?.save({ keepalive: true }));
     addEventListener('blur', () => this.notebook?.save());
+    addEventListener('beforeunload', (event) => this.notebook?.isAtRisk && event.preventDefault());
     addEventListener('pagehide', () => {
       this.notebook?.save({ keepalive: true });
       for (const it of [tab, this.look.tab]) send('close', { tab: it });

@@ -17,7 +17,15 @@ export class NotebookView {
       textButton('SQL', () => this.add('sql', '', { after: this.views.at(-1) }), { 'aria-label': 'Add an SQL cell' }, 'plus'),
       textButton('Text', () => this.add('text', '', { after: this.views.at(-1) }), { 'aria-label': 'Add a text cell' }, 'plus'),
     );
-    root.replaceChildren(this.list, this.adder);
+    this.hint = h(
+      'div.welcome',
+      { hidden: true },
+      h('p', {}, 'Type SQL and press ', h('kbd', { text: 'Ctrl' }), ' ', h('kbd', { text: 'Enter' }), '.'),
+      h('p', { text: 'Click a table on the left to insert its name, or look into it with the buttons beside it.' }),
+      h('p', { text: 'Drop a CSV, Parquet or JSON file onto the page to load it.' }),
+      h('p', {}, h('kbd', { text: '?' }), ' outside a text shows all keys.'),
+    );
+    root.replaceChildren(this.list, this.adder, this.hint);
     /** @type {CellView[]} */
     this.views = [];
     this.current = null;
@@ -57,11 +65,18 @@ export class NotebookView {
       if (this.current === view) this.current = null;
       view.destroy();
     }
+    this.showHint();
     this.views.forEach((view, index) => {
       view.setNumber(index + 1);
       // Moving an element that is in place already would take its focus.
       if (this.list.children[index] !== view.element) this.list.insertBefore(view.element, this.list.children[index] ?? null);
     });
+  }
+
+  /** A notebook with nothing in it shows how to begin. */
+  showHint() {
+    const { cells } = this.notebook;
+    this.hint.hidden = cells.length > 1 || Boolean(cells[0]?.text.trim());
   }
 
   setCurrent(view) {

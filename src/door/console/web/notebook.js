@@ -60,6 +60,11 @@ export class Notebook extends EventTarget {
     return !['new', 'saved'].includes(this.state);
   }
 
+  /** True if leaving the page can lose edits. */
+  get isAtRisk() {
+    return this.state === 'failed' || this.state === 'conflict';
+  }
+
   find(id) {
     return this.cells.find((it) => it.id === id);
   }

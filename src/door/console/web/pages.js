@@ -73,7 +73,13 @@ export class Pages {
   want(first, end) {
     if (this.error) return;
     const wanted = [];
-    for (let it = Math.floor(first / this.size); it * this.size < end; it += 1) {
+    const from = Math.floor(first / this.size);
+    const to = Math.max(from, Math.ceil(end / this.size) - 1);
+    const seen = [];
+    for (let it = from; it <= to; it += 1) seen.push(it);
+    // In the order of the result, a page costs DuckDB little: the ones beside are loaded ahead.
+    if (!this.sort) seen.push(to + 1, from - 1);
+    for (const it of seen.filter((page) => page >= 0 && page * this.size < this.rows)) {
       const page = this.pages.get(it);
       if (page) {
         this.pages.delete(it);

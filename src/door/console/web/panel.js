@@ -11,7 +11,7 @@ export class Panel {
     this.content = h('div.panel-content');
     const close = iconButton('close', 'Close the side panel', () => this.close(), {}, 'Escape');
     root.append(
-      splitter(root, 'Width of the side panel', { side: 'left', key: 'duckbot.panel', min: 260, max: 1000 }),
+      splitter(root, 'Width of the side panel', { side: 'left', key: 'duckbot.panel', min: 260, max: 1000, width: 420 }),
       h('header.panel-head', {}, this.title, this.tools, close),
       this.content,
     );

@@ -11,6 +11,7 @@ import { menuButton, openDialog } from './menu.js';
 export function summary({ columns, rows, complete, elapsed_ms: ms }) {
   const time = duration(ms);
   if (isDone({ columns, rows })) return `Done · ${time}`;
+  if (isPlan({ columns, rows })) return `Plan · ${time}`;
   return complete ? `${count(rows, 'row')} · ${time}` : `The first ${count(rows, 'row')} · ${time}`;
 }
 
@@ -70,7 +71,7 @@ export class Result {
       rows: answer.rows,
       first: answer.first,
       label: this.about.label,
-      source: async (from, size, sort) => (await call('rows', { result, from, count: size, sort })).rows,
+      source: (from, size, sort) => this.rows({ result, from, count: size, sort }),
       onCell: (at, isAsked) => app.inspector.show({ result, grid: this.grid }, at, isAsked),
       say: (text, isShown) => app.messages.say(text, isShown),
     });
@@ -106,6 +107,15 @@ export class Result {
     const downloads = menuButton('Download', () => this.downloads(), { icon: 'download' });
     this.head.append(list, this.status, h('span.spacer'), ...(this.about.tools ?? []), copy, downloads, this.maximise);
     this.choose('Grid');
+  }
+
+  async rows(request) {
+    try {
+      return (await call('rows', request)).rows;
+    } catch (error) {
+      if (error.kind === 'gone') this.markGone(error.message);
+      throw error;
+    }
   }
 
   choose(name) {

@@ -18,6 +18,8 @@ export class Runner extends EventTarget {
     this.queue = [];
     /** @type {Job | null} */
     this.running = null;
+    /** Newest result of this tab. */
+    this.newest = null;
   }
 
   get isBusy() {
@@ -43,6 +45,7 @@ export class Runner extends EventTarget {
     view.setRunning();
     try {
       const answer = await call('run', { tab, cell: view.cell.id, sql });
+      this.newest = answer.result;
       view.setResult(answer, sql);
     } catch (error) {
       const isCancelled = running.isCancelled || error.kind === 'cancelled';
@@ -66,6 +69,16 @@ export class Runner extends EventTarget {
     this.running.view.setCancelling();
     try {
       await call('cancel', { tab });
+    } catch (error) {
+      this.app.messages.say(`The query was not cancelled: ${error.message}`, true);
+    }
+  }
+
+  /** Cancels a query of this tab from before the page was loaded again. */
+  async cancelOther() {
+    try {
+      await call('cancel', { tab });
+      this.app.messages.say('Cancelled. Run the cell again.', true);
     } catch (error) {
       this.app.messages.say(`The query was not cancelled: ${error.message}`, true);
     }

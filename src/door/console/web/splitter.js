@@ -5,17 +5,17 @@ import { h, place } from './dom.js';
 /**
  * @param {HTMLElement} area
  * @param {string} label
- * @param {{side: 'left'|'right', key: string, min: number, max: number}} options `side` is the edge of the area,
- *   `key` the name under which the browser keeps the width
+ * @param {{side: 'left'|'right', key: string, min: number, max: number, width: number}} options `side` is the edge
+ *   of the area, `width` its first width, `key` the name under which the browser keeps the width
  */
-export function splitter(area, label, { side, key, min, max }) {
-  const set = (width) => {
-    const fitting = Math.round(Math.min(Math.min(max, innerWidth * 0.7), Math.max(min, width)));
+export function splitter(area, label, { side, key, min, max, width }) {
+  const set = (wanted) => {
+    const fitting = Math.round(Math.min(Math.min(max, innerWidth * 0.7), Math.max(min, wanted)));
     place(area, { '--width': `${fitting}px` });
     edge.setAttribute('aria-valuenow', fitting);
     return fitting;
   };
-  const keep = (width) => localStorage.setItem(key, set(width));
+  const keep = (wanted) => localStorage.setItem(key, set(wanted));
   const sign = side === 'left' ? -1 : 1;
   const edge = h(`div.splitter.splitter-${side}`, {
     role: 'separator',
@@ -24,6 +24,7 @@ export function splitter(area, label, { side, key, min, max }) {
     'aria-orientation': 'vertical',
     'aria-valuemin': min,
     'aria-valuemax': max,
+    'aria-valuenow': width,
     on: {
       pointerdown: (event) => {
         event.preventDefault();

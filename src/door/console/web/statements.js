@@ -74,12 +74,16 @@ export function statementAt(sql, position) {
   return { from, to: Math.max(from, found.from + text.trimEnd().length) };
 }
 
+/** Returns true if the text can create, rename or remove tables. It may err on the side of true. */
+export const changesCatalog = (sql) => /\b(create|drop|alter|attach|detach|import|load|rollback)\b/i.test(bare(sql));
+
 /** Line of a position, counted from 1. */
 export const lineOf = (text, position) => text.slice(0, position).split('\n').length;
 
-/** End of the word, number or sign that starts at a position of a text. */
+/** End of the name, number, string or sign that starts at a position of a text. */
 export function endOfWord(text, position) {
-  const rest = text.slice(position);
-  const word = /^(?:"(?:[^"]|"")*"?|'(?:[^']|'')*'?|[\p{L}\p{N}_$]+|\S)/u.exec(rest);
+  const rest = text.slice(position, position + 1000);
+  const name = String.raw`(?:"(?:[^"]|"")*"?|[\p{L}\p{N}_$]+)`;
+  const word = new RegExp(`^(?:${name}(?:\\.${name})*|'(?:[^']|'')*'?|\\S)`, 'u').exec(rest);
   return position + (word ? word[0].length : 0);
 }
