@@ -47,7 +47,7 @@ pub fn policy(data: &[u8]) {
         if origins.is_empty() {
             assert!(is_reading && all("upgrade").count() == 0);
             let site = all("sec-fetch-site").next().unwrap_or(b"none");
-            let is_followed = (path == "/" || path == "/.duckbot/enter")
+            let is_followed = ["/", "/.duckbot/enter", "/.duckbot/console"].contains(&path)
                 && all("sec-fetch-mode")
                     .next()
                     .is_none_or(|it| it == b"navigate")
@@ -58,9 +58,12 @@ pub fn policy(data: &[u8]) {
         } else {
             assert_eq!(origins, [OWN.as_bytes()]);
         }
+        let is_console = path == "/.duckbot/console" || path.starts_with("/.duckbot/console/");
+        let is_reserved = path.starts_with("/.duckbot/");
         match decision {
-            Decision::Forward => assert!(has_session && !path.starts_with("/.duckbot/")),
-            Decision::Unauthenticated => assert!(!has_session && !path.starts_with("/.duckbot/")),
+            Decision::Forward => assert!(has_session && !is_reserved),
+            Decision::Console => assert!(has_session && is_console),
+            Decision::Unauthenticated => assert!(!has_session && (is_console || !is_reserved)),
             Decision::EnterPage => assert!(is_reading && path == "/.duckbot/enter"),
             Decision::RedeemTicket => {
                 assert!(head.method == Method::POST && path == "/.duckbot/enter")
