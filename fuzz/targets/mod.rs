@@ -5,6 +5,7 @@
 //! The byte 0xFF separates the texts of a target that takes several. It occurs in no UTF-8 text.
 
 mod activity;
+mod answers;
 mod credentials;
 mod documents;
 mod interactions;
@@ -18,15 +19,16 @@ mod tickets;
 use chrono::{DateTime, Datelike, Utc};
 
 pub use self::{
-    activity::activity, credentials::credentials, documents::documents, interactions::interactions,
-    policy::policy, quoting::quoting, requests::requests, settings::settings, tickets::tickets,
+    activity::activity, answers::answers, credentials::credentials, documents::documents,
+    interactions::interactions, policy::policy, quoting::quoting, requests::requests,
+    settings::settings, tickets::tickets,
 };
 
 /// A target. Panics if a property does not hold for the bytes.
 pub type Target = fn(&[u8]);
 
 /// Fuzz targets, by the names of their folders.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("credentials", credentials),
     ("interactions", interactions),
     ("tickets", tickets),
@@ -36,6 +38,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("quoting", quoting),
     ("activity", activity),
     ("documents", documents),
+    ("answers", answers),
 ];
 
 /// Splits the input at 0xFF. Missing pieces are empty.

@@ -58,13 +58,12 @@ pub fn policy(data: &[u8]) {
         } else {
             assert_eq!(origins, [OWN.as_bytes()]);
         }
+        let is_console = path == "/.duckbot/console" || path.starts_with("/.duckbot/console/");
+        let is_reserved = path.starts_with("/.duckbot/");
         match decision {
-            Decision::Forward => assert!(has_session && !path.starts_with("/.duckbot/")),
-            Decision::Console => assert!(has_session && path.starts_with("/.duckbot/console")),
-            Decision::Unauthenticated => {
-                assert!(!has_session);
-                assert!(!path.starts_with("/.duckbot/") || path.starts_with("/.duckbot/console"));
-            }
+            Decision::Forward => assert!(has_session && !is_reserved),
+            Decision::Console => assert!(has_session && is_console),
+            Decision::Unauthenticated => assert!(!has_session && (is_console || !is_reserved)),
             Decision::EnterPage => assert!(is_reading && path == "/.duckbot/enter"),
             Decision::RedeemTicket => {
                 assert!(head.method == Method::POST && path == "/.duckbot/enter")

@@ -15,6 +15,7 @@
 //! - `activity`: the counts of queries and open tabs
 //! - `answer`: answers in DuckDB's own format
 //! - `console`: the door's own page for queries
+//! - `page_check`: can DuckDB fetch its UI's pages?
 //! - `pages`: the door's own pages
 //!
 //! Only `proxy` and this module use the network.
@@ -26,6 +27,7 @@ pub mod browser_sessions;
 pub mod console;
 mod events;
 mod flow;
+mod page_check;
 mod pages;
 pub mod policy;
 mod proxy;
@@ -42,7 +44,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use chrono::Utc;
 use http_body_util::{BodyExt, Limited};
 use hyper::{
@@ -54,13 +56,14 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use activity::{Activity, ActivityCounter};
+use activity::{Activity, ActivityCounter, RequestKind};
 use body::{Body, ProxyError, full_body, stream_body};
 use browser_sessions::BrowserSessions;
-use console::Console;
+use console::{Console, ConsoleSettings};
 use flow::Flow;
+use page_check::PageCheck;
 use pages::{FIRST_PAGE_TIMEOUT, Page};
-use policy::{Decision, Origin, evaluate};
+use policy::{Decision, NO_PAGE, Origin, evaluate};
 use proxy::DuckDbClient;
 use ticket::TicketVerifier;
 
@@ -165,13 +168,22 @@ impl Door {
         let counter = ActivityCounter::new(Utc::now());
         let owner = text(variable::OWNER)?;
         let flow = Arc::new(Flow::new(duckdb.clone(), counter.clone()));
-        let has_console = get(variable::UI).is_some_and(|ui| ui != "duckdb");
-        let console = has_console.then(|| {
+        let ui = get(variable::UI);
+        let pages = match ui.as_deref() {
+            None | Some("duckdb" | "console") => None,
+            Some("auto") => Some(PageCheck::new(flow.clone())),
+            Some(_) => bail!("{} must be auto, console or duckdb", variable::UI),
+        };
+        let console = ui.filter(|ui| ui != "duckdb").map(|_| {
             let editor = get(variable::EDITOR).and_then(|path| std::fs::read(path).ok());
-            let editor = editor.map(Into::into);
-            let files = get(variable::FILES).map(Into::into);
-            let console = Console::new(&session, &owner, flow.clone(), editor, files);
-            Arc::new(console)
+            Arc::new(Console::new(ConsoleSettings {
+                session: session.clone(),
+                owner: owner.clone(),
+                flow: flow.clone(),
+                pages,
+                editor: editor.map(Into::into),
+                files: get(variable::FILES).map(Into::into),
+            }))
         });
         Ok(Self {
             owner,
@@ -191,8 +203,20 @@ impl Door {
     /// Returns true if DuckDB's UI answers.
     pub async fn is_ready(&self) -> bool {
         let is_up = self.duckdb.is_up().await;
-        self.has_answered.fetch_or(is_up, Relaxed);
+        let is_first = is_up && !self.has_answered.fetch_or(is_up, Relaxed);
+        if let Some(pages) = self.page_check().filter(|_| is_first) {
+            pages.refresh();
+        }
         is_up
+    }
+
+    /// Returns true if DuckDB has answered once.
+    async fn has_been_ready(&self) -> bool {
+        self.has_answered.load(Relaxed) || self.is_ready().await
+    }
+
+    fn page_check(&self) -> Option<&PageCheck> {
+        self.console.as_ref()?.pages.as_ref()
     }
 
     pub fn activity(&self) -> Activity {
@@ -304,7 +328,7 @@ impl Door {
             Decision::Forward => return self.forward(Request::from_parts(head, body)).await,
             Decision::Console => match &self.console {
                 Some(console) => return console.answer(&head, body).await,
-                None => Page::refused(StatusCode::NOT_FOUND, "There is no such page."),
+                None => Page::refused(StatusCode::NOT_FOUND, NO_PAGE),
             },
             Decision::RedeemTicket => return self.redeem_ticket(&head.headers, body).await,
             Decision::EnterPage => Page::enter(&self.owner),
@@ -366,23 +390,48 @@ impl Door {
     }
 
     async fn forward(&self, request: Request<Incoming>) -> Response<Body> {
-        if self.console.is_some() && request.method() == Method::GET && request.uri().path() == "/"
-        {
-            return Console::index();
-        }
         let headers = request.headers().clone();
-        let limit = match (request.method(), request.uri().path()) {
-            (&Method::GET, "/") => FIRST_PAGE_TIMEOUT,
-            _ => Duration::MAX,
+        let (method, path) = (request.method(), request.uri().path());
+        let is_page = RequestKind::of(method, path) == Some(RequestKind::Page);
+        let is_first_page = is_page && path == "/";
+        // The console's link to DuckDB's UI.
+        let is_wanted = request.uri().query() == Some("ui=duckdb");
+        let may_be_console = match (&self.console, self.page_check()) {
+            (Some(_), _) if is_first_page && !is_wanted && !self.has_been_ready().await => {
+                return Page::starting().respond(&headers);
+            }
+            (Some(_), Some(pages)) if is_first_page && !is_wanted => {
+                if !pages.are_available().await {
+                    return Console::index();
+                }
+                Some(pages)
+            }
+            (Some(_), None) if is_first_page => return Console::index(),
+            (Some(_), None) if is_page => {
+                return Page::refused(StatusCode::NOT_FOUND, NO_PAGE).respond(&headers);
+            }
+            _ => None,
+        };
+        let limit = if is_first_page {
+            FIRST_PAGE_TIMEOUT
+        } else {
+            Duration::MAX
         };
         let forwarding = tokio::time::timeout(limit, self.flow.forward(stream_body(request)));
+        let assets_unreachable = || match may_be_console {
+            Some(pages) => {
+                pages.record(false);
+                Console::index()
+            }
+            None => Page::assets_unreachable(self.console.is_some()).respond(&headers),
+        };
         let Ok(forwarded) = forwarding.await else {
-            return Page::assets_unreachable().respond(&headers);
+            return assets_unreachable();
         };
         self.has_answered.fetch_or(forwarded.is_ok(), Relaxed);
         let page = match forwarded {
             Ok(answer) if answer.status() == StatusCode::INTERNAL_SERVER_ERROR => {
-                return explain_error(answer, &headers).await;
+                return explain_error(answer, &headers, assets_unreachable).await;
             }
             Ok(answer) => return answer,
             Err(ProxyError::Unavailable) if self.has_answered.load(Relaxed) => Page::unavailable(),
@@ -395,7 +444,11 @@ impl Door {
 }
 
 /// Passes DuckDB's error on. If DuckDB could not fetch the UI's pages, explains that instead.
-async fn explain_error(answer: Response<Body>, request: &hyper::HeaderMap) -> Response<Body> {
+async fn explain_error(
+    answer: Response<Body>,
+    request: &hyper::HeaderMap,
+    assets_unreachable: impl FnOnce() -> Response<Body>,
+) -> Response<Body> {
     let (head, body) = answer.into_parts();
     let longest = body.size_hint().upper();
     if longest.is_none_or(|bytes| bytes > MAX_ERROR_BYTES as u64) {
@@ -405,7 +458,7 @@ async fn explain_error(answer: Response<Body>, request: &hyper::HeaderMap) -> Re
         Ok(said) => {
             let said = said.to_bytes();
             if said.starts_with(ASSETS_ERROR) {
-                Page::assets_unreachable().respond(request)
+                assets_unreachable()
             } else {
                 Response::from_parts(head, full_body(said))
             }

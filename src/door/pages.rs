@@ -125,12 +125,16 @@ impl Page {
     }
 
     /// Page if DuckDB can't fetch the UI's pages.
-    pub(super) fn assets_unreachable() -> Self {
+    pub(super) fn assets_unreachable(has_console: bool) -> Self {
         let why = "Your DuckDB is running, but it can't fetch the pages of its UI from \
                    <code>https://ui.duckdb.org</code>. This page tries again by itself.";
-        let instead = "Queries work without these pages. In Discord, <code>/duck sql</code> runs a \
-                       query, <code>/duck tables</code> lists the team's tables, and \
-                       <code>/duck describe</code> shows the columns of one.";
+        let instead = if has_console {
+            "The console works without these pages. <a href=\"/.duckbot/console\">Go to the console</a>."
+        } else {
+            "Queries work without these pages. In Discord, <code>/duck sql</code> runs a query, \
+             <code>/duck tables</code> lists the team's tables, and <code>/duck describe</code> shows \
+             the columns of one."
+        };
         let admin = "<small>If this does not change, tell an admin: allow the sessions to reach \
                      ui.duckdb.org on port 443, or set a proxy with the setting \
                      <code>duckdb.http_proxy</code>.</small>";
@@ -356,7 +360,8 @@ mod tests {
             Page::enter("Ana"),
             Page::starting(),
             Page::unavailable(),
-            Page::assets_unreachable(),
+            Page::assets_unreachable(false),
+            Page::assets_unreachable(true),
             Page::too_large(64 << 20),
             Page::too_large(4 << 10),
             Page::too_slow(),

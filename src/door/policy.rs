@@ -67,6 +67,9 @@ impl Origin {
 pub const NO_SESSION: &str = "There is no session at this address. Yours may have ended. Type \
                               /duck list in Discord to see your sessions.";
 
+/// Text for a path that the door does not have.
+pub(super) const NO_PAGE: &str = "There is no such page.";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// Pass the request to DuckDB.
@@ -130,7 +133,7 @@ pub fn evaluate(request: &Parts, own: &Origin, has_session: impl Fn(&str) -> boo
         return match (request.uri.path(), &request.method) {
             (ENTER_PATH, &Method::POST) => Decision::RedeemTicket,
             (ENTER_PATH, _) if is_reading => Decision::EnterPage,
-            _ => refuse(StatusCode::NOT_FOUND, "There is no such page."),
+            _ => refuse(StatusCode::NOT_FOUND, NO_PAGE),
         };
     }
     if cookies(headers, own.cookie())
@@ -426,6 +429,45 @@ mod tests {
             status(decision("POST", "/.duckbot/x", &[HOST, FROM_HERE])),
             404
         );
+    }
+
+    #[test]
+    fn the_console_needs_a_cookie_and_its_calls_come_from_its_page() {
+        let call = "/.duckbot/console/run";
+        let link = [
+            HOST,
+            GUEST,
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+        for path in [CONSOLE_PATH, "/.duckbot/console/main.js"] {
+            assert_eq!(decision("GET", path, &[HOST, GUEST]), Decision::Console);
+            assert_eq!(decision("GET", path, &[HOST]), Decision::Unauthenticated);
+        }
+        assert_eq!(
+            decision("POST", call, &[HOST, GUEST, FROM_HERE]),
+            Decision::Console
+        );
+        assert_eq!(
+            decision("POST", call, &[HOST, FROM_HERE]),
+            Decision::Unauthenticated
+        );
+        assert_eq!(decision("GET", CONSOLE_PATH, &link), Decision::Console);
+        assert_eq!(
+            status(decision("GET", "/.duckbot/console/files/1", &link)),
+            403
+        );
+        assert_eq!(status(decision("POST", call, &[HOST, GUEST])), 403);
+        let elsewhere = [HOST, GUEST, ("origin", "https://evil.example")];
+        assert_eq!(status(decision("POST", call, &elsewhere)), 403);
+        for path in ["/.duckbot/consoles", "/.duckbot/console%2frun"] {
+            assert_ne!(
+                decision("GET", path, &[HOST, GUEST]),
+                Decision::Console,
+                "{path}"
+            );
+        }
     }
 
     #[test]

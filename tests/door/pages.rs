@@ -1,6 +1,6 @@
 //! Pages of DuckDB's UI, which DuckDB fetches from elsewhere.
 
-use test_support::{Door, HOSTS, PAGE, Session, UiAssets, lake, wait_until};
+use test_support::{ConsoleTab, Door, HOSTS, PAGE, Session, UiAssets, lake, wait_until};
 
 #[tokio::test]
 async fn nothing_private_reaches_the_makers_of_the_pages() {
@@ -113,4 +113,11 @@ async fn a_network_that_answers_nothing_is_explained_until_it_answers() {
     let _pages = UiAssets::start_on(silent, certificates);
     let (_, again, text) = wait_until(page, |(status, ..)| *status == 200).await;
     assert_eq!((again, text.as_str()), (false, PAGE));
+
+    // A door that may show both shows DuckDB's pages, and links to them from the console.
+    let door = Door::start_with(session.port(), &[("DOOR_UI", "auto")]).await;
+    let tab = ConsoleTab::open(&door, "a").await;
+    assert_eq!(tab.get("/").await.text().await.unwrap(), PAGE);
+    let info = tab.call("info", serde_json::json!({})).await;
+    assert_eq!(info["duckdb_ui"], true);
 }

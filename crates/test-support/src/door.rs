@@ -75,6 +75,7 @@ impl SigningKey {
 pub struct Door {
     pub address: SocketAddr,
     pub admin: SocketAddr,
+    duckdb: u16,
     key: Arc<SigningKey>,
     client: Client,
     child: Child,
@@ -84,22 +85,34 @@ pub struct Door {
 impl Door {
     /// Starts a door in front of the DuckDB UI at port `duckdb`.
     pub async fn start(duckdb: u16) -> Self {
-        Self::start_with_key(Arc::new(SigningKey::generate()), duckdb).await
+        Self::start_with(duckdb, &[]).await
+    }
+
+    /// Starts a door with further variables.
+    pub async fn start_with(duckdb: u16, variables: &[(&str, &str)]) -> Self {
+        Self::start_with_key(Arc::new(SigningKey::generate()), duckdb, variables).await
     }
 
     /// Starts another door for the same session, with the same key.
     pub async fn restart(&self, duckdb: u16) -> Self {
-        Self::start_with_key(self.key.clone(), duckdb).await
+        self.restart_with(duckdb, &[]).await
     }
 
-    async fn start_with_key(key: Arc<SigningKey>, duckdb: u16) -> Self {
+    /// Starts another door for the same session with further variables.
+    pub async fn restart_with(&self, duckdb: u16, variables: &[(&str, &str)]) -> Self {
+        Self::start_with_key(self.key.clone(), duckdb, variables).await
+    }
+
+    async fn start_with_key(key: Arc<SigningKey>, duckdb: u16, more: &[(&str, &str)]) -> Self {
         let variables = [
             ("SESSION_ID", "977a26".to_owned()),
             ("DOOR_ORIGIN", ORIGIN.to_owned()),
             ("DOOR_KEY", key.public()),
             ("DOOR_OWNER", "Ana".to_owned()),
         ];
-        let variables: HashMap<_, _> = variables.map(|(name, it)| (name.to_owned(), it)).into();
+        let more = more.iter().map(|(name, it)| (*name, (*it).to_owned()));
+        let variables = variables.into_iter().chain(more);
+        let variables: HashMap<_, _> = variables.map(|(name, it)| (name.to_owned(), it)).collect();
         let port = duckdb.to_string();
         let here = "127.0.0.1:0";
         let arguments = ["door", "--listen", here, "--admin", here, "--duckdb", &port];
@@ -124,11 +137,17 @@ impl Door {
         Self {
             address: listens,
             admin,
+            duckdb,
             key,
             client: Client::builder().no_proxy().build().unwrap(),
             child,
             log,
         }
+    }
+
+    /// Port of the DuckDB UI behind the door.
+    pub fn duckdb(&self) -> u16 {
+        self.duckdb
     }
 
     /// Log so far, without the lines about the addresses.

@@ -81,8 +81,9 @@ impl Console {
         let file = exchange.new_file(format.extension()).await;
         let path = literal(&file.path.to_string_lossy());
         let copy = |from: &str| format!("COPY {from} TO {path} ({})", format.options());
-        match (result.is_complete, sql, tab) {
-            (false, Some(sql), Some(tab)) => {
+        match (result.is_complete, sql.zip(tab)) {
+            (false, None) => return Err(Problem::only_queries_download()),
+            (false, Some((sql, tab))) => {
                 let connection = connection(&tab)?;
                 let running = self.running.begin(&tab);
                 let _running = running.ok_or_else(Problem::tab_is_busy)?;
@@ -98,7 +99,7 @@ impl Console {
                     },
                 })?;
             }
-            _ => {
+            (true, _) => {
                 let copied = self.client.execute(&copy(&result.sql_name())).await;
                 copied.map_err(|problem| self.explain(&result, problem))?;
             }

@@ -54,12 +54,13 @@ use tokio::{sync::SemaphorePermit, time::timeout};
 
 use super::{
     body::{Body, ProxyError},
+    page_check::PageCheck,
     pages::Page,
-    policy::CONSOLE_PATH,
+    policy::{CONSOLE_PATH, NO_PAGE},
 };
 use answer::{Reply, respond};
 use problem::Problem;
-pub(super) use state::Console;
+pub(super) use state::{Console, ConsoleSettings};
 
 /// Maximum size of a call's body.
 const MAX_CALL_BYTES: usize = 4 << 20;
@@ -97,8 +98,7 @@ impl Console {
         };
         match asset {
             Some(asset) => asset.respond(&head.headers),
-            None => Page::refused(StatusCode::NOT_FOUND, "There is no such page.")
-                .respond(&head.headers),
+            None => Page::refused(StatusCode::NOT_FOUND, NO_PAGE).respond(&head.headers),
         }
     }
 
@@ -164,7 +164,7 @@ impl Console {
             "session": self.session,
             "owner": self.owner,
             "duckdb": self.client.version().await?,
-            "duckdb_ui": false,
+            "duckdb_ui": self.pages.as_ref().is_some_and(PageCheck::last),
             "editor": self.editor.is_some(),
             "files": self.exchange.is_some(),
             "started": self.started,

@@ -9,7 +9,7 @@ use super::{
     client::Client, exchange::Exchange, history::History, page::Asset, results::Results,
     running::Running,
 };
-use crate::door::{flow::Flow, ticket::random_token};
+use crate::door::{flow::Flow, page_check::PageCheck, ticket::random_token};
 
 /// Number of calls with a large body at a time. The door has 64 MiB.
 const MAX_LARGE_CALLS: usize = 2;
@@ -27,32 +27,42 @@ pub(in crate::door) struct Console {
     pub(super) large_calls: Semaphore,
     /// Folder that the door and DuckDB share. Without it, there are no downloads and uploads.
     pub(super) exchange: Option<Exchange>,
+    /// Check of DuckDB's UI, if that is offered too.
+    pub(in crate::door) pages: Option<PageCheck>,
     pub(super) editor: Option<Asset>,
     /// ID of this door's process.
     pub(super) started: String,
 }
 
+/// Parts of a console.
+pub(in crate::door) struct ConsoleSettings {
+    pub session: String,
+    pub owner: String,
+    pub flow: Arc<Flow>,
+    /// `None` if DuckDB's UI is not offered.
+    pub pages: Option<PageCheck>,
+    /// Content of the bundled editor.
+    pub editor: Option<Bytes>,
+    /// Folder that DuckDB shares.
+    pub files: Option<PathBuf>,
+}
+
 impl Console {
-    /// Creates the console. `editor` is the content of the bundled editor, if there is one, and `files` the folder
-    /// that DuckDB shares.
-    pub(in crate::door) fn new(
-        session: &str,
-        owner: &str,
-        flow: Arc<Flow>,
-        editor: Option<Bytes>,
-        files: Option<PathBuf>,
-    ) -> Self {
+    pub(in crate::door) fn new(settings: ConsoleSettings) -> Self {
         Self {
-            session: session.to_owned(),
-            owner: owner.to_owned(),
-            client: Client::new(flow),
+            session: settings.session,
+            owner: settings.owner,
+            client: Client::new(settings.flow),
             results: Results::new(),
             history: History::default(),
             running: Running::default(),
             prepared: OnceCell::new(),
             large_calls: Semaphore::new(MAX_LARGE_CALLS),
-            exchange: files.map(Exchange::new),
-            editor: editor.map(|content| Asset::new("editor.js", content)),
+            exchange: settings.files.map(Exchange::new),
+            pages: settings.pages,
+            editor: settings
+                .editor
+                .map(|content| Asset::new("editor.js", content)),
             started: random_token(),
         }
     }
