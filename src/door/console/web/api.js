@@ -17,6 +17,12 @@ export class CallError extends Error {
 /** Browsers refuse to send more than 64 KiB while a page is being left. */
 const MAX_KEEPALIVE = 60_000;
 
+/** Calls without an effect. */
+const READS = new Set(
+  ['info', 'rows', 'value', 'tokens', 'complete', 'databases', 'tables', 'columns', 'notebooks', 'notebook', 'history'],
+);
+const RETRY_MS = 400;
+
 /** Tells listeners about calls: event `failed` with a {@link CallError} as detail, and `answered`. */
 export const calls = new EventTarget();
 
@@ -61,21 +67,31 @@ function unreachable() {
  */
 export async function call(name, body = {}, { keepalive = false } = {}) {
   const json = JSON.stringify(body);
-  let response;
-  let answer = null;
+  const request = {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: json,
+    redirect: 'error',
+    keepalive: keepalive && json.length * 3 < MAX_KEEPALIVE,
+  };
   try {
-    response = await fetch(`${BASE}/${name}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: json,
-      redirect: 'error',
-      keepalive: keepalive && json.length * 3 < MAX_KEEPALIVE,
-    });
-    answer = await response.json().catch(() => null);
-  } catch {
-    throw unreachable();
+    return finish(...(await post(name, request)));
+  } catch (error) {
+    if (error instanceof CallError) throw error;
   }
-  return finish(response.status, answer);
+  // Browsers drop requests when the network changes. Reading twice does no harm.
+  if (!READS.has(name)) throw unreachable();
+  await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  const answered = await post(name, request).catch(() => {
+    throw unreachable();
+  });
+  return finish(...answered);
+}
+
+/** Sends a request. Returns the status and the JSON of the answer, if it is JSON. */
+async function post(name, request) {
+  const response = await fetch(`${BASE}/${name}`, request);
+  return [response.status, await response.json().catch(() => null)];
 }
 
 /** Calls the door while the page is being left. The answer is not read. */

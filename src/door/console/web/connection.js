@@ -10,7 +10,7 @@ const TEXTS = {
   ended: ['This session has ended. In Discord, type /duck start. If your team saves work, your notebooks come back.', null],
   unreachable: ['The session cannot be reached. Check your connection. Your cells are kept in this tab.', 'Try again'],
   unavailable: ['DuckDB does not answer. It may be starting again. Your cells are kept in this tab.', 'Try again'],
-  restarted: ['DuckDB was restarted. Tables that were not saved, settings and results are gone. Your cells are all here: run them again.', null],
+  restarted: ['DuckDB was restarted. Results, settings, temporary tables and tables in memory are gone. Your cells are all here: run them again.', null],
 };
 
 export class Connection {

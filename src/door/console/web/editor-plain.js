@@ -44,6 +44,13 @@ class PlainEditor {
     this.suggestions = [];
     this.shown = options.text;
     this.draw();
+    // A long notebook asks for the colors of what is in view.
+    this.observer = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && this.seen());
+    this.observer.observe(this.element);
+  }
+
+  seen() {
+    this.observer.disconnect();
     this.askTokens(0);
   }
 
@@ -93,6 +100,7 @@ class PlainEditor {
   }
 
   destroy() {
+    this.observer.disconnect();
     clearTimeout(this.tokenTimer);
     clearTimeout(this.completeTimer);
   }

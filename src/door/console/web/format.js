@@ -94,7 +94,7 @@ export function visibleParts(text, lines = false) {
 }
 
 /** Field of tab-separated text, quoted as spreadsheets expect it. NULL is empty. */
-export function tsvField(value) {
+function tsvField(value) {
   if (value === null) return '';
   return /[\t\n\r"]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
 }

@@ -3,7 +3,7 @@
 /** Height of a row in CSS pixels. */
 export const ROW_HEIGHT = 24;
 /** Tallest scroll area. Browsers limit elements to 16 to 33 million pixels. */
-export const MAX_HEIGHT = 8_000_000;
+const MAX_HEIGHT = 8_000_000;
 
 /**
  * Maps a scroll bar to rows. Up to {@link MAX_HEIGHT} they are the same; above it, the scroll bar is scaled, and

@@ -33,7 +33,8 @@ export class Look {
       h('button.tab', { 'aria-pressed': String(key === what), text, on: { click: () => this.show(table, key) } }),
     );
     const query = textButton('Insert query', () => this.app.view.addSql(QUERIES[what](full)), {}, 'insert');
-    const where = h('p.note', {}, h('bdi', { text: full }));
+    const where = h('p.note');
+    showText(where, full);
     const bar = h('div.look-bar', {}, h('div.tabs', { role: 'group', 'aria-label': 'View' }, ...tabs), query);
     panel.open(this, {
       title: [title],

@@ -1,6 +1,6 @@
 // Menus, toasts and dialogs.
 
-import { h, icon, iconButton, place, textButton, uniqueId } from './dom.js';
+import { h, icon, iconButton, place, showText, textButton, uniqueId } from './dom.js';
 
 /**
  * Button that opens a menu.
@@ -92,7 +92,9 @@ export class Messages {
    */
   show(text, action = null, isSaid = false) {
     if (!isSaid) this.live.textContent = text;
-    const toast = h('div.toast', { 'data-toast': '' }, h('span', { text }));
+    const words = h('span');
+    showText(words, text);
+    const toast = h('div.toast', { 'data-toast': '' }, words);
     const remove = () => toast.remove();
     if (action) {
       toast.append(
@@ -114,7 +116,7 @@ export class Messages {
     toast.addEventListener('pointerleave', start);
     toast.addEventListener('focusout', start);
     start();
-    return { remove, setText: (it) => (toast.firstChild.textContent = it) };
+    return { remove, setText: (it) => showText(words, it) };
   }
 }
 

@@ -41,6 +41,7 @@ export class Tree {
   /** Loads the databases. Levels that were open are opened again. */
   async load() {
     const open = new Set([...this.list.querySelectorAll('[aria-expanded=true]')].map((it) => it.dataset.path));
+    const round = (this.round = {});
     let databases;
     try {
       ({ databases } = await call('databases'));
@@ -52,8 +53,12 @@ export class Tree {
     const rank = ({ kind }) => ['work', 'lake', 'other', 'memory'].indexOf(kind);
     databases.sort((a, b) => rank(a) - rank(b));
     const items = databases.map((database) => this.databaseItem(database));
-    this.list.replaceChildren(...items);
-    this.makeReachable(this.list);
+    const show = () => {
+      if (round !== this.round) return;
+      this.list.replaceChildren(...items);
+      this.makeReachable(this.list);
+    };
+    if (isFirst) show();
     const isWanted = (item) => (isFirst ? this.isInteresting(item, databases) : open.has(item.dataset.path));
     const reopen = async (all) => {
       for (const item of all) {
@@ -63,6 +68,8 @@ export class Tree {
       }
     };
     await reopen(items);
+    // Replaced as a whole, the tree does not flicker.
+    if (!isFirst) show();
   }
 
   /** At first, databases with tables of the team are open, and schemas that are alone. */
