@@ -18,9 +18,19 @@ export class CallError extends Error {
 const MAX_KEEPALIVE = 60_000;
 
 /** Calls without an effect. */
-const READS = new Set(
-  ['info', 'rows', 'value', 'tokens', 'complete', 'databases', 'tables', 'columns', 'notebooks', 'notebook', 'history'],
-);
+const READS = new Set([
+  'info',
+  'rows',
+  'value',
+  'tokens',
+  'complete',
+  'databases',
+  'tables',
+  'columns',
+  'notebooks',
+  'notebook',
+  'history',
+]);
 const RETRY_MS = 400;
 
 /** Tells listeners about calls: event `failed` with a {@link CallError} as detail, and `answered`. */

@@ -226,7 +226,7 @@ export class CellView {
     this.clock = setInterval(() => {
       time.textContent = elapsed(performance.now() - from);
     }, 100);
-    this.showStatus(h('span.spinner', { 'aria-hidden': 'true' }), this.verb = h('span', { text: 'Running' }), time);
+    this.showStatus(h('span.spinner', { 'aria-hidden': 'true' }), (this.verb = h('span', { text: 'Running' })), time);
     this.element.classList.add('is-running');
   }
 

@@ -81,14 +81,22 @@ export class ChartView {
     const controls = [select('Kind', KINDS, kind, (it) => this.choose({ kind: it }))];
     if (kind !== 'number') {
       const none = kind === 'line' ? [['', 'order of the rows']] : [];
-      controls.push(select('Along', [...none, ...columns], String(along ?? ''), (it) => this.choose({ along: index(it) })));
+      controls.push(
+        select('Along', [...none, ...columns], String(along ?? ''), (it) => this.choose({ along: index(it) })),
+      );
     }
     if (kind === 'line') {
       controls.push(this.numbersChooser(columns, numbers));
       const options = [['', 'none'], ...columns];
-      controls.push(select('Series', options, String(series ?? ''), (it) => this.choose({ series: index(it), numbers: numbers.slice(0, 1) })));
+      controls.push(
+        select('Series', options, String(series ?? ''), (it) =>
+          this.choose({ series: index(it), numbers: numbers.slice(0, 1) }),
+        ),
+      );
     } else {
-      controls.push(select('Numbers', columns, String(numbers[0] ?? ''), (it) => this.choose({ numbers: [Number(it)] })));
+      controls.push(
+        select('Numbers', columns, String(numbers[0] ?? ''), (it) => this.choose({ numbers: [Number(it)] })),
+      );
     }
     const focused = this.controls.contains(document.activeElement) && document.activeElement.name;
     const isOpen = Boolean(this.controls.querySelector('details[open]'));
@@ -133,7 +141,12 @@ export class ChartView {
       if (drawn.why) throw new Error(drawn.why);
       const name = `${fileName(this.name())}.${format}`;
       if (format === 'svg') saveFile(name, drawn.svg, 'image/svg+xml');
-      else saveFile(name, Uint8Array.from(atob(drawn.png), (it) => it.charCodeAt(0)), 'image/png');
+      else
+        saveFile(
+          name,
+          Uint8Array.from(atob(drawn.png), (it) => it.charCodeAt(0)),
+          'image/png',
+        );
     } catch (error) {
       this.app.messages.say(`The chart was not saved: ${error.message}`, true);
     }

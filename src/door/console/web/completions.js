@@ -17,7 +17,8 @@ export function usefulSuggestions(typed, suggestions) {
     const bare = name.toLowerCase().replace(/^"/, '');
     if (!/^["\p{L}_]/u.test(name) || name === typed.trim()) continue;
     if (bare.startsWith(wanted)) ranked.push({ rank: 0, text: name, kind });
-    else if (wanted.length > 1 && kind !== 'keyword' && bare.includes(wanted)) ranked.push({ rank: 1, text: name, kind });
+    else if (wanted.length > 1 && kind !== 'keyword' && bare.includes(wanted))
+      ranked.push({ rank: 1, text: name, kind });
   }
   return ranked.sort((a, b) => a.rank - b.rank).slice(0, MAX_SHOWN);
 }

@@ -49,7 +49,9 @@ export function showConflict(app, root) {
     h(
       'div.banner',
       { role: 'alert', 'data-banner': 'conflict' },
-      h('span', { text: 'This notebook was changed elsewhere, such as in another tab. Your changes here are not saved yet.' }),
+      h('span', {
+        text: 'This notebook was changed elsewhere, such as in another tab. Your changes here are not saved yet.',
+      }),
       textButton('Take theirs', theirs),
       textButton('Keep mine as a copy', mine, { class: 'text-button primary' }),
     ),

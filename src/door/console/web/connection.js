@@ -6,11 +6,20 @@ import { h, iconButton, textButton } from './dom.js';
 const GONE = 'DuckDB was restarted, so this result is gone. Run the cell again.';
 
 const TEXTS = {
-  'signed-out': ['This browser is not signed in to the session any more. In Discord, press Open under the message about the session, or type /duck open. Your cells are kept in this tab.', null],
-  ended: ['This session has ended. In Discord, type /duck start. If your team saves work, your notebooks come back.', null],
+  'signed-out': [
+    'This browser is not signed in to the session any more. In Discord, press Open under the message about the session, or type /duck open. Your cells are kept in this tab.',
+    null,
+  ],
+  ended: [
+    'This session has ended. In Discord, type /duck start. If your team saves work, your notebooks come back.',
+    null,
+  ],
   unreachable: ['The session cannot be reached. Check your connection. Your cells are kept in this tab.', 'Try again'],
   unavailable: ['DuckDB does not answer. It may be starting again. Your cells are kept in this tab.', 'Try again'],
-  restarted: ['DuckDB was restarted. Results, settings, temporary tables and tables in memory are gone. Your cells are all here: run them again.', null],
+  restarted: [
+    'DuckDB was restarted. Results, settings, temporary tables and tables in memory are gone. Your cells are all here: run them again.',
+    null,
+  ],
 };
 
 export class Connection {

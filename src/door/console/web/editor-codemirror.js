@@ -1,9 +1,29 @@
 // CodeMirror, from the bundle that the door serves.
 
 import {
-  EditorState, EditorView, HighlightStyle, PostgreSQL, Prec, StateEffect, StateField, Decoration,
-  autocompletion, bracketMatching, closeBrackets, closeBracketsKeymap, completionKeymap, defaultKeymap,
-  drawSelection, history, historyKeymap, indentWithTab, keymap, placeholder, sql, syntaxHighlighting, tags,
+  EditorState,
+  EditorView,
+  HighlightStyle,
+  PostgreSQL,
+  Prec,
+  StateEffect,
+  StateField,
+  Decoration,
+  autocompletion,
+  bracketMatching,
+  closeBrackets,
+  closeBracketsKeymap,
+  completionKeymap,
+  defaultKeymap,
+  drawSelection,
+  history,
+  historyKeymap,
+  indentWithTab,
+  keymap,
+  placeholder,
+  sql,
+  syntaxHighlighting,
+  tags,
 } from '/.duckbot/console/editor.js';
 
 import { call } from './api.js';
@@ -75,20 +95,23 @@ async function completions(context) {
   }
 }
 
-const isAtEdge = (state, top) => {
-  const { main } = state.selection;
-  if (!main.empty) return false;
-  const line = state.doc.lineAt(main.head).number;
-  return top ? line === 1 : line === state.doc.lines;
-};
+/** Returns true if the cursor is in the first or last line on the screen. */
+function isAtEdge(view, top) {
+  const { main } = view.state.selection;
+  const edge = top ? 0 : view.state.doc.length;
+  const [here, there] = [main.head, edge].map((position) => view.coordsAtPos(position)?.top ?? NaN);
+  return main.empty && Math.abs(here - there) < 4;
+}
 
 /** @type {(options: import('./editors.js').Options) => import('./editors.js').Editor} */
 export function createCodeMirror(options) {
-  const command = (name, when = () => true) => (view) => {
-    if (!when(view.state)) return false;
-    options.onCommand(name);
-    return true;
-  };
+  const command =
+    (name, when = () => true) =>
+    (view) => {
+      if (!when(view)) return false;
+      options.onCommand(name);
+      return true;
+    };
   // Arrow keys leave the cell only if CodeMirror has no use for them, such as in a list of completions.
   const keys = keymap.of([
     { key: 'Mod-Enter', run: command('run') },
@@ -97,15 +120,16 @@ export function createCodeMirror(options) {
     { key: 'Mod-Shift-Enter', run: command('run-selection') },
   ]);
   const edges = keymap.of([
-    { key: 'ArrowUp', run: command('previous', (state) => isAtEdge(state, true)) },
-    { key: 'ArrowDown', run: command('next', (state) => isAtEdge(state, false)) },
+    { key: 'ArrowUp', run: command('previous', (view) => isAtEdge(view, true)) },
+    { key: 'ArrowDown', run: command('next', (view) => isAtEdge(view, false)) },
     { key: 'Escape', run: command('leave') },
   ]);
   let isQuiet = false;
-  const labels = (label) => EditorView.contentAttributes.of({
-    'aria-label': label,
-    spellcheck: options.kind === 'text' ? 'true' : 'false',
-  });
+  const labels = (label) =>
+    EditorView.contentAttributes.of({
+      'aria-label': label,
+      spellcheck: options.kind === 'text' ? 'true' : 'false',
+    });
   const label = { current: options.label };
   const isSql = options.kind === 'sql';
   const extensions = [

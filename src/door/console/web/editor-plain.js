@@ -37,8 +37,18 @@ class PlainEditor {
       },
     });
     this.field.value = options.text;
-    this.list = h('ul.completions', { role: 'listbox', 'aria-label': 'Completions', id: uniqueId('completions'), hidden: true });
-    this.element = h(`div.plain.plain-${options.kind}`, {}, h('div.plain-scroller', {}, this.layer, this.field), this.list);
+    this.list = h('ul.completions', {
+      role: 'listbox',
+      'aria-label': 'Completions',
+      id: uniqueId('completions'),
+      hidden: true,
+    });
+    this.element = h(
+      `div.plain.plain-${options.kind}`,
+      {},
+      h('div.plain-scroller', {}, this.layer, this.field),
+      this.list,
+    );
     this.tokens = [];
     this.error = null;
     this.suggestions = [];
@@ -154,13 +164,7 @@ class PlainEditor {
     if (!this.list.hidden && this.listKey(event)) return;
     const { key } = event;
     const control = event.ctrlKey || event.metaKey;
-    const command =
-      key === 'Enter' && control ? (event.shiftKey ? 'run-selection' : 'run')
-      : key === 'Enter' && event.shiftKey ? 'run-next'
-      : key === 'Escape' ? 'leave'
-      : key === 'ArrowUp' && !event.shiftKey && !control && this.isAtEdge(true) ? 'previous'
-      : key === 'ArrowDown' && !event.shiftKey && !control && this.isAtEdge(false) ? 'next'
-      : null;
+    const command = this.commandOf(event);
     if (command) {
       event.preventDefault();
       event.stopPropagation();
@@ -181,10 +185,23 @@ class PlainEditor {
     }
   }
 
+  /** Command of a key, if it has one. */
+  commandOf({ key, ctrlKey, metaKey, shiftKey }) {
+    const control = ctrlKey || metaKey;
+    if (key === 'Enter' && control) return shiftKey ? 'run-selection' : 'run';
+    if (key === 'Enter' && shiftKey) return 'run-next';
+    if (key === 'Escape') return 'leave';
+    if (control || shiftKey) return null;
+    if (key === 'ArrowUp' && this.isAtEdge(true)) return 'previous';
+    if (key === 'ArrowDown' && this.isAtEdge(false)) return 'next';
+    return null;
+  }
+
+  /** Returns true if the cursor is in the first or last line on the screen. */
   isAtEdge(top) {
     const { from, to } = this.selection();
-    if (from !== to) return false;
-    return top ? !this.field.value.slice(0, from).includes('\n') : !this.field.value.slice(to).includes('\n');
+    const edge = top ? 0 : this.field.value.length;
+    return from === to && Math.abs(this.positionOf(from).y - this.positionOf(edge).y) < 4;
   }
 
   indent(out) {

@@ -20,7 +20,12 @@ export class Files {
     this.target = h(
       'div.drop-target',
       { hidden: true },
-      h('p', {}, h('strong', { text: 'Drop to load' }), h('span', { text: 'CSV, Parquet and JSON files become tables, .sql files notebooks.' })),
+      h(
+        'p',
+        {},
+        h('strong', { text: 'Drop to load' }),
+        h('span', { text: 'CSV, Parquet and JSON files become tables, .sql files notebooks.' }),
+      ),
     );
     document.body.append(this.chooser, this.target);
     this.depth = 0;

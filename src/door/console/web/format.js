@@ -51,8 +51,7 @@ export function identifier(name) {
 }
 
 /** Name of a table in SQL, with its database and schema. */
-export const tableName = ({ database, schema, name }) =>
-  [database, schema, name].map(identifier).join('.');
+export const tableName = ({ database, schema, name }) => [database, schema, name].map(identifier).join('.');
 
 const reserved = new Set(RESERVED.split(/\s+/));
 
@@ -107,8 +106,7 @@ export const isNumeric = (type) =>
   /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|BIGNUM|VARINT|FLOAT|DOUBLE|DECIMAL(\(.*\))?)$/.test(type);
 
 /** Returns true for types whose values can be unfolded. */
-export const isNested = (type) =>
-  /^(STRUCT|MAP|UNION|VARIANT|JSON)\b|\[\d*\]$/.test(type);
+export const isNested = (type) => /^(STRUCT|MAP|UNION|VARIANT|JSON)\b|\[\d*\]$/.test(type);
 
 /** Columns that a text takes in a monospace font. Wide characters count twice. */
 export function textWidth(text) {
@@ -119,6 +117,9 @@ export function textWidth(text) {
 
 /** File name for a title: letters, digits and hyphens. */
 export function fileName(title) {
-  const name = title.normalize('NFKC').replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-+|-+$/g, '');
+  const name = title
+    .normalize('NFKC')
+    .replace(/[^\p{L}\p{N}]+/gu, '-')
+    .replace(/^-+|-+$/g, '');
   return name.slice(0, 80) || 'notebook';
 }

@@ -149,6 +149,7 @@ export class Selection {
   press(event) {
     if (event.button !== 0) return;
     const at = this.cellAt(event);
+    const isActive = this.isShown && at.row === this.active.row && at.column === this.active.column;
     const { body, scroller, columns } = this.grid;
     scroller.focus({ preventScroll: true });
     if (at.column < 0) {
@@ -159,8 +160,11 @@ export class Selection {
       return;
     }
     this.set(at.row, at.column, event.shiftKey);
-    // A finger scrolls. A mouse selects, and draws the view along at the edges.
-    if (event.pointerType !== 'mouse') return;
+    // A finger scrolls, and opens a value with a second tap. A mouse selects, and takes the view along at the edges.
+    if (event.pointerType !== 'mouse') {
+      if (isActive) this.open();
+      return;
+    }
     event.preventDefault();
     const move = (it) => {
       const to = this.cellAt(it);
@@ -186,8 +190,13 @@ export class Selection {
   }
 
   copyEvent(event) {
-    if (this.grid.options.rows === 0 || String(document.getSelection())) return;
+    if (String(document.getSelection())) return;
     event.preventDefault();
+    if (this.active.row < 0) {
+      event.clipboardData.setData('text/plain', this.grid.columns[this.active.column].name);
+      this.grid.options.say('Copied the name', true);
+      return;
+    }
     const values = this.values();
     if (!values) {
       this.copy();
@@ -203,7 +212,9 @@ export class Selection {
 
   /** Copies the selection, or all of it with the names of the columns. */
   async copy({ all = false } = {}) {
+    if (this.grid.options.rows === 0) return;
     if (all) this.selectAll();
+    if (this.active.row < 0) this.set(0, this.active.column);
     const { top, bottom, left, right } = this.range;
     const { grid } = this;
     const { say } = grid.options;

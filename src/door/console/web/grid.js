@@ -125,7 +125,8 @@ export class Grid {
   }
 
   wheel(event) {
-    if (!this.rows.isScaled || event.ctrlKey || event.shiftKey || Math.abs(event.deltaY) < Math.abs(event.deltaX)) return;
+    if (!this.rows.isScaled || event.ctrlKey || event.shiftKey || Math.abs(event.deltaY) < Math.abs(event.deltaX))
+      return;
     const by = event.deltaY * (event.deltaMode === 1 ? ROW_HEIGHT : event.deltaMode === 2 ? this.rows.view : 1);
     const { top } = this.rows;
     this.moveTo(top + by);

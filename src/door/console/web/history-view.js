@@ -27,7 +27,13 @@ export class HistoryView {
     this.app.panel.open(this, {
       title: ['History'],
       tools: [textButton('Refresh', () => this.load(list, filter))],
-      content: h('div.history-panel', {}, filter, list, h('p.note', { text: 'Kept until the session ends, never saved.' })),
+      content: h(
+        'div.history-panel',
+        {},
+        filter,
+        list,
+        h('p.note', { text: 'Kept until the session ends, never saved.' }),
+      ),
       focus: true,
     });
     this.app.makeRoom();
@@ -53,7 +59,11 @@ export class HistoryView {
   item({ at, sql, elapsed_ms: ms, outcome, rows, message }) {
     const text = h('pre.history-sql');
     showText(text, sql.trim().slice(0, SHOWN_CHARS), true);
-    const outcomes = { rows: rows === undefined ? 'done' : count(rows, 'row'), error: 'failed', cancelled: 'cancelled' };
+    const outcomes = {
+      rows: rows === undefined ? 'done' : count(rows, 'row'),
+      error: 'failed',
+      cancelled: 'cancelled',
+    };
     const about = h(
       'span.history-about',
       {},
@@ -64,7 +74,11 @@ export class HistoryView {
     );
     const button = h(
       'button.history-item',
-      { title: message ?? 'Insert into the notebook', 'data-outcome': outcome, on: { click: () => this.app.view.addSql(sql) } },
+      {
+        title: message ?? 'Insert into the notebook',
+        'data-outcome': outcome,
+        on: { click: () => this.app.view.addSql(sql) },
+      },
       text,
       about,
     );

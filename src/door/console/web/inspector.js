@@ -23,7 +23,14 @@ export class Inspector {
    */
   async show({ result, grid }, at, isAsked) {
     const { panel } = this.app;
-    if (!isAsked && !panel.isOpenFor(this)) return;
+    const isOpen = panel.isOpenFor(this);
+    if (!isAsked && !isOpen) return;
+    const place = JSON.stringify([result, at]);
+    if (isOpen && place === this.place) {
+      if (isAsked) panel.focus();
+      return;
+    }
+    this.place = place;
     const { name, type } = grid.columns[at.column];
     const content = h('div.value', { 'data-value': '' });
     const title = h('bdi');

@@ -30,11 +30,28 @@ export class Library {
     const tools = h(
       'div.library-tools',
       {},
-      textButton('New notebook', close(() => this.app.openNotebook(Notebook.empty())), { class: 'text-button primary' }, 'plus'),
-      textButton('Import .sql', close(() => this.chooser.click()), {}, 'upload'),
-      textButton('Export this one', close(() => this.export()), {}, 'download'),
+      textButton(
+        'New notebook',
+        close(() => this.app.openNotebook(Notebook.empty())),
+        { class: 'text-button primary' },
+        'plus',
+      ),
+      textButton(
+        'Import .sql',
+        close(() => this.chooser.click()),
+        {},
+        'upload',
+      ),
+      textButton(
+        'Export this one',
+        close(() => this.export()),
+        {},
+        'download',
+      ),
     );
-    const note = h('p.note', { text: "Notebooks are in your session's database, so they are part of your saved work." });
+    const note = h('p.note', {
+      text: "Notebooks are in your session's database, so they are part of your saved work.",
+    });
     this.dialog = openDialog('Notebooks', h('div', {}, tools, list, note), { class: 'dialog library-dialog' });
     await this.app.notebook.save();
     await this.fill(list);
@@ -114,7 +131,15 @@ export class Library {
     const sure = textButton('Delete', () => this.finish(list, () => this.delete(id)), { class: 'text-button danger' });
     const question = h('span');
     question.append('Delete ', h('bdi', { text: title }), '? This cannot be undone.');
-    row.replaceChildren(h('div.library-form', {}, question, sure, textButton('Keep', () => this.fill(list))));
+    row.replaceChildren(
+      h(
+        'div.library-form',
+        {},
+        question,
+        sure,
+        textButton('Keep', () => this.fill(list)),
+      ),
+    );
     sure.focus();
   }
 

@@ -62,8 +62,12 @@ class App {
 
   showInfo() {
     const { session, owner, duckdb, duckdb_ui: other } = this.info;
-    document.title = `${session} · DuckDB`;
-    find('session').replaceChildren(bdi(session), h('span', {}, ' ', bdi(owner), ` · DuckDB ${duckdb.replace(/^v/, '')}`));
+    this.session = session;
+    this.showTitle();
+    find('session').replaceChildren(
+      bdi(session),
+      h('span', {}, ' ', bdi(owner), ` · DuckDB ${duckdb.replace(/^v/, '')}`),
+    );
     find('other-ui').hidden = !other;
     this.files.setAvailable(this.info.files);
   }
@@ -85,7 +89,15 @@ class App {
     this.title.addEventListener('keydown', (event) => event.key === 'Enter' && this.view.views[0]?.focusCell());
     this.saved = find('saved');
     this.saved.addEventListener('click', () => this.notebook.save());
-    this.side.prepend(splitter(this.side, 'Width of the tables', { side: 'right', key: 'duckbot.side', min: 180, max: 700, width: 268 }));
+    this.side.prepend(
+      splitter(this.side, 'Width of the tables', {
+        side: 'right',
+        key: 'duckbot.side',
+        min: 180,
+        max: 700,
+        width: 268,
+      }),
+    );
     find('notebook').addEventListener('pointerdown', () => this.makeRoom());
     const refresh = iconButton('refresh', 'Load the tables again', () => this.tree.load());
     find('tables-head').append(this.files.button(), refresh);
@@ -208,7 +220,8 @@ class App {
   }
 
   showTitle() {
-    if (document.activeElement !== this.title) this.title.value = this.notebook.title;
+    document.title = [this.notebook?.title, this.session, 'DuckDB'].filter(Boolean).join(' · ');
+    if (this.notebook && document.activeElement !== this.title) this.title.value = this.notebook.title;
   }
 
   showState() {

@@ -76,7 +76,11 @@ const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])(?:\s+|$)/;
 const TABLE = /^\s*\|?(\s*:?-+:?\s*\|)+(\s*:?-+:?\s*)?$/;
 
 const splitRow = (line) =>
-  line.trim().replace(/^\||(?<!\\)\|$/g, '').split(/(?<!\\)\|/).map((it) => it.trim().replaceAll('\\|', '|'));
+  line
+    .trim()
+    .replace(/^\||(?<!\\)\|$/g, '')
+    .split(/(?<!\\)\|/)
+    .map((it) => it.trim().replaceAll('\\|', '|'));
 
 /**
  * Reads Markdown: headings, paragraphs, lists, quotes, code, tables and rules.
@@ -88,8 +92,13 @@ export function markdown(text, depth = 0) {
   const blocks = [];
   let at = 0;
   const startsBlock = (line, next) =>
-    line.trim() === '' || FENCE.test(line) || HEADING.test(line) || RULE.test(line) || ITEM.test(line) ||
-    /^ {0,3}>/.test(line) || (line.includes('|') && TABLE.test(next ?? ''));
+    line.trim() === '' ||
+    FENCE.test(line) ||
+    HEADING.test(line) ||
+    RULE.test(line) ||
+    ITEM.test(line) ||
+    /^ {0,3}>/.test(line) ||
+    (line.includes('|') && TABLE.test(next ?? ''));
 
   while (at < lines.length) {
     const line = lines[at];
@@ -149,7 +158,8 @@ function readList(lines, from, depth) {
     while (at < lines.length) {
       const isIndented = lines[at].search(/\S/) >= Math.min(indent, match[1].length + 2);
       const isBlank = lines[at].trim() === '' && /^\s{2,}\S/.test(lines[at + 1] ?? '');
-      const isLazy = lines[at].trim() !== '' && !ITEM.test(lines[at]) && !HEADING.test(lines[at]) && !FENCE.test(lines[at]);
+      const isLazy =
+        lines[at].trim() !== '' && !ITEM.test(lines[at]) && !HEADING.test(lines[at]) && !FENCE.test(lines[at]);
       if (!isIndented && !isBlank && !isLazy) break;
       body.push(lines[at].replace(new RegExp(`^ {0,${indent}}`), ''));
       at += 1;

@@ -128,6 +128,4 @@ export function unfold(text) {
 
 /** Entries of a node, as keys and values. */
 export const entriesOf = (node) =>
-  node.kind === 'list'
-    ? node.items.map((value, index) => ({ key: String(index + 1), value }))
-    : node.entries;
+  node.kind === 'list' ? node.items.map((value, index) => ({ key: String(index + 1), value })) : node.entries;

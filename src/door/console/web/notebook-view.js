@@ -14,8 +14,18 @@ export class NotebookView {
     this.adder = h(
       'div.adder',
       {},
-      textButton('SQL', () => this.add('sql', '', { after: this.views.at(-1) }), { 'aria-label': 'Add an SQL cell' }, 'plus'),
-      textButton('Text', () => this.add('text', '', { after: this.views.at(-1) }), { 'aria-label': 'Add a text cell' }, 'plus'),
+      textButton(
+        'SQL',
+        () => this.add('sql', '', { after: this.views.at(-1) }),
+        { 'aria-label': 'Add an SQL cell' },
+        'plus',
+      ),
+      textButton(
+        'Text',
+        () => this.add('text', '', { after: this.views.at(-1) }),
+        { 'aria-label': 'Add a text cell' },
+        'plus',
+      ),
     );
     this.hint = h(
       'div.welcome',
@@ -69,7 +79,8 @@ export class NotebookView {
     this.views.forEach((view, index) => {
       view.setNumber(index + 1);
       // Moving an element that is in place already would take its focus.
-      if (this.list.children[index] !== view.element) this.list.insertBefore(view.element, this.list.children[index] ?? null);
+      if (this.list.children[index] !== view.element)
+        this.list.insertBefore(view.element, this.list.children[index] ?? null);
     });
   }
 

@@ -10,6 +10,10 @@ const RETRY_MS = [3000, 10_000, 30_000];
 
 export const newCell = (kind, text = '') => ({ id: randomId(), kind, text });
 
+/** Title and cells of a notebook, to compare it with another one. */
+const textOf = ({ title, cells }) =>
+  JSON.stringify([title, cells.map(({ id, kind, text }) => [id, kind, text])]);
+
 const draftKey = (id) => `duckbot.draft.${id}`;
 
 /**
@@ -28,6 +32,8 @@ export class Notebook extends EventTarget {
     this.reason = '';
     this.edits = 0;
     this.failures = 0;
+    /** Contents whose save had no answer. */
+    this.sent = [];
     this.saving = null;
     this.timer = 0;
   }
@@ -44,6 +50,11 @@ export class Notebook extends EventTarget {
     try {
       const saved = await call('notebook', { id });
       notebook.version = Math.min(draft.version, saved.version);
+      if (textOf(saved) === textOf(draft)) {
+        // The last save of a page that was left had no reader for its answer.
+        dropDraft(id);
+        return new Notebook(saved);
+      }
     } catch (error) {
       if (error.kind === 'gone') notebook.version = 0;
     }
@@ -155,11 +166,13 @@ export class Notebook extends EventTarget {
 
   async saveOnce(keepalive) {
     const { edits } = this;
+    const content = this.content();
     this.setState('saving');
     try {
-      const { version } = await call('save', this.content(), { keepalive });
+      const { version } = await call('save', content, { keepalive });
       this.version = version;
       this.failures = 0;
+      this.sent = [];
       if (edits === this.edits) {
         dropDraft(this.id);
         this.setState('saved');
@@ -170,15 +183,28 @@ export class Notebook extends EventTarget {
       channel?.postMessage({ id: this.id, version });
     } catch (error) {
       if (error.kind === 'conflict') {
-        this.setState('conflict', error.message);
-        this.dispatchEvent(new Event('conflict'));
+        await this.conflicted(content, error);
         return;
       }
+      this.sent.push(textOf(content));
       this.setState('failed', error.message);
       const wait = RETRY_MS[this.failures];
       this.failures += 1;
       if (wait) this.saveIn(wait);
     }
+  }
+
+  /** Another version is saved. It can be from a save of this tab whose answer was lost. */
+  async conflicted(content, error) {
+    const theirs = await call('notebook', { id: this.id }).catch(() => null);
+    if (theirs && [textOf(content), ...this.sent].includes(textOf(theirs))) {
+      this.version = theirs.version;
+      this.sent = [];
+      this.setState('changed');
+      return;
+    }
+    this.setState('conflict', error.message);
+    this.dispatchEvent(new Event('conflict'));
   }
 
   /** Takes over the content that another tab saved. Returns the content before. */

@@ -11,7 +11,13 @@ export class Panel {
     this.content = h('div.panel-content');
     const close = iconButton('close', 'Close the side panel', () => this.close(), {}, 'Escape');
     root.append(
-      splitter(root, 'Width of the side panel', { side: 'left', key: 'duckbot.panel', min: 260, max: 1000, width: 420 }),
+      splitter(root, 'Width of the side panel', {
+        side: 'left',
+        key: 'duckbot.panel',
+        min: 260,
+        max: 1000,
+        width: 420,
+      }),
       h('header.panel-head', {}, this.title, this.tools, close),
       this.content,
     );
@@ -37,7 +43,12 @@ export class Panel {
     this.tools.replaceChildren(...tools);
     this.content.replaceChildren(content);
     this.root.hidden = false;
-    if (focus) this.root.querySelector('.panel-content :is(button, input, [tabindex="0"])')?.focus();
+    if (focus) this.focus();
+  }
+
+  /** Moves the keyboard into the content. */
+  focus() {
+    this.root.querySelector('.panel-content :is(button, input, [tabindex="0"])')?.focus();
   }
 
   isOpenFor(owner) {

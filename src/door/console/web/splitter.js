@@ -32,7 +32,9 @@ export function splitter(area, label, { side, key, min, max, width }) {
         const from = area.offsetWidth - sign * event.clientX;
         const move = (it) => keep(from + sign * it.clientX);
         edge.addEventListener('pointermove', move);
-        edge.addEventListener('lostpointercapture', () => edge.removeEventListener('pointermove', move), { once: true });
+        edge.addEventListener('lostpointercapture', () => edge.removeEventListener('pointermove', move), {
+          once: true,
+        });
       },
       keydown: (event) => {
         const by = { ArrowLeft: -24, ArrowRight: 24 }[event.key];

@@ -55,7 +55,10 @@ function read(kind, lines) {
  * @returns {{title: string, cells: {kind: 'sql'|'text', text: string}[]}}
  */
 export function fromSql(file, name) {
-  const lines = file.replace(/^\ufeff/, '').replace(/\r\n?/g, '\n').split('\n');
+  const lines = file
+    .replace(/^\ufeff/, '')
+    .replace(/\r\n?/g, '\n')
+    .split('\n');
   if (lines.at(-1) === '') lines.pop();
   const title = lines[0]?.startsWith(TITLE) ? lines[0].slice(TITLE.length) : null;
   const isMarker = (line) => /^-- %%(?!%)/.test(line);

@@ -1,7 +1,8 @@
 // Statements of an SQL text. No DOM.
 
 /** Start of a string, a quoted name or a comment, or a semicolon. */
-const START = /[eE]'(?:[^'\\]|\\[^]|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)|--[^\n]*|\/\*|\$([A-Za-z_]\w*)?\$[^]*?(?:\$\1\$|$)|;/g;
+const START =
+  /[eE]'(?:[^'\\]|\\[^]|'')*(?:'|$)|'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)|--[^\n]*|\/\*|\$([A-Za-z_]\w*)?\$[^]*?(?:\$\1\$|$)|;/g;
 
 /** End of a block comment. In DuckDB they nest. */
 function endOfComment(sql, from) {

@@ -33,7 +33,12 @@ export class Tree {
       },
     });
     this.list = h('ul.tree', { role: 'tree', 'aria-label': 'Tables', on: { keydown: (event) => this.key(event) } });
-    this.found = h('ul.tree', { role: 'tree', 'aria-label': 'Tables found', hidden: true, on: { keydown: (event) => this.key(event) } });
+    this.found = h('ul.tree', {
+      role: 'tree',
+      'aria-label': 'Tables found',
+      hidden: true,
+      on: { keydown: (event) => this.key(event) },
+    });
     this.note = h('p.note', { hidden: true });
     root.append(this.search, h('div.tree-scroller', {}, this.list, this.found, this.note));
   }
@@ -99,7 +104,11 @@ export class Tree {
     if (ICONS[kind]) row.append(icon(ICONS[kind]));
     row.append(label);
     if (detail) row.append(h('span.tree-detail', { text: detail }));
-    const item = h('li', { role: 'treeitem', tabindex: -1, 'aria-level': level, 'data-kind': kind, 'data-path': path, 'data-name': name }, row);
+    const item = h(
+      'li',
+      { role: 'treeitem', tabindex: -1, 'aria-level': level, 'data-kind': kind, 'data-path': path, 'data-name': name },
+      row,
+    );
     if (table) row.append(this.tableTools(table));
     if (children) this.makeExpandable(item, row, children);
     row.addEventListener('click', (event) => {
