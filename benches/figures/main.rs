@@ -8,6 +8,7 @@ mod api;
 mod binary;
 mod calls;
 mod commands;
+mod console;
 mod floor;
 mod floor_bot;
 mod kept;
@@ -23,9 +24,9 @@ mod work;
 
 use table::Table;
 
-const GROUPS: [&str; 11] = [
-    "api", "commands", "calls", "node", "memory", "scale", "sandbox", "sql", "work", "kept",
-    "binary",
+const GROUPS: [&str; 12] = [
+    "api", "commands", "calls", "node", "memory", "scale", "sandbox", "sql", "work", "console",
+    "kept", "binary",
 ];
 
 #[tokio::main]
@@ -60,6 +61,7 @@ async fn main() {
             "sandbox" => sandbox::rows().await,
             "sql" => sql::rows().await,
             "work" => work::rows().await,
+            "console" => console::rows().await,
             "kept" => kept::rows().await,
             _ => binary::rows().await,
         };

@@ -2,6 +2,7 @@
 
 mod notebook;
 mod results;
+mod trouble;
 
 use serde_json::Value;
 use test_support::{Browser, LocalEnv, link_of, wait_until};
