@@ -286,17 +286,19 @@ impl Responder {
         }
     }
 
-    /// Replaces the reply in a single attempt, as [`Responder::try_to_edit`] does, and adds a link
-    /// button with a secret address.
-    pub(super) async fn try_to_show_link(
+    /// Replaces the reply in a single attempt, as [`Responder::try_to_edit`] does, and adds link
+    /// buttons with secret addresses.
+    pub(super) async fn try_to_show_links(
         &self,
         reply: &Reply,
-        label: &str,
-        address: &SecretString,
+        links: impl IntoIterator<Item = Option<(&'static str, SecretString)>>,
     ) -> bool {
-        let link = CreateButton::new_link(address.expose_secret()).label(label);
-        let row = CreateActionRow::Buttons(vec![link]);
-        self.send_edit(reply, vec![row]).await
+        let button = |(label, address): (_, SecretString)| {
+            CreateButton::new_link(address.expose_secret()).label(label)
+        };
+        let row = links.into_iter().flatten().map(button).collect();
+        self.send_edit(reply, vec![CreateActionRow::Buttons(row)])
+            .await
     }
 
     async fn respond(&self, answer: CreateInteractionResponse) -> Result<(), InteractionClosed> {

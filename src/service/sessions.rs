@@ -22,6 +22,7 @@ use crate::{
         Cause, CredentialSource, NewRecord, Observed, OwnerId, Record, RecordKind, RequestId,
         SessionId, Stage, Workspace,
     },
+    settings::Interface,
     unicode::is_layout_control,
 };
 
@@ -36,6 +37,8 @@ pub struct OpenedSession {
     pub record: Arc<Record>,
     /// Secret link, which opens the session once.
     pub link: SecretString,
+    /// The same link to the console, if the session's URL may open DuckDB's UI instead.
+    pub console: Option<SecretString>,
     /// Time for which the link is valid.
     pub lifetime: TimeDelta,
 }
@@ -337,9 +340,12 @@ impl Service {
         let door = url.trim_end_matches('/');
         let link = format!("{door}{ENTER_PATH}#{}", ticket.expose_secret());
         audit(who, "opened", &id.to_string());
+        let console =
+            (self.settings.duckdb.ui == Interface::Auto).then(|| format!("{link}~console"));
         Ok(OpenedSession {
             record: seen.record,
             link: link.into(),
+            console: console.map(Into::into),
             lifetime: TICKET_LIFETIME,
         })
     }

@@ -39,11 +39,9 @@ pub(crate) async fn open(call: &Call<'_>, session: Option<&str>) -> Answered {
     loop {
         let opened = call.bot.service.open(&call.who, session).await?;
         let reply = replies::opening(&opened.record);
-        if call
-            .responder
-            .try_to_show_link(&reply, replies::LINK_LABEL, &opened.link)
-            .await
-        {
+        let console = opened.console.map(|link| (replies::CONSOLE_LABEL, link));
+        let links = [Some((replies::LINK_LABEL, opened.link)), console];
+        if call.responder.try_to_show_links(&reply, links).await {
             return Ok(Answer::Shown);
         }
         call.responder.wait_before_retry().await;

@@ -69,6 +69,8 @@ fn stop_button(seen: &Observed) -> Option<(Emphasis, &'static str, Button)> {
 
 /// Label of the link that opens a session.
 pub(crate) const LINK_LABEL: &str = "Open DuckDB";
+/// Label of the link that opens the session's console, beside DuckDB's own UI.
+pub(crate) const CONSOLE_LABEL: &str = "Open the console";
 
 /// Text above the link that opens a session.
 pub(crate) fn opening(record: &Record) -> Reply {

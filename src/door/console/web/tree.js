@@ -166,7 +166,7 @@ export class Tree {
       name,
       path: name,
       level: 1,
-      detail: { work: 'yours, saved', memory: 'not saved' }[kind],
+      detail: { work: 'yours', memory: 'until DuckDB restarts' }[kind],
       hint: name,
       act: (item) => item.toggle(),
       children: async () => schemas.map((schema) => this.schemaItem(name, schema)),
