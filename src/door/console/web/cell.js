@@ -234,30 +234,30 @@ export class CellView {
     if (this.verb) this.verb.textContent = 'Cancelling';
   }
 
-  finish(state) {
+  finish(state, sql) {
     this.element.classList.remove('is-running', 'is-edited');
     this.setState(state);
     this.showStatus();
+    if (changesCatalog(sql)) this.app.tree.load();
   }
 
   setResult(answer, sql) {
-    this.finish('done');
+    this.finish('done', sql);
     if (!this.element.isConnected) return;
     this.ranText = this.cell.text;
     this.result?.destroy();
     this.result = new Result(this.app, answer, {
       sql,
       tab,
-      label: `Result of ${this.isSql ? 'SQL' : 'text'} cell ${this.number}`,
+      label: this.label('Result of'),
       name: () => `${this.owner.notebook.title} ${this.number}`,
     });
     this.output.replaceChildren(this.result.element);
     this.app.messages.say(`Cell ${this.number}: ${summary(answer)}`);
-    if (changesCatalog(sql)) this.app.tree.load();
   }
 
   setError(error, { offset, sql, isCancelled }) {
-    this.finish(isCancelled ? 'cancelled' : 'failed');
+    this.finish(isCancelled ? 'cancelled' : 'failed', sql);
     if (!this.element.isConnected) return;
     this.result?.destroy();
     this.result = null;

@@ -43,6 +43,11 @@ export class Selection {
     };
   }
 
+  /** Column whose title has the keyboard, or -1. */
+  get title() {
+    return this.isShown && this.active.row < 0 ? this.active.column : -1;
+  }
+
   hasRow(row) {
     const { top, bottom } = this.range;
     return this.isShown && row >= top && row <= bottom;

@@ -242,8 +242,7 @@ export class Grid {
   }
 
   drawHead(seen, scrollLeft) {
-    const { active } = this.selection;
-    const key = `${seen.first} ${seen.end} ${JSON.stringify(this.sort)} ${active.row < 0 ? active.column : ''}`;
+    const key = `${seen.first} ${seen.end} ${JSON.stringify(this.sort)} ${this.selection.title}`;
     if (this.headKey !== key) {
       this.headKey = key;
       const cells = [];
@@ -279,8 +278,7 @@ export class Grid {
     });
     const title = h('bdi.grid-name');
     showText(title, name);
-    const { active } = this.selection;
-    const isActive = active.row < 0 && active.column === column;
+    const isActive = this.selection.title === column;
     return h(
       `div.grid-title${isActive ? '.is-active' : ''}${this.isNumber[column] ? '.is-number' : ''}`,
       {

@@ -143,7 +143,7 @@ function entry({ key, value }, depth) {
   const details = h('details', {}, h('summary', {}, name, h('span.entry-about', { text: about })));
   const open = () => details.childElementCount > 1 || details.append(entriesList(value, depth + 1));
   details.addEventListener('toggle', open);
-  if (depth < 2 && length <= 20) {
+  if (depth < 4 && length <= 20) {
     open();
     details.open = true;
   }

@@ -32,7 +32,7 @@ export class NotebookView {
       { hidden: true },
       h('p', {}, 'Type SQL and press ', h('kbd', { text: 'Ctrl' }), ' ', h('kbd', { text: 'Enter' }), '.'),
       h('p', { text: 'Click a table on the left to insert its name, or look into it with the buttons beside it.' }),
-      h('p', { text: 'Drop a CSV, Parquet or JSON file onto the page to load it.' }),
+      (this.fileHint = h('p', { text: 'Drop a CSV, Parquet or JSON file onto the page to load it.' })),
       h('p', {}, h('kbd', { text: '?' }), ' outside a text shows all keys.'),
     );
     root.replaceChildren(this.list, this.adder, this.hint);
@@ -87,6 +87,7 @@ export class NotebookView {
   /** A notebook with nothing in it shows how to begin. */
   showHint() {
     const { cells } = this.notebook;
+    this.fileHint.hidden = !this.app.info.files;
     this.hint.hidden = cells.length > 1 || Boolean(cells[0]?.text.trim());
   }
 

@@ -11,8 +11,7 @@ const RETRY_MS = [3000, 10_000, 30_000];
 export const newCell = (kind, text = '') => ({ id: randomId(), kind, text });
 
 /** Title and cells of a notebook, to compare it with another one. */
-const textOf = ({ title, cells }) =>
-  JSON.stringify([title, cells.map(({ id, kind, text }) => [id, kind, text])]);
+const textOf = ({ title, cells }) => JSON.stringify([title, cells.map(({ id, kind, text }) => [id, kind, text])]);
 
 const draftKey = (id) => `duckbot.draft.${id}`;
 

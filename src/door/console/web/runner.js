@@ -87,6 +87,8 @@ export class Runner extends EventTarget {
   /** Forgets a cell that is being removed. */
   forget(view) {
     this.queue = this.queue.filter((it) => it.view !== view);
-    if (this.running?.view === view) this.cancel();
+    if (this.running?.view !== view) return;
+    this.cancel();
+    this.app.messages.say('The query was cancelled, because its cell was closed.', true);
   }
 }
