@@ -9,7 +9,7 @@
 //! - `editing`: tokens and suggestions
 //! - `catalog`: databases, tables and columns
 //! - `notebooks`: the saved notebooks
-//! - `chart`: charts of results
+//! - `chart`: charts of results, of the rows in `chart_points` (pure)
 //! - `download`, `upload`: files, through the folder that DuckDB shares (`exchange`)
 //! - `history`: the statements that ran
 //! - `client`: the way to DuckDB, and limits of its answers
@@ -22,6 +22,7 @@
 mod answer;
 mod catalog;
 mod chart;
+mod chart_points;
 mod client;
 pub mod decode;
 mod download;
