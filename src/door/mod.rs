@@ -47,12 +47,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use chrono::Utc;
-use http_body_util::{BodyExt, Limited};
-use hyper::{
-    Method, Request, Response, StatusCode,
-    body::Incoming,
-    header::{self, HeaderValue},
-};
+use hyper::{Method, Request, Response, StatusCode, body::Incoming, header};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -115,8 +110,6 @@ const ADMIN_LIMITS: Limits = Limits {
     connections: 32,
     head: 8 << 10,
 };
-/// Maximum time to receive a ticket.
-const TICKET_TIMEOUT: Duration = Duration::from_secs(5);
 /// The door of one session.
 pub struct Door {
     session: String,
@@ -333,17 +326,9 @@ impl Door {
     }
 
     async fn redeem_ticket(&self, headers: &hyper::HeaderMap, body: Incoming) -> Response<Body> {
-        let body = Limited::new(body, ticket::MAX_TICKET_BYTES).collect();
-        let shown = tokio::time::timeout(TICKET_TIMEOUT, body);
-        let (cancelled, _guard) = self.redemptions.begin();
-        let Some(shown) = cancelled.run_until_cancelled(shown).await else {
-            return Page::busy().respond(headers);
-        };
-        let page = match shown {
-            Err(_) => Page::too_slow(),
-            Ok(Err(_)) => Page::rejected(ticket::TicketError::Forged),
-            Ok(Ok(body)) => {
-                let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+        let page = match self.redemptions.receive(body).await {
+            Err(page) => page,
+            Ok(text) => {
                 let taken = self.tickets.lock().redeem(&text, Utc::now());
                 match taken {
                     Ok(()) => return self.start_browser_session(),
@@ -355,16 +340,8 @@ impl Door {
     }
 
     fn start_browser_session(&self) -> Response<Body> {
-        let cookie = self
-            .origin
-            .set_cookie(&self.browser_sessions.lock().create());
-        let cookie = HeaderValue::try_from(cookie).expect("the cookie is ASCII");
-        let mut answer = Response::new(full_body(""));
-        *answer.status_mut() = StatusCode::NO_CONTENT;
-        let headers = answer.headers_mut();
-        headers.insert(header::SET_COOKIE, cookie);
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        answer
+        let value = self.browser_sessions.lock().create();
+        redemptions::admit(&self.origin.set_cookie(&value))
     }
 
     async fn forward(&self, request: Request<Incoming>) -> Response<Body> {

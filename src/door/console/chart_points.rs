@@ -97,7 +97,8 @@ fn sums(result: &StoredResult, points: &Points) -> String {
         .enumerate()
         .map(|(at, name)| match points.choice.along {
             Some(along) if along == at => name,
-            _ => format!("sum({name}::DOUBLE) AS {name}"),
+            _ if points.columns[at].1 == "BIGNUM" => format!("sum({name}::DOUBLE) AS {name}"),
+            _ => format!("sum({name}) AS {name}"),
         });
     let values = values.collect::<Vec<_>>().join(", ");
     let along = points
