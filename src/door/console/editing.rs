@@ -64,7 +64,7 @@ impl Console {
         check_size(&sql)?;
         let query = format!(
             "SELECT suggestion, suggestion_type, suggestion_start::VARCHAR \
-             FROM sql_auto_complete({}) LIMIT {MAX_SUGGESTIONS}",
+             FROM sql_auto_complete({}) WHERE NOT regexp_full_match(suggestion, 'r[0-9]{{13}}') LIMIT {MAX_SUGGESTIONS}",
             literal(&sql)
         );
         let read = |table: &Table<'_>| {

@@ -68,7 +68,7 @@ const MAX_CALL_BYTES: usize = 4 << 20;
 /// Size from which a call's body needs a permit.
 const LARGE_CALL_BYTES: u64 = 256 << 10;
 /// Maximum time to receive a call's body, and to wait for a permit for it.
-const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Console {
     /// Answers a request below [`CONSOLE_PATH`] that may pass.
@@ -161,6 +161,9 @@ impl Console {
     }
 
     async fn info(&self) -> Result<Reply, Problem> {
+        if let Some(pages) = &self.pages {
+            pages.refresh();
+        }
         Ok(Reply::of(&json!({
             "session": self.session,
             "owner": self.owner,

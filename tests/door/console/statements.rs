@@ -1,5 +1,8 @@
 //! Statements, and the tabs in which they run.
 
+use std::pin::pin;
+
+use futures_util::future::join_all;
 use serde_json::json;
 use test_support::{ConsoleTab, wait_until};
 
@@ -132,6 +135,36 @@ async fn two_tabs_do_not_disturb_each_other() {
     };
     let ((kind, _), ()) = tokio::join!(one.error("2", ENDLESS), cancelled);
     assert_eq!(kind, "cancelled");
+
+    // A statement that waits in the door is cancelled there, and one whose browser goes away never begins.
+    let tabs = ["q1", "q2", "q3", "q4"].map(|it| one.another(it));
+    let long = join_all(tabs.iter().map(|tab| tab.error("1", ENDLESS)));
+    let queued = async {
+        door.wait_for_activity(|it| it.queries == 4).await;
+        let cancelled = async {
+            door.wait_for_activity(|it| it.queued == 1).await;
+            one.cancel().await;
+        };
+        let ((kind, _), ()) =
+            tokio::join!(one.error("2", "CREATE TABLE work.late (x INT)"), cancelled);
+        assert_eq!(kind, "cancelled");
+        let mut gone = pin!(one.run("2", "CREATE TABLE work.late (x INT)"));
+        let waits = door.wait_for_activity(|it| it.queued == 1);
+        tokio::select! {
+            answer = &mut gone => panic!("{answer}"),
+            () = waits => {}
+        }
+        gone.set(one.run("2", "SELECT 1"));
+        door.wait_for_activity(|it| it.queued == 0).await;
+        let ended = async || {
+            join_all(tabs.iter().map(|tab| tab.cancel())).await;
+            door.activity().await.queries
+        };
+        wait_until(ended, |queries| *queries == 0).await;
+    };
+    tokio::join!(long, queued);
+    let late = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'late'";
+    assert_eq!(two.rows("3", late).await, json!([["0"]]));
 
     // The end of one tab takes only its results.
     one.close().await;
