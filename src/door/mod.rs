@@ -5,6 +5,7 @@
 //! of the session's owner, and removes cookies and other private headers from them.
 //!
 //! - `ticket`: the signed tokens that let the owner in
+//! - `redemptions`: the tickets that are being submitted
 //! - `browser_sessions`: the cookies of browsers that have submitted a ticket
 //! - `policy`: the decision about a request, and the headers that may pass
 //! - `flow`: the way of a request that passes
@@ -32,10 +33,10 @@ mod pages;
 pub mod policy;
 mod proxy;
 mod queue;
+mod redemptions;
 pub mod ticket;
 
 use std::{
-    collections::VecDeque,
     net::{Ipv6Addr, SocketAddr},
     sync::{
         Arc,
@@ -46,25 +47,21 @@ use std::{
 
 use anyhow::{Context, bail};
 use chrono::Utc;
-use http_body_util::{BodyExt, Limited};
-use hyper::{
-    Method, Request, Response, StatusCode,
-    body::{Body as _, Incoming},
-    header::{self, HeaderValue},
-};
+use hyper::{Method, Request, Response, StatusCode, body::Incoming, header};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 
 use activity::{Activity, ActivityCounter, RequestKind};
 use body::{Body, ProxyError, full_body, stream_body};
 use browser_sessions::BrowserSessions;
 use console::{Console, ConsoleSettings};
 use flow::Flow;
-use page_check::PageCheck;
+use page_check::{PageCheck, explain_error};
 use pages::{FIRST_PAGE_TIMEOUT, Page};
 use policy::{Decision, NO_PAGE, Origin, evaluate};
 use proxy::DuckDbClient;
+use redemptions::Redemptions;
 use ticket::TicketVerifier;
 
 use crate::listener::{self, Limits};
@@ -113,23 +110,13 @@ const ADMIN_LIMITS: Limits = Limits {
     connections: 32,
     head: 8 << 10,
 };
-/// Maximum number of tickets that are submitted at the same time.
-const MAX_CONCURRENT_REDEMPTIONS: usize = 16;
-/// Maximum time to receive a ticket.
-const TICKET_TIMEOUT: Duration = Duration::from_secs(5);
-/// Start of the body that DuckDB sends with status 500 if it can't fetch the UI's pages.
-const ASSETS_ERROR: &[u8] = b"Could not fetch";
-/// Maximum size of an answer that is searched for [`ASSETS_ERROR`].
-const MAX_ERROR_BYTES: usize = 16 << 10;
-
 /// The door of one session.
 pub struct Door {
     session: String,
     owner: String,
     origin: Origin,
     tickets: Mutex<TicketVerifier>,
-    /// Submissions of tickets in progress, the oldest first.
-    redemptions: Mutex<VecDeque<CancellationToken>>,
+    redemptions: Redemptions,
     browser_sessions: Mutex<BrowserSessions>,
     duckdb: DuckDbClient,
     /// True once DuckDB has answered. Before that, it is starting.
@@ -190,7 +177,7 @@ impl Door {
             session,
             origin,
             tickets: Mutex::new(tickets),
-            redemptions: Mutex::default(),
+            redemptions: Redemptions::default(),
             browser_sessions: Mutex::default(),
             flow,
             console,
@@ -339,17 +326,9 @@ impl Door {
     }
 
     async fn redeem_ticket(&self, headers: &hyper::HeaderMap, body: Incoming) -> Response<Body> {
-        let body = Limited::new(body, ticket::MAX_TICKET_BYTES).collect();
-        let shown = tokio::time::timeout(TICKET_TIMEOUT, body);
-        let (cancelled, _guard) = self.begin_redemption();
-        let Some(shown) = cancelled.run_until_cancelled(shown).await else {
-            return Page::busy().respond(headers);
-        };
-        let page = match shown {
-            Err(_) => Page::too_slow(),
-            Ok(Err(_)) => Page::rejected(ticket::TicketError::Forged),
-            Ok(Ok(body)) => {
-                let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+        let page = match self.redemptions.receive(body).await {
+            Err(page) => page,
+            Ok(text) => {
                 let taken = self.tickets.lock().redeem(&text, Utc::now());
                 match taken {
                     Ok(()) => return self.start_browser_session(),
@@ -360,33 +339,9 @@ impl Door {
         page.respond(headers)
     }
 
-    /// Registers the submission of a ticket until the returned guard is dropped. The token
-    /// cancels the submission. Anyone may submit a ticket, and send it slowly. At the limit, the
-    /// oldest submission is cancelled, because a real ticket arrives at once.
-    fn begin_redemption(&self) -> (CancellationToken, DropGuard) {
-        let cancelled = CancellationToken::new();
-        let mut redemptions = self.redemptions.lock();
-        redemptions.retain(|it| !it.is_cancelled());
-        if redemptions.len() == MAX_CONCURRENT_REDEMPTIONS
-            && let Some(oldest) = redemptions.pop_front()
-        {
-            oldest.cancel();
-        }
-        redemptions.push_back(cancelled.clone());
-        (cancelled.clone(), cancelled.drop_guard())
-    }
-
     fn start_browser_session(&self) -> Response<Body> {
-        let cookie = self
-            .origin
-            .set_cookie(&self.browser_sessions.lock().create());
-        let cookie = HeaderValue::try_from(cookie).expect("the cookie is ASCII");
-        let mut answer = Response::new(full_body(""));
-        *answer.status_mut() = StatusCode::NO_CONTENT;
-        let headers = answer.headers_mut();
-        headers.insert(header::SET_COOKIE, cookie);
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        answer
+        let value = self.browser_sessions.lock().create();
+        redemptions::admit(&self.origin.set_cookie(&value))
     }
 
     async fn forward(&self, request: Request<Incoming>) -> Response<Body> {
@@ -440,29 +395,5 @@ impl Door {
             Err(ProxyError::TooSlow) => Page::too_slow(),
         };
         page.respond(&headers)
-    }
-}
-
-/// Passes DuckDB's error on. If DuckDB could not fetch the UI's pages, explains that instead.
-async fn explain_error(
-    answer: Response<Body>,
-    request: &hyper::HeaderMap,
-    assets_unreachable: impl FnOnce() -> Response<Body>,
-) -> Response<Body> {
-    let (head, body) = answer.into_parts();
-    let longest = body.size_hint().upper();
-    if longest.is_none_or(|bytes| bytes > MAX_ERROR_BYTES as u64) {
-        return Response::from_parts(head, body);
-    }
-    match Limited::new(body, MAX_ERROR_BYTES).collect().await {
-        Ok(said) => {
-            let said = said.to_bytes();
-            if said.starts_with(ASSETS_ERROR) {
-                assets_unreachable()
-            } else {
-                Response::from_parts(head, full_body(said))
-            }
-        }
-        Err(_) => Page::unavailable().respond(request),
     }
 }

@@ -5,11 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hyper::{Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use hyper::{HeaderMap, Request, Response, StatusCode, body::Body as _};
 use parking_lot::Mutex;
 use tokio::{sync::watch, time::timeout};
 
-use super::{body::full_body, flow::Flow, pages::FIRST_PAGE_TIMEOUT};
+use super::{
+    body::{Body, full_body},
+    flow::Flow,
+    pages::{FIRST_PAGE_TIMEOUT, Page},
+};
 
 /// Time for which a good check counts.
 const GOOD_FOR: Duration = Duration::from_secs(3600);
@@ -17,6 +22,11 @@ const GOOD_FOR: Duration = Duration::from_secs(3600);
 const FAILED_FOR: Duration = Duration::from_secs(60);
 /// Maximum time for which a person waits for the first check. After that, they get the console.
 const MAX_WAIT: Duration = Duration::from_secs(3);
+
+/// Start of the body that DuckDB sends with status 500 if it can't fetch the UI's pages.
+const ASSETS_ERROR: &[u8] = b"Could not fetch";
+/// Maximum size of an answer that is searched for [`ASSETS_ERROR`].
+const MAX_ERROR_BYTES: usize = 16 << 10;
 
 /// Checks, at most one at a time, whether the pages can be had.
 #[derive(Clone)]
@@ -83,8 +93,32 @@ impl PageCheck {
     }
 }
 
-fn first_page() -> Request<super::body::Body> {
+fn first_page() -> Request<Body> {
     let mut request = Request::new(full_body(""));
     *request.uri_mut() = hyper::Uri::from_static("/");
     request
+}
+
+/// Passes DuckDB's error on. If DuckDB could not fetch the UI's pages, explains that instead.
+pub(super) async fn explain_error(
+    answer: Response<Body>,
+    request: &HeaderMap,
+    assets_unreachable: impl FnOnce() -> Response<Body>,
+) -> Response<Body> {
+    let (head, body) = answer.into_parts();
+    let longest = body.size_hint().upper();
+    if longest.is_none_or(|bytes| bytes > MAX_ERROR_BYTES as u64) {
+        return Response::from_parts(head, body);
+    }
+    match Limited::new(body, MAX_ERROR_BYTES).collect().await {
+        Ok(said) => {
+            let said = said.to_bytes();
+            if said.starts_with(ASSETS_ERROR) {
+                assets_unreachable()
+            } else {
+                Response::from_parts(head, full_body(said))
+            }
+        }
+        Err(_) => Page::unavailable().respond(request),
+    }
 }

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    answer::Reply, client::RESULT_SCHEMA, decode::Table, problem::Problem, results::Column,
+    answer::Reply,
+    decode::Table,
+    problem::Problem,
+    results::{Column, RESULT_SCHEMA},
     state::Console,
 };
 use crate::duckdb::names::{identifier, literal};
@@ -46,7 +49,8 @@ impl Console {
              ORDER BY ALL",
             literal(RESULT_SCHEMA)
         );
-        let databases = self.client.query(&sql, read_databases).await?;
+        let databases = self.client.query(&sql, read_databases).await;
+        let databases = databases.map_err(Problem::explain_catalog)?;
         Ok(Reply::of(&json!({ "databases": databases })))
     }
 
@@ -83,7 +87,8 @@ impl Console {
             let tables: Vec<_> = rows.map(named).collect();
             Reply::of(&json!({ "tables": tables, "more": table.rows() > PAGE_TABLES }))
         };
-        self.client.query(&sql, read).await
+        let tables = self.client.query(&sql, read).await;
+        tables.map_err(Problem::explain_catalog)
     }
 
     /// Lists the columns of a table.

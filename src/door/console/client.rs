@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     decode::{Answer, Table, decode, decode_failure, decode_tokens},
     problem::Problem,
+    results::{RESULT_DATABASE, RESULT_SCHEMA},
 };
 use crate::door::{
     activity::INTERRUPT_PATH,
@@ -30,10 +31,6 @@ pub(super) const MAX_ANSWER_BYTES: usize = 4 << 20;
 pub(super) const ANSWER_PERMITS: usize = 3;
 /// Maximum time to wait for memory for an answer.
 const MAX_ANSWER_WAIT: Duration = Duration::from_secs(5);
-
-/// Database and schema of the result tables. The database is in memory, and never saved.
-pub(super) const RESULT_DATABASE: &str = "memory";
-pub(super) const RESULT_SCHEMA: &str = "duckbot";
 
 /// Failure of a request whose answer is read whole.
 pub(super) enum ReadError {

@@ -7,7 +7,7 @@ use super::{
     answer::Reply,
     decode::Table,
     position::{utf16_offset, utf16_offsets},
-    problem::Problem,
+    problem::{Problem, ProblemKind},
     sql_text::comments,
     state::Console,
 };
@@ -64,7 +64,7 @@ impl Console {
         check_size(&sql)?;
         let query = format!(
             "SELECT suggestion, suggestion_type, suggestion_start::VARCHAR \
-             FROM sql_auto_complete({}) LIMIT {MAX_SUGGESTIONS}",
+             FROM sql_auto_complete({}) WHERE NOT regexp_full_match(suggestion, 'r[0-9]{{13}}') LIMIT {MAX_SUGGESTIONS}",
             literal(&sql)
         );
         let read = |table: &Table<'_>| {
@@ -78,7 +78,11 @@ impl Console {
             });
             (start.parse().ok(), suggestions.collect::<Vec<_>>())
         };
-        let (start, suggestions) = self.client.query(&query, read).await?;
+        let (start, suggestions) = match self.client.query(&query, read).await {
+            // DuckDB looks at all tables, also at those of a catalog that does not answer.
+            Err(problem) if problem.kind == ProblemKind::Sql => (None, Vec::new()),
+            outcome => outcome?,
+        };
         let from = start.and_then(|it| utf16_offset(&sql, it));
         let from = from.unwrap_or_else(|| sql.encode_utf16().count());
         Ok(Reply::of(

@@ -9,7 +9,7 @@
 //! - `editing`: tokens and suggestions
 //! - `catalog`: databases, tables and columns
 //! - `notebooks`: the saved notebooks
-//! - `chart`: charts of results
+//! - `chart`: charts of results, of the rows in `chart_points` (pure)
 //! - `download`, `upload`: files, through the folder that DuckDB shares (`exchange`)
 //! - `history`: the statements that ran
 //! - `client`: the way to DuckDB, and limits of its answers
@@ -22,6 +22,7 @@
 mod answer;
 mod catalog;
 mod chart;
+mod chart_points;
 mod client;
 pub mod decode;
 mod download;
@@ -67,7 +68,7 @@ const MAX_CALL_BYTES: usize = 4 << 20;
 /// Size from which a call's body needs a permit.
 const LARGE_CALL_BYTES: u64 = 256 << 10;
 /// Maximum time to receive a call's body, and to wait for a permit for it.
-const CALL_TIMEOUT: Duration = Duration::from_secs(20);
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Console {
     /// Answers a request below [`CONSOLE_PATH`] that may pass.
@@ -160,6 +161,9 @@ impl Console {
     }
 
     async fn info(&self) -> Result<Reply, Problem> {
+        if let Some(pages) = &self.pages {
+            pages.refresh();
+        }
         Ok(Reply::of(&json!({
             "session": self.session,
             "owner": self.owner,

@@ -125,6 +125,22 @@ impl Problem {
         }
     }
 
+    /// Failure to list tables. DuckDB lists those of all databases together.
+    pub(super) fn explain_catalog(self) -> Self {
+        let hint = match self.exception.as_str() {
+            "IO" | "HTTP" => {
+                "A catalog does not answer, so DuckDB can't list any tables. Statements about your own tables \
+                 work. Try again later."
+            }
+            _ => return self,
+        };
+        Self {
+            hint: Some(hint.to_owned()),
+            position: None,
+            ..self
+        }
+    }
+
     pub(super) fn gone() -> Self {
         Self::new(
             StatusCode::OK,

@@ -12,8 +12,11 @@ use chrono::Utc;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use super::client::{RESULT_DATABASE, RESULT_SCHEMA};
 use crate::duckdb::names::identifier;
+
+/// Database and schema of the result tables. The database is in memory, and never saved.
+pub(super) const RESULT_DATABASE: &str = "memory";
+pub(super) const RESULT_SCHEMA: &str = "duckbot";
 
 /// Maximum number of results that are kept.
 const MAX_RESULTS: usize = 32;

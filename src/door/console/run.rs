@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use hyper::header::HeaderValue;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     answer::{Reply, Rows, cut, write_limited},
@@ -68,10 +69,13 @@ pub(super) struct TabInput {
 struct LeaveQueue<'a> {
     client: &'a Client,
     connection: HeaderValue,
+    /// Cancels what comes before the statement.
+    cancelled: CancellationToken,
 }
 
 impl Drop for LeaveQueue<'_> {
     fn drop(&mut self) {
+        self.cancelled.cancel();
         self.client.leave_queue(&self.connection);
     }
 }
@@ -88,6 +92,7 @@ impl Console {
         let _leave = LeaveQueue {
             client: &self.client,
             connection: connection.clone(),
+            cancelled: running.cancelled.clone(),
         };
         let console = self.clone();
         let task = tokio::spawn(async move {
@@ -111,17 +116,10 @@ impl Console {
         running: &RunningTab,
     ) -> Result<(Arc<StoredResult>, u64), Problem> {
         let RunInput { tab, cell, sql } = input;
-        self.prepare().await?;
-        let old = self.results.take(tab, Some(cell));
         let mut result = StoredResult::new(self.results.new_table(), tab, cell);
-        // The table is made after the statements have run. Without its schema, their result would be lost.
-        let schema = "CREATE SCHEMA IF NOT EXISTS memory.duckbot;";
-        self.client
-            .execute(&format!("{schema}{}", drop_sql(&old)))
-            .await?;
-        if running.cancelled.is_cancelled() {
-            return Err(Problem::cancelled());
-        }
+        let made_ready = self.make_ready(tab, cell);
+        let made_ready = running.cancelled.run_until_cancelled(made_ready).await;
+        made_ready.unwrap_or_else(|| Err(Problem::cancelled()))?;
         let started = Instant::now();
         let table = result.table.as_str();
         let ran = self.client.run_into(connection, sql, table, MAX_ROWS + 1);
@@ -313,10 +311,15 @@ impl Console {
         }
     }
 
-    /// Drops the results that an earlier door left behind.
-    async fn prepare(&self) -> Result<(), Problem> {
+    /// Drops the last result of a cell, and makes the schema of the results.
+    async fn make_ready(&self, tab: &str, cell: &str) -> Result<(), Problem> {
+        // The results of an earlier door.
         let sql = "DROP SCHEMA IF EXISTS memory.duckbot CASCADE";
         let prepare = self.prepared.get_or_try_init(|| self.client.execute(sql));
-        prepare.await.map(|_| ())
+        prepare.await?;
+        let old = drop_sql(&self.results.take(tab, Some(cell)));
+        // The result's table is made after the statements have run. Without its schema, it would be lost.
+        let schema = "CREATE SCHEMA IF NOT EXISTS memory.duckbot;";
+        self.client.execute(&format!("{schema}{old}")).await
     }
 }
