@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use super::{
     environment::secret,
+    error_text::plain,
     secrets::Secrets,
     table_text::{Marks, Table},
 };
@@ -64,6 +65,8 @@ const INHERITED_VARIABLES: [&str; 2] = [CA_FILE_VARIABLE, "SSL_CERT_DIR"];
 pub struct Shell {
     child: Child,
     input: Option<OwnedWriteHalf>,
+    /// True if this DuckDB also answers others, who choose the format of its errors.
+    is_shared: bool,
     /// `None` if the output is discarded.
     output: Option<BufReader<OwnedReadHalf>>,
     errors: BufReader<UnixStream>,
@@ -89,7 +92,11 @@ impl Shell {
         command.current_dir(folder).env_remove(secret::WORK_KEY);
         command.arg(database);
         // Results are not needed: the owner runs queries in the UI.
-        Self::run(command, Secrets::from_environment(), false)
+        let shell = Self::run(command, Secrets::from_environment(), false)?;
+        Ok(Self {
+            is_shared: true,
+            ..shell
+        })
     }
 
     /// Starts `program` for queries from the chat, in `folder`, which must be empty. Its environment contains
@@ -133,6 +140,7 @@ impl Shell {
         Ok(Self {
             child,
             input: Some(input),
+            is_shared: false,
             output: reads_output.then(|| BufReader::new(output)),
             errors: BufReader::new(errors),
             line: Vec::new(),
@@ -161,6 +169,8 @@ impl Shell {
     /// Returns [`Exited`] if DuckDB ends meanwhile. Its last output is printed.
     pub async fn query(&mut self, statement: &str) -> Result<Answer<Vec<String>>, Exited> {
         let (output, errors) = self.run_to_end(statement).await?;
+        let errors = errors.into_iter().map(|line| self.as_text(line));
+        let errors: Vec<_> = errors.collect();
         let redact = |line: &str| self.secrets.redact_values(line);
         Ok(match errors.concat().trim() {
             "" => Answer::Done(output.split_inclusive('\n').map(redact).collect()),
@@ -272,10 +282,16 @@ impl Shell {
         self.secrets.add(variables);
     }
 
+    /// Returns a line of errors as text. A DuckDB of its own writes JSON only if it was asked to.
+    fn as_text(&self, line: String) -> String {
+        if self.is_shared { plain(line) } else { line }
+    }
+
     /// Prints DuckDB's error output until DuckDB ends. If the future is dropped before, the next
     /// call continues.
     pub async fn forward_errors(&mut self) -> Exited {
         while let Some(line) = next_line(&mut self.errors, &mut self.line).await {
+            let line = self.as_text(line);
             let line = shorten(self.secrets.redact_values(&line));
             eprintln!("{}", line.trim_end());
         }
