@@ -51,7 +51,8 @@ impl LakeEnv {
         .await
     }
 
-    async fn start_with(more: &[(&str, &str)]) -> Option<Self> {
+    /// Same as [`Self::start`], with these settings.
+    pub async fn start_with(more: &[(&str, &str)]) -> Option<Self> {
         Node::shared()?;
         let host = Cluster::shared().host();
         let (mut catalog, mut s3) = (

@@ -193,7 +193,10 @@ impl Browser {
             &rules,
         ];
         let options = json!({ "binary": programs.join("chromium"), "args": arguments });
-        let wanted = json!({ "alwaysMatch": { "goog:chromeOptions": options } });
+        let logged = json!({ "performance": "ALL" });
+        let wanted = json!({
+            "alwaysMatch": { "goog:chromeOptions": options, "goog:loggingPrefs": logged }
+        });
         let begun = browser.call("", json!({ "capabilities": wanted })).await;
         let begun = begun.unwrap();
         let id = begun["sessionId"].as_str().unwrap();
@@ -250,6 +253,28 @@ impl Browser {
     /// Cookies of this page, including those that scripts can't read.
     pub async fn cookies(&self) -> Value {
         self.get("/cookie").await
+    }
+
+    /// URLs that pages requested from a host since the last call, from Chromium's log of the network.
+    pub async fn take_requests(&self) -> Vec<String> {
+        let log = self.call("/se/log", json!({ "type": "performance" })).await;
+        let log = log.unwrap();
+        let events = log.as_array().unwrap().iter().map(|entry| -> Value {
+            let text = entry["message"].as_str().unwrap();
+            serde_json::from_str(text).unwrap()
+        });
+        let url = |event: Value| {
+            let params = &event["message"]["params"];
+            let url = match event["message"]["method"].as_str()? {
+                "Network.requestWillBeSent" => &params["request"]["url"],
+                "Network.webSocketCreated" | "Network.webTransportCreated" => &params["url"],
+                _ => return None,
+            };
+            let url = url.as_str()?;
+            let has_host = url.starts_with("http") || url.starts_with("ws");
+            has_host.then(|| url.to_owned())
+        };
+        events.filter_map(url).collect()
     }
 
     /// Saves a screenshot to the folder `DUCKBOT_TEST_PICTURES`, if that is set.
