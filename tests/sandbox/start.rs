@@ -1,6 +1,6 @@
 //! Tests of the start of `duckbot sandbox`, and of what it says if it fails.
 
-use std::{collections::HashMap, fs, os::unix::fs::symlink};
+use std::{collections::HashMap, os::unix::fs::symlink};
 
 use tempfile::TempDir;
 use test_support::{Sandbox, command, tools};
