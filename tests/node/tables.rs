@@ -51,7 +51,6 @@ impl LakeEnv {
         .await
     }
 
-    /// Same as [`Self::start`], with these settings.
     pub async fn start_with(more: &[(&str, &str)]) -> Option<Self> {
         Node::shared()?;
         let host = Cluster::shared().host();
