@@ -42,6 +42,10 @@ const MAX_OUTPUT_BYTES: usize = 16 << 20;
 /// answered, and are kept in logs, the bot's memory and the table `memory.problems`.
 const MAX_ERROR_BYTES: usize = 64 << 10;
 
+/// Beginning and part of DuckDB's error for each statement after one that it can't recover from, such as a full
+/// disk during a checkpoint. What was committed is in its files, which another DuckDB can open.
+const UNUSABLE: [&str; 2] = ["FATAL Error:", "must be restarted prior to being used"];
+
 /// DuckDB's answer to a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer<T> {
@@ -50,7 +54,7 @@ pub enum Answer<T> {
     Failed(String),
 }
 
-/// DuckDB has ended, so no more statements can be run.
+/// DuckDB has ended, or is unusable. No more statements can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exited;
 
@@ -169,8 +173,6 @@ impl Shell {
     /// Returns [`Exited`] if DuckDB ends meanwhile. Its last output is printed.
     pub async fn query(&mut self, statement: &str) -> Result<Answer<Vec<String>>, Exited> {
         let (output, errors) = self.run_to_end(statement).await?;
-        let errors = errors.into_iter().map(|line| self.as_text(line));
-        let errors: Vec<_> = errors.collect();
         let redact = |line: &str| self.secrets.redact_values(line);
         Ok(match errors.concat().trim() {
             "" => Answer::Done(output.split_inclusive('\n').map(redact).collect()),
@@ -222,12 +224,14 @@ impl Shell {
             // If the socket is closed, DuckDB's last output must still be read.
             input.write_all(text.as_bytes()),
             read_output(self.output.as_mut(), &end),
-            read_errors(errors, line, &end),
+            read_errors(errors, line, &end, self.is_shared),
         );
         self.input = Some(input);
         if !is_whole {
             self.last_words = self.secrets.redact_values(&errors.concat());
             eprint!("{}", self.last_words);
+            // It may go on as an unusable one.
+            let _ = self.end().await;
             return Err(Exited);
         }
         written.map_err(|_| Exited)?;
@@ -282,16 +286,10 @@ impl Shell {
         self.secrets.add(variables);
     }
 
-    /// Returns a line of errors as text. A DuckDB of its own writes JSON only if it was asked to.
-    fn as_text(&self, line: String) -> String {
-        if self.is_shared { plain(line) } else { line }
-    }
-
     /// Prints DuckDB's error output until DuckDB ends. If the future is dropped before, the next
     /// call continues.
     pub async fn forward_errors(&mut self) -> Exited {
         while let Some(line) = next_line(&mut self.errors, &mut self.line).await {
-            let line = self.as_text(line);
             let line = shorten(self.secrets.redact_values(&line));
             eprintln!("{}", line.trim_end());
         }
@@ -379,23 +377,31 @@ async fn read_output(from: Option<&mut (impl AsyncBufRead + Unpin)>, end: &str) 
     String::from_utf8_lossy(kept).into_owned()
 }
 
-/// Reads lines of errors up to the one with `end`. Returns them, and true if that line came. Lines beyond
+/// Reads lines of errors up to the one with `end`. Returns them, and true if that line came. It does not come
+/// from a DuckDB that ends or is unusable. Lines beyond
 /// [`MAX_OUTPUT_BYTES`] become empty, except the first one: an error must not look like no error.
 async fn read_errors(
     from: &mut (impl AsyncBufRead + Unpin),
     partial: &mut Vec<u8>,
     end: &str,
+    is_shared: bool,
 ) -> (Vec<String>, bool) {
     let mut lines = Vec::new();
     let mut room = MAX_OUTPUT_BYTES;
     while let Some(line) = next_line(from, partial).await {
+        let line = if is_shared { plain(line) } else { line };
         // Compare the line before redaction: an access key ID may be part of `end`.
         if line.contains(end) {
             return (lines, true);
         }
         let fits = room > 0;
         room = room.saturating_sub(line.len());
+        let [begin, part] = UNUSABLE;
+        let is_unusable = line.starts_with(begin) && line.contains(part);
         lines.push(if fits { line } else { String::new() });
+        if is_unusable {
+            return (lines, false);
+        }
     }
     (lines, false)
 }

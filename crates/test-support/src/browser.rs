@@ -193,10 +193,10 @@ impl Browser {
             &rules,
         ];
         let options = json!({ "binary": programs.join("chromium"), "args": arguments });
-        let logged = json!({ "performance": "ALL" });
-        let wanted = json!({
-            "alwaysMatch": { "goog:chromeOptions": options, "goog:loggingPrefs": logged }
-        });
+        let wanted = json!({ "alwaysMatch": {
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": { "performance": "ALL" },
+        }});
         let begun = browser.call("", json!({ "capabilities": wanted })).await;
         let begun = begun.unwrap();
         let id = begun["sessionId"].as_str().unwrap();
@@ -250,31 +250,35 @@ impl Browser {
         ran.unwrap_or(Value::Null)
     }
 
+    /// URLs that pages have requested since the last call, from the browser's network log.
+    pub async fn requested_urls(&self) -> Vec<String> {
+        let log = json!({ "type": "performance" });
+        let log = self.call("/se/log", log).await.unwrap();
+        let lines = log.as_array().unwrap().iter();
+        let events = lines.filter_map(|line| {
+            let event: Value = serde_json::from_str(line["message"].as_str()?).ok()?;
+            let event = &event["message"];
+            let sent = event["method"] == "Network.requestWillBeSent";
+            let url = event["params"]["request"]["url"].as_str()?;
+            sent.then(|| url.to_owned())
+        });
+        events.collect()
+    }
+
+    /// Bytes of memory that the page's scripts use, after a garbage collection.
+    pub async fn script_memory(&self) -> u64 {
+        for command in ["HeapProfiler.enable", "HeapProfiler.collectGarbage"] {
+            let command = json!({ "cmd": command, "params": {} });
+            self.call("/goog/cdp/execute", command).await.unwrap();
+        }
+        let command = json!({ "cmd": "Runtime.getHeapUsage", "params": {} });
+        let usage = self.call("/goog/cdp/execute", command).await.unwrap();
+        usage["usedSize"].as_f64().unwrap() as u64
+    }
+
     /// Cookies of this page, including those that scripts can't read.
     pub async fn cookies(&self) -> Value {
         self.get("/cookie").await
-    }
-
-    /// URLs that pages requested from a host since the last call, from Chromium's log of the network.
-    pub async fn take_requests(&self) -> Vec<String> {
-        let log = self.call("/se/log", json!({ "type": "performance" })).await;
-        let log = log.unwrap();
-        let events = log.as_array().unwrap().iter().map(|entry| -> Value {
-            let text = entry["message"].as_str().unwrap();
-            serde_json::from_str(text).unwrap()
-        });
-        let url = |event: Value| {
-            let params = &event["message"]["params"];
-            let url = match event["message"]["method"].as_str()? {
-                "Network.requestWillBeSent" => &params["request"]["url"],
-                "Network.webSocketCreated" | "Network.webTransportCreated" => &params["url"],
-                _ => return None,
-            };
-            let url = url.as_str()?;
-            let has_host = url.starts_with("http") || url.starts_with("ws");
-            has_host.then(|| url.to_owned())
-        };
-        events.filter_map(url).collect()
     }
 
     /// Saves a screenshot to the folder `DUCKBOT_TEST_PICTURES`, if that is set.
