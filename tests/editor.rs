@@ -1,6 +1,7 @@
 //! The editor of the console, which `deploy/editor/get` makes for the images, the sandbox and the tests.
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::symlink,
     path::Path,
@@ -56,6 +57,31 @@ fn the_editor_names_each_package_in_it_with_its_license() {
     assert!(!licenses.contains("esbuild"), "{licenses}");
     // Nothing is loaded from elsewhere.
     assert!(!editor.contains("import(") && !editor.contains("from\"http"));
+}
+
+/// Names between braces of statements that begin with a keyword and end with a source.
+fn names<'a>(script: &'a str, keyword: &str, source: &str) -> BTreeSet<&'a str> {
+    let begin = format!("{keyword} {{");
+    let statements = script.split(&begin).skip(1);
+    let named = statements.filter_map(|rest| {
+        let (names, rest) = rest.split_once('}')?;
+        rest.starts_with(&format!(" from {source}"))
+            .then_some(names)
+    });
+    let names = named.flat_map(|names| names.split(',').map(str::trim));
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn the_editor_exports_all_that_the_page_imports() {
+    let read = |path: &str| fs::read_to_string(tools::root().join(path)).unwrap();
+    let page = read("src/door/console/web/editor-codemirror.js");
+    let imported = names(&page, "import", "'/.duckbot/console/editor.js'");
+    let editor = read("deploy/editor/editor.js");
+    let exported = names(&editor, "export", "\"@");
+    assert!(imported.contains("EditorView"), "{imported:?}");
+    let missing: Vec<_> = imported.difference(&exported).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

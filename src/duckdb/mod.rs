@@ -28,6 +28,7 @@ pub mod control;
 pub mod control_socket;
 mod decision;
 pub mod environment;
+mod error_text;
 pub mod exchange;
 pub mod names;
 mod open;

@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use super::{
     environment::secret,
+    error_text::plain,
     secrets::Secrets,
     table_text::{Marks, Table},
 };
@@ -68,6 +69,8 @@ const INHERITED_VARIABLES: [&str; 2] = [CA_FILE_VARIABLE, "SSL_CERT_DIR"];
 pub struct Shell {
     child: Child,
     input: Option<OwnedWriteHalf>,
+    /// True if this DuckDB also answers others, who choose the format of its errors.
+    is_shared: bool,
     /// `None` if the output is discarded.
     output: Option<BufReader<OwnedReadHalf>>,
     errors: BufReader<UnixStream>,
@@ -93,7 +96,11 @@ impl Shell {
         command.current_dir(folder).env_remove(secret::WORK_KEY);
         command.arg(database);
         // Results are not needed: the owner runs queries in the UI.
-        Self::run(command, Secrets::from_environment(), false)
+        let shell = Self::run(command, Secrets::from_environment(), false)?;
+        Ok(Self {
+            is_shared: true,
+            ..shell
+        })
     }
 
     /// Starts `program` for queries from the chat, in `folder`, which must be empty. Its environment contains
@@ -137,6 +144,7 @@ impl Shell {
         Ok(Self {
             child,
             input: Some(input),
+            is_shared: false,
             output: reads_output.then(|| BufReader::new(output)),
             errors: BufReader::new(errors),
             line: Vec::new(),
@@ -216,7 +224,7 @@ impl Shell {
             // If the socket is closed, DuckDB's last output must still be read.
             input.write_all(text.as_bytes()),
             read_output(self.output.as_mut(), &end),
-            read_errors(errors, line, &end),
+            read_errors(errors, line, &end, self.is_shared),
         );
         self.input = Some(input);
         if !is_whole {
@@ -376,10 +384,12 @@ async fn read_errors(
     from: &mut (impl AsyncBufRead + Unpin),
     partial: &mut Vec<u8>,
     end: &str,
+    is_shared: bool,
 ) -> (Vec<String>, bool) {
     let mut lines = Vec::new();
     let mut room = MAX_OUTPUT_BYTES;
     while let Some(line) = next_line(from, partial).await {
+        let line = if is_shared { plain(line) } else { line };
         // Compare the line before redaction: an access key ID may be part of `end`.
         if line.contains(end) {
             return (lines, true);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use kube::api::{Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 use test_support::{
     Browser, TestEnv, Traefik, UiClient, WAIT_TIMEOUT, assert_says, lake, link_of, wait_until,
 };
@@ -21,9 +21,54 @@ fn fetch_script(sql: &str) -> String {
     )
 }
 
+/// Script that loads a file into a table by the console, and downloads a query's result as a file.
+const FILES: &str = r#"
+    const { call, upload, tab } = await import("/.duckbot/console/api.js");
+    const { table, rows } = await upload(new File(["name,grams\nswan,9000\n"], "big ducks.csv"), () => {});
+    const { result } = await call("run", { tab, cell: "files", sql: `FROM ${table}` });
+    const { url, name } = await call("download", { result, format: "csv" });
+    const file = await (await fetch(url)).text();
+    return JSON.stringify({ table, rows, name: name.split(".").at(-1), file });
+"#;
+
+/// Types a query over the lake into the console and runs it, as a person does. Pods of the node reach only the
+/// storage and the catalog.
+async fn query_in_the_console(browser: &Browser, url: &str) {
+    browser.wait_for_text("Run all").await;
+    browser.click("//*[@aria-label='Text of SQL cell 1']").await;
+    browser.type_text(DUCKS).await;
+    // Ctrl-Enter.
+    browser.type_text("\u{E009}\n").await;
+    browser.wait_for_text("2 rows").await;
+    browser.wait_for_text("mallard").await;
+    browser.press_button("Chart").await;
+    browser.click("//img[contains(@alt, 'grams')]").await;
+    browser.save_screenshot("console").await;
+    let files = browser.run_script(FILES).await;
+    let files: Value = serde_json::from_str(files.as_str().unwrap_or_default()).unwrap();
+    let file = "name,grams\nswan,9000\n";
+    assert_eq!(
+        (&files["rows"], &files["name"], &files["file"]),
+        (&json!(1), &json!("csv"), &json!(file)),
+        "{files}"
+    );
+
+    let mut requests = browser.requested_urls().await;
+    // Others, such as those of the chart's picture, are in the page itself.
+    requests.retain(|it| it.starts_with("http"));
+    let of_console = |it: &&String| it.contains("/.duckbot/console/");
+    assert!(
+        requests.iter().filter(of_console).count() > 10,
+        "{requests:#?}"
+    );
+    let elsewhere: Vec<_> = requests.iter().filter(|it| !it.starts_with(url)).collect();
+    assert!(elsewhere.is_empty(), "{elsewhere:#?}");
+}
+
 #[tokio::test]
 async fn ana_opens_her_session_and_nobody_else_does() {
-    let Some(lake_env) = LakeEnv::start().await else {
+    let console = ("DUCKBOT_DUCKDB__UI", "console");
+    let Some(lake_env) = LakeEnv::start_with(&[console]).await else {
         return;
     };
     let env = &lake_env.env;
@@ -34,7 +79,7 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     env.cluster.store_key_pair(env.ana.id(), key, secret).await;
     let traefik = Traefik::start(&env.cluster);
     let id = env.ready_session(&env.ana).await;
-    lake_env.ui(&env.ana, &id).await;
+    let ui = lake_env.ui(&env.ana, &id).await;
     let browser = Browser::at(&traefik).await;
 
     // The link in the channel alone opens nothing.
@@ -62,12 +107,11 @@ async fn ana_opens_her_session_and_nobody_else_does() {
     let (page, ticket) = link.split_once('#').unwrap();
     assert_eq!(page, format!("{url}.duckbot/enter"));
     browser.open(&link).await;
-    // DuckDB's pages can't be fetched in this test. The door explains that.
-    browser
-        .wait_for_text("The pages of DuckDB's UI can't be loaded")
-        .await;
-    browser.save_screenshot("no-assets").await;
-    assert_eq!(browser.address().await, url);
+    query_in_the_console(&browser, &url).await;
+    let outside = ui.run_sql("FROM read_text('https://ui.duckdb.org/')").await;
+    assert!(outside.is_err(), "the Pod can reach others than the lake");
+    let address = browser.address().await;
+    assert_eq!(address.split('#').next(), Some(&*url));
 
     let answer = browser.run_script(&fetch_script(DUCKS)).await;
     let answer = answer.as_str().unwrap();

@@ -35,6 +35,16 @@ async fn read_and_spill(lake_env: LakeEnv) {
     let ducks = json!([{"name": "mallard", "grams": 1100}, {"name": "teal", "grams": 330}]);
     assert_eq!(ui.rows(DUCKS).await, Ok(ducks));
 
+    // The console has its editor, and the door shares a folder with DuckDB.
+    let info = ui.call_console("info", "{}").await;
+    assert_eq!(
+        (&info["editor"], &info["files"]),
+        (&json!(true), &json!(true)),
+        "{info}"
+    );
+    let table = ui.call_console("upload?name=ponds.csv", "id\n1\n2\n").await;
+    assert_eq!(table["rows"], 2, "{table}");
+
     // Read the same rows in the chat.
     let line = format!("/duck sql query:{DUCKS}");
     let asked = env.ana.run_command("#data", &line).await.unwrap();
@@ -48,7 +58,7 @@ async fn read_and_spill(lake_env: LakeEnv) {
     assert_eq!(count, Ok(json!([{ "n": 20_000_000 }])));
     let hungry = "SELECT len(list(repeat('x', 1000) || range)) AS n FROM range(3_000_000)";
     let error = ui.rows(hungry).await.unwrap_err();
-    assert!(error.contains("Out of Memory Error"), "{error}");
+    assert!(error.contains("Out of Memory"), "{error}");
     assert_eq!(restart_count(env, &id).await, 0);
 
     // Without DuckDB's own limit, the kernel's limit kills DuckDB. The session comes back.

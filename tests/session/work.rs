@@ -164,6 +164,7 @@ async fn everything_is_there_again_in_the_next_session() {
     open_notebooks(&session).await;
     session.run_sql(NOTEBOOKS).await.unwrap();
     session.run_sql(CONSOLE).await.unwrap();
+    session.turn_errors_into_json().await;
     session
         .run_sql("CREATE TABLE memory.main.result_of_the_ui AS SELECT 1")
         .await

@@ -160,6 +160,22 @@ impl UiClient {
         asked.unwrap().status().as_u16()
     }
 
+    /// Calls the console with this body, as its page does.
+    pub async fn call_console(&self, call: &str, body: &str) -> Value {
+        let called = self
+            .client
+            .post(format!("{}/.duckbot/console/{call}", self.url));
+        let called = self.with_headers(called).body(body.to_owned()).send();
+        called.await.unwrap().json().await.unwrap()
+    }
+
+    /// Has DuckDB write errors as JSON, as DuckDB's UI and the console do. It then writes all errors so.
+    pub async fn turn_errors_into_json(&self) {
+        let asked = self.request("SELECT 1");
+        let asked = asked.header("X-DuckDB-UI-Errors-As-JSON", "true");
+        assert_eq!(asked.send().await.unwrap().status(), 200);
+    }
+
     /// Response to a query, with its status, as it comes.
     pub async fn raw_answer(&self, sql: &str) -> Response {
         self.request(sql).send().await.unwrap()
