@@ -1,15 +1,12 @@
 //! The statements that ran. They stay in the door's memory, because a statement may hold a secret.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use super::{
-    problem::{Problem, ProblemKind},
-    results::StoredResult,
-};
+use super::problem::{Problem, ProblemKind};
 
 /// Maximum number of statements.
 const MAX_STATEMENTS: usize = 200;
@@ -36,15 +33,10 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Records a statement that has ended now.
-    pub(super) fn record(
-        &self,
-        sql: &str,
-        elapsed: Duration,
-        outcome: &Result<(Arc<StoredResult>, u64), Problem>,
-    ) {
+    /// Records a statement that has ended now, with the number of its result's rows.
+    pub(super) fn record(&self, sql: &str, elapsed: Duration, outcome: Result<u64, &Problem>) {
         let (outcome, rows, message) = match outcome {
-            Ok((result, _)) => ("rows", Some(result.rows), None),
+            Ok(rows) => ("rows", Some(rows), None),
             Err(problem) if problem.kind == ProblemKind::Cancelled => ("cancelled", None, None),
             Err(problem) => ("error", None, Some(cut(&problem.message))),
         };

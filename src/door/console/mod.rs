@@ -171,7 +171,7 @@ impl Console {
             "duckdb_ui": self.pages.as_ref().is_some_and(PageCheck::last),
             "editor": self.editor.is_some(),
             "files": self.exchange.is_some(),
-            "started": self.started,
+            "started": self.make_ready("").await?,
         })))
     }
 }

@@ -42,6 +42,20 @@ struct RunReply<'a> {
     complete: bool,
     elapsed_ms: u64,
     first: Rows<'a>,
+    started: &'a str,
+}
+
+/// End of the name of a tab that shows previews of tables.
+const PREVIEWS: &str = "-look";
+/// Table in DuckDB's memory, whose only value is another one after each restart of DuckDB.
+const MARK: &str = "memory.duckbot.duckdb";
+
+/// Result of statements that ran.
+struct Ran {
+    result: Arc<StoredResult>,
+    elapsed_ms: u64,
+    /// Text of [`Console::make_ready`].
+    started: String,
 }
 
 #[derive(Deserialize)]
@@ -98,29 +112,32 @@ impl Console {
         let task = tokio::spawn(async move {
             let started = Instant::now();
             let outcome = console.run_statements(&input, &connection, &running).await;
-            console
-                .history
-                .record(&input.sql, started.elapsed(), &outcome);
-            let (result, elapsed_ms) = outcome?;
+            // The page's own previews are not a person's statements.
+            if !input.tab.ends_with(PREVIEWS) {
+                let rows = outcome.as_ref().map(|ran| ran.result.rows);
+                console.history.record(&input.sql, started.elapsed(), rows);
+            }
+            let ran = outcome?;
             drop(running);
-            console.first_page(&result, elapsed_ms).await
+            console.first_page(&ran).await
         });
         task.await.map_err(|_| Problem::unavailable())?
     }
 
-    /// Runs statements, and returns their result with the time that they took.
+    /// Runs statements, and keeps their result.
     async fn run_statements(
         &self,
         input: &RunInput,
         connection: &HeaderValue,
         running: &RunningTab,
-    ) -> Result<(Arc<StoredResult>, u64), Problem> {
+    ) -> Result<Ran, Problem> {
         let RunInput { tab, cell, sql } = input;
         let mut result = StoredResult::new(self.results.new_table(), tab, cell);
-        let made_ready = self.make_ready(tab, cell);
+        let old = drop_sql(&self.results.take(tab, Some(cell)));
+        let made_ready = self.make_ready(&old);
         let made_ready = running.cancelled.run_until_cancelled(made_ready).await;
-        made_ready.unwrap_or_else(|| Err(Problem::cancelled()))?;
-        let started = Instant::now();
+        let started = made_ready.unwrap_or_else(|| Err(Problem::cancelled()))?;
+        let begin = Instant::now();
         let table = result.table.as_str();
         let ran = self.client.run_into(connection, sql, table, MAX_ROWS + 1);
         match ran.await {
@@ -133,12 +150,16 @@ impl Console {
                 None => return Err(problem),
             },
         }
-        let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let elapsed_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.describe(&mut result).await?;
         let result = Arc::new(result);
         let dropped = self.results.store(result.clone());
         self.drop_tables(&dropped).await;
-        Ok((result, elapsed))
+        Ok(Ran {
+            result,
+            elapsed_ms,
+            started,
+        })
     }
 
     /// Runs a query once more inside of another one, which gives its columns names of their own.
@@ -191,15 +212,17 @@ impl Console {
         Ok(())
     }
 
-    async fn first_page(&self, result: &StoredResult, elapsed_ms: u64) -> Result<Reply, Problem> {
+    async fn first_page(&self, ran: &Ran) -> Result<Reply, Problem> {
+        let result = &ran.result;
         let write = |rows: Rows<'_>, most| {
             let reply = RunReply {
                 result: &result.table,
                 columns: &result.columns,
                 rows: result.rows,
                 complete: result.is_complete,
-                elapsed_ms,
+                elapsed_ms: ran.elapsed_ms,
                 first: rows,
+                started: &ran.started,
             };
             write_limited(&reply, most)
         };
@@ -311,15 +334,20 @@ impl Console {
         }
     }
 
-    /// Drops the last result of a cell, and makes the schema of the results.
-    async fn make_ready(&self, tab: &str, cell: &str) -> Result<(), Problem> {
+    /// Makes DuckDB ready to keep results, and runs `drop`, which drops old ones. Returns a text that is another
+    /// one after a restart of DuckDB or of the door.
+    pub(super) async fn make_ready(&self, drop: &str) -> Result<String, Problem> {
+        let _other_calls_wait = self.making_ready.lock().await;
         // The results of an earlier door.
         let sql = "DROP SCHEMA IF EXISTS memory.duckbot CASCADE";
         let prepare = self.prepared.get_or_try_init(|| self.client.execute(sql));
         prepare.await?;
-        let old = drop_sql(&self.results.take(tab, Some(cell)));
-        // The result's table is made after the statements have run. Without its schema, it would be lost.
-        let schema = "CREATE SCHEMA IF NOT EXISTS memory.duckbot;";
-        self.client.execute(&format!("{schema}{old}")).await
+        // A result's table is made after its statements have run. Without its schema, it would be lost.
+        let sql = format!(
+            "CREATE SCHEMA IF NOT EXISTS memory.duckbot; {drop} CREATE TABLE IF NOT EXISTS {MARK} AS \
+             SELECT uuid()::VARCHAR AS started; FROM {MARK}"
+        );
+        let read = |table: &Table<'_>| table.value(0, 0).map(str::to_owned);
+        Ok(self.client.query(&sql, read).await?.unwrap_or_default())
     }
 }

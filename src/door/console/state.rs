@@ -3,13 +3,13 @@
 use std::{path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{Mutex, OnceCell, Semaphore};
 
 use super::{
     client::Client, exchange::Exchange, history::History, page::Asset, results::Results,
     running::Running,
 };
-use crate::door::{flow::Flow, page_check::PageCheck, ticket::random_token};
+use crate::door::{flow::Flow, page_check::PageCheck};
 
 /// Number of calls with a large body at a time. The door has 64 MiB.
 const MAX_LARGE_CALLS: usize = 2;
@@ -24,14 +24,14 @@ pub(in crate::door) struct Console {
     pub(super) running: Running,
     /// Set once the results of an earlier door are dropped.
     pub(super) prepared: OnceCell<()>,
+    /// Held while DuckDB is made ready: two at a time would fail.
+    pub(super) making_ready: Mutex<()>,
     pub(super) large_calls: Semaphore,
     /// Folder that the door and DuckDB share. Without it, there are no downloads and uploads.
     pub(super) exchange: Option<Exchange>,
     /// Check of DuckDB's UI, if that is offered too.
     pub(in crate::door) pages: Option<PageCheck>,
     pub(super) editor: Option<Asset>,
-    /// ID of this door's process.
-    pub(super) started: String,
 }
 
 /// Parts of a console.
@@ -57,13 +57,13 @@ impl Console {
             history: History::default(),
             running: Running::default(),
             prepared: OnceCell::new(),
+            making_ready: Mutex::default(),
             large_calls: Semaphore::new(MAX_LARGE_CALLS),
             exchange: settings.files.map(Exchange::new),
             pages: settings.pages,
             editor: settings
                 .editor
                 .map(|content| Asset::new("editor.js", content)),
-            started: random_token(),
         }
     }
 }

@@ -175,7 +175,7 @@ async fn two_tabs_do_not_disturb_each_other() {
     let tables = two
         .rows(
             "4",
-            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'duckbot'",
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'duckbot' AND table_name LIKE 'r%'",
         )
         .await;
     assert_eq!(tables.as_array().unwrap().len(), 2, "{tables}");
@@ -197,7 +197,7 @@ async fn two_tabs_do_not_disturb_each_other() {
     let tab = ConsoleTab::open(&again, "one").await;
     let tables = tab.rows(
         "1",
-        "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'duckbot'",
+        "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'duckbot' AND table_name LIKE 'r%'",
     );
     assert_eq!(tables.await, json!([["0"]]));
 }

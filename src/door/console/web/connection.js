@@ -49,16 +49,7 @@ export class Connection {
     if (this.checking) return;
     this.checking = true;
     try {
-      const { started } = this.app.info;
-      const info = await call('info');
-      this.app.info = info;
-      const isOther = started !== undefined && info.started !== started;
-      if (isOther || (await this.isNewestGone())) {
-        this.app.runner.newest = null;
-        this.show('restarted');
-        this.app.view.markGone(GONE);
-        this.app.tree.load();
-      }
+      this.saw((await call('info')).started);
     } catch {
       // The failure has its own banner.
     } finally {
@@ -66,16 +57,13 @@ export class Connection {
     }
   }
 
-  /** Results are dropped from the oldest on. If the newest one is gone, DuckDB was restarted. */
-  async isNewestGone() {
-    const { newest } = this.app.runner;
-    if (!newest) return false;
-    try {
-      await call('rows', { result: newest, from: 0, count: 1 });
-      return false;
-    } catch (error) {
-      return error.kind === 'gone';
-    }
+  /** Notices another DuckDB: `started` is another text after a restart. */
+  saw(started) {
+    if (started === this.app.info.started) return;
+    this.app.info.started = started;
+    this.show('restarted');
+    this.app.view.markGone(GONE);
+    this.app.tree.load();
   }
 
   show(kind) {

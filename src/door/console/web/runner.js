@@ -19,7 +19,6 @@ export class Runner extends EventTarget {
     /** @type {Job | null} */
     this.running = null;
     /** Newest result of this tab. */
-    this.newest = null;
   }
 
   get isBusy() {
@@ -45,7 +44,7 @@ export class Runner extends EventTarget {
     view.setRunning();
     try {
       const answer = await call('run', { tab, cell: view.cell.id, sql });
-      this.newest = answer.result;
+      this.app.connection.saw(answer.started);
       view.setResult(answer, sql);
     } catch (error) {
       const isCancelled = running.isCancelled || error.kind === 'cancelled';
