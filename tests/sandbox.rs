@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use test_support::{Browser, Sandbox, WAIT_TIMEOUT, query_processes, signal, wait_until};
+use test_support::{Browser, Sandbox, WAIT_TIMEOUT, query_processes, signal, tools, wait_until};
 use tokio::time::timeout;
 
 /// Script that presses the page's restart button, even while a form is open.
@@ -35,7 +35,12 @@ struct OpenSandbox {
 impl OpenSandbox {
     async fn start() -> Self {
         let folder = TempDir::new().unwrap();
-        let sandbox = Sandbox::start_in(&folder).await;
+        let mut command = Sandbox::command(&folder, &[]);
+        // A machine without the internet: nothing listens there, and this machine is reached without a proxy.
+        command.env("HTTPS_PROXY", "http://127.0.0.1:9");
+        // npm would need the internet.
+        tools::editor();
+        let sandbox = Sandbox::start(command).await;
         let browser = open_page(&sandbox, "ana").await;
         Self {
             browser,
@@ -164,7 +169,24 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
             .to_owned();
         assert!(answer.starts_with("200 "), "{answer}");
     }
-    browser.save_screenshot("sandbox-7-duckdb").await;
+    // Without the internet, the page is the console. Its cells are CodeMirror's.
+    let cell = "//*[@aria-label='Text of SQL cell 1'][contains(@class, 'cm-content')]";
+    browser.click(cell).await;
+    let notes =
+        "SELECT note, count(*) AS sightings FROM lake.pond.sightings GROUP BY ALL ORDER BY 2";
+    browser.type_text(notes).await;
+    // Ctrl-Enter.
+    browser.type_text("\u{E009}\n").await;
+    browser.wait_for_text("with ducklings").await;
+    browser.wait_for_text("8055").await;
+    browser.save_screenshot("sandbox-7-console").await;
+    browser.press_button("Chart").await;
+    browser.click("//img[contains(@alt, 'sightings')]").await;
+    browser.save_screenshot("sandbox-7-console-chart").await;
+    // The notebook is saved by itself.
+    browser
+        .click("//*[@id='saved'][normalize-space()='saved']")
+        .await;
     let nest = duckdb_request("CREATE TABLE nest AS SELECT 7 AS eggs");
     let answer = browser.run_script(&nest).await;
     assert!(answer.as_str().unwrap().starts_with("200 "), "{answer}");
@@ -236,7 +258,9 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
     browser.save_screenshot("sandbox-8-status").await;
     run(&browser, "/duck stop").await;
     browser.press_button("Stop it").await;
-    browser.wait_for_text("Your work is saved (1 table,").await;
+    browser
+        .wait_for_text("Your work is saved (1 notebook, 1 table,")
+        .await;
     browser.save_screenshot("sandbox-9-stopped").await;
 
     // Ada, an admin, looks at the report.
@@ -270,7 +294,7 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
     show_page(&browser, &sandbox, "ana").await;
     run(&browser, "/duck start").await;
     fill_form(&browser, sandbox.credentials_line()).await;
-    browser.wait_for_text("is here: 1 table.").await;
+    browser.wait_for_text("is here: 1 notebook, 1 table.").await;
 }
 
 #[tokio::test]
