@@ -7,7 +7,7 @@
 //! the catalog, an admin's SQL) may fail. The owner then finds the error in the table `memory.problems`,
 //! next to the statement that tries again.
 //!
-//! [`control_socket`] takes the bot's commands, which [`control`] defines, and [`commands`] renews credentials.
+//! [`control_socket`] takes the bot's commands, which [`control`] defines, and `commands` renews credentials.
 //!
 //! [`query_worker`] answers each [`query`] from the chat in a second DuckDB beside that one.
 //! [`request_failure`] tells which server failed, if DuckDB reports a failed request.

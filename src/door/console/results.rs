@@ -186,9 +186,10 @@ mod tests {
         }
         assert!(results.find(&one.table).is_some());
         let dropped = results.store(result(&results, "c", "1"));
-        assert_eq!(dropped, [two.table.clone()]);
+        assert_eq!(dropped, std::slice::from_ref(&two.table));
         assert!(results.find(&two.table).is_none());
-        assert_eq!(results.take("a", Some("1")), [one.table.clone()]);
+        let taken = results.take("a", Some("1"));
+        assert_eq!(taken, std::slice::from_ref(&one.table));
         assert_eq!(results.take("a", None).len(), MAX_RESULTS - 2);
         assert_eq!(results.take("a", None), [""; 0]);
     }
