@@ -13,6 +13,10 @@ const AVERAGES_OF_SERIES: u64 = 500;
 /// Maximum length of a value in a chart, in characters.
 pub(super) const MAX_VALUE_CHARS: usize = 100;
 
+/// Names of columns that no person chooses.
+const BUCKET: &str = "\"duckbot bucket\"";
+const ROW: &str = "\"duckbot row\"";
+
 /// Rows of a chart, and the chart of these rows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Points {
@@ -61,8 +65,13 @@ pub(super) fn points(result: &StoredResult, choice: &Choice) -> Points {
             )
         }
     };
-    let values = points.columns.iter().map(|(name, _)| {
-        let name = identifier(name);
+    let own = places.len();
+    let values = points.columns.iter().enumerate().map(|(at, (name, _))| {
+        let name = if at < own {
+            identifier(name)
+        } else {
+            ROW.to_owned()
+        };
         format!("left({name}::VARCHAR, {MAX_VALUE_CHARS})")
     });
     let values = values.collect::<Vec<_>>().join(", ");
@@ -133,7 +142,7 @@ fn averages(result: &StoredResult, points: &mut Points) -> String {
     if along.is_none() {
         points.choice.along = Some(points.columns.len());
         points.columns.push(("row".to_owned(), "BIGINT".to_owned()));
-        values.push("min(rowid) + 1 AS row".to_owned());
+        values.push(format!("min(rowid) + 1 AS {ROW}"));
     }
     let partition = series.as_ref().map(|it| format!("PARTITION BY {it} "));
     let group = series.map(|it| format!("{it}, ")).unwrap_or_default();
@@ -144,9 +153,6 @@ fn averages(result: &StoredResult, points: &mut Points) -> String {
         partition.unwrap_or_default()
     )
 }
-
-/// Name of a column that no person chooses.
-const BUCKET: &str = "\"duckbot bucket\"";
 
 #[cfg(test)]
 mod tests {
