@@ -139,9 +139,10 @@ pub fn evaluate(request: &Parts, own: &Origin, has_session: impl Fn(&str) -> boo
     if cookies(headers, own.cookie())
         .any(|value| std::str::from_utf8(value).is_ok_and(&has_session))
     {
-        match is_console {
-            true => Decision::Console,
-            false => Decision::Forward,
+        if is_console {
+            Decision::Console
+        } else {
+            Decision::Forward
         }
     } else {
         Decision::Unauthenticated

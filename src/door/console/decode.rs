@@ -53,9 +53,10 @@ impl<'a> Table<'a> {
 /// If the bytes are not one whole answer, or a column is not a `VARCHAR`.
 pub fn decode(bytes: &[u8]) -> Result<Answer<'_>, DecodeError> {
     let mut reader = Reader { bytes, at: 0 };
-    let answer = match reader.success()? {
-        true => Answer::Table(reader.table()?),
-        false => Answer::Failure(reader.failure()?),
+    let answer = if reader.success()? {
+        Answer::Table(reader.table()?)
+    } else {
+        Answer::Failure(reader.failure()?)
     };
     reader.end()?;
     reader.finish()?;
@@ -248,12 +249,11 @@ impl<'a> Reader<'a> {
     /// Reads the values of a column.
     fn vector(&mut self, rows: u64, column: &mut Vec<Option<&'a str>>) -> Result<(), DecodeError> {
         self.field(100)?;
-        let validity = match self.bool()? {
-            true => {
-                self.field(101)?;
-                Some(self.bytes()?)
-            }
-            false => None,
+        let validity = if self.bool()? {
+            self.field(101)?;
+            Some(self.bytes()?)
+        } else {
+            None
         };
         if validity.is_some_and(|mask| (mask.len() as u64) < rows.div_ceil(8)) {
             return Err(self.error("it is unknown which values are NULL"));
@@ -266,12 +266,11 @@ impl<'a> Reader<'a> {
         for row in 0..length {
             // A NULL has a text too, of any bytes.
             let is_valid = validity.is_none_or(|mask| mask[row / 8] >> (row % 8) & 1 == 1);
-            column.push(match is_valid {
-                true => Some(self.text()?),
-                false => {
-                    self.bytes()?;
-                    None
-                }
+            column.push(if is_valid {
+                Some(self.text()?)
+            } else {
+                self.bytes()?;
+                None
             });
         }
         self.end()

@@ -41,9 +41,10 @@ impl Console {
     pub(super) async fn tokens(&self, input: SqlInput) -> Result<Reply, Problem> {
         let SqlInput { sql } = input;
         check_size(&sql)?;
-        let mut tokens = match sql.is_empty() {
-            true => Vec::new(),
-            false => self.client.tokens(&sql).await?,
+        let mut tokens = if sql.is_empty() {
+            Vec::new()
+        } else {
+            self.client.tokens(&sql).await?
         };
         tokens.extend(comments(&sql).into_iter().map(|at| (at, 5)));
         tokens.sort_unstable();
