@@ -13,7 +13,7 @@ use hyper::{Request, Response, StatusCode, header::HeaderValue};
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
-    activity::{ActivityCounter, INTERRUPT_PATH, RequestKind},
+    activity::{ActivityCounter, CountedRequest, INTERRUPT_PATH, RequestKind},
     answer::{self, QueryError},
     body::{Body, MAX_TEXT_BYTES, ProxyError, WaitingBodies, check_length, receive_body},
     events::Events,
@@ -23,7 +23,7 @@ use super::{
 };
 
 /// Maximum number of queries at DuckDB.
-const MAX_QUERIES: usize = 4;
+pub(super) const MAX_QUERIES: usize = 4;
 /// Maximum number of pages that DuckDB fetches at once. A page whose server does not respond holds
 /// a thread for half a minute.
 const MAX_PAGES: usize = 2;
@@ -147,6 +147,11 @@ impl Flow {
             }
             answer => answer,
         }
+    }
+
+    /// Counts a query that waits for something else than this flow, until the result is dropped.
+    pub(super) fn count_waiting(&self) -> CountedRequest {
+        self.counter.begin(RequestKind::Query)
     }
 
     /// Takes a connection's queries out of the queue, but not the one that DuckDB runs.

@@ -20,7 +20,7 @@ use super::{
     results::{RESULT_DATABASE, RESULT_SCHEMA},
 };
 use crate::door::{
-    activity::INTERRUPT_PATH,
+    activity::{CountedRequest, INTERRUPT_PATH},
     body::{Body, full_body},
     flow::{CONNECTION, Flow},
 };
@@ -31,6 +31,8 @@ pub(super) const MAX_ANSWER_BYTES: usize = 4 << 20;
 pub(super) const ANSWER_PERMITS: usize = 3;
 /// Maximum time to wait for memory for an answer.
 const MAX_ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// Maximum time to receive an answer once it has begun. DuckDB writes it at once.
+const MAX_ANSWER_TIME: Duration = Duration::from_secs(30);
 
 /// Failure of a request whose answer is read whole.
 pub(super) enum ReadError {
@@ -85,7 +87,7 @@ impl Client {
         permits: usize,
         read: impl FnOnce(&Table<'_>) -> T,
     ) -> Result<(T, AnswerPermit), ReadError> {
-        let answer = self.flow.forward(run_request(sql)).await?;
+        let answer = self.flow.forward(own_request(sql)).await?;
         let permit = self.answer_permit(permits).await?;
         let bytes = read_body(answer, permits * MAX_ANSWER_BYTES).await?;
         match decode(&bytes).map_err(Problem::unreadable)? {
@@ -115,7 +117,7 @@ impl Client {
     /// # Errors
     /// If DuckDB does not answer, or a statement fails.
     pub(super) async fn execute(&self, sql: &str) -> Result<(), Problem> {
-        self.run(run_request(sql), sql).await
+        self.run(own_request(sql), sql).await
     }
 
     /// Runs a statement on a named connection, without a result.
@@ -186,6 +188,11 @@ impl Client {
         Ok(())
     }
 
+    /// Counts a statement that waits, until the result is dropped.
+    pub(super) fn count_waiting(&self) -> CountedRequest {
+        self.flow.count_waiting()
+    }
+
     /// Takes a connection's statement out of the queue if it waits there.
     pub(super) fn leave_queue(&self, connection: &HeaderValue) {
         self.flow.leave_queue(connection);
@@ -215,6 +222,17 @@ impl Client {
             .map(ToOwned::to_owned)
             .ok_or_else(Problem::unavailable)
     }
+}
+
+/// Request for the console's own statements, which find nothing of the person's by an unqualified name: neither
+/// functions of the same name, nor a database that is detached.
+fn own_request(sql: &str) -> Request<Body> {
+    let mut request = run_request(sql);
+    let database =
+        HeaderValue::try_from(STANDARD.encode(RESULT_DATABASE)).expect("Base64 is ASCII");
+    let headers = request.headers_mut();
+    headers.insert("x-duckdb-ui-database-name", database);
+    request
 }
 
 fn run_request(sql: &str) -> Request<Body> {
@@ -247,10 +265,11 @@ async fn read_small(answer: Response<Body>) -> Result<Bytes, Problem> {
 /// Reads an answer with at most this number of bytes.
 async fn read_body(answer: Response<Body>, most: usize) -> Result<Bytes, ReadError> {
     let (head, body) = answer.into_parts();
-    let bytes = match Limited::new(body, most).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(ReadError::TooLarge),
-        Err(_) => return Err(Problem::unavailable().into()),
+    let body = Limited::new(body, most).collect();
+    let bytes = match timeout(MAX_ANSWER_TIME, body).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(ReadError::TooLarge),
+        _ => return Err(Problem::unavailable().into()),
     };
     match head.status {
         StatusCode::OK => Ok(bytes),

@@ -18,6 +18,9 @@ pub struct DecodeError {
     pub what: &'static str,
 }
 
+/// Maximum number of names, types and values of an answer together. The door asks for fewer.
+const MAX_ITEMS: usize = 1 << 19;
+
 /// Answer to a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer<'a> {
@@ -52,7 +55,7 @@ impl<'a> Table<'a> {
 /// # Errors
 /// If the bytes are not one whole answer, or a column is not a `VARCHAR`.
 pub fn decode(bytes: &[u8]) -> Result<Answer<'_>, DecodeError> {
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = Reader::new(bytes);
     let answer = if reader.success()? {
         Answer::Table(reader.table()?)
     } else {
@@ -68,7 +71,7 @@ pub fn decode(bytes: &[u8]) -> Result<Answer<'_>, DecodeError> {
 /// # Errors
 /// If the bytes don't begin an answer, or are not one whole error.
 pub fn decode_failure(bytes: &[u8]) -> Result<Option<&str>, DecodeError> {
-    if (Reader { bytes, at: 0 }).success()? {
+    if (Reader::new(bytes)).success()? {
         return Ok(None);
     }
     match decode(bytes)? {
@@ -82,7 +85,7 @@ pub fn decode_failure(bytes: &[u8]) -> Result<Option<&str>, DecodeError> {
 /// # Errors
 /// If the bytes are not a whole list of tokens.
 pub fn decode_tokens(bytes: &[u8]) -> Result<Vec<(usize, u64)>, DecodeError> {
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = Reader::new(bytes);
     reader.field(100)?;
     let starts = reader.list(Reader::number)?;
     reader.field(101)?;
@@ -101,9 +104,28 @@ pub fn decode_tokens(bytes: &[u8]) -> Result<Vec<(usize, u64)>, DecodeError> {
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Number of values so far.
+    items: usize,
 }
 
 impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            items: 0,
+        }
+    }
+
+    /// Counts values. Each takes more memory here than an empty one has bytes in the answer.
+    fn count(&mut self, items: usize) -> Result<(), DecodeError> {
+        self.items = self.items.saturating_add(items);
+        if self.items > MAX_ITEMS {
+            return Err(self.error("the answer has too many values"));
+        }
+        Ok(())
+    }
+
     fn error(&self, what: &'static str) -> DecodeError {
         DecodeError { at: self.at, what }
     }
@@ -181,6 +203,7 @@ impl<'a> Reader<'a> {
         mut item: impl FnMut(&mut Self) -> Result<T, DecodeError>,
     ) -> Result<Vec<T>, DecodeError> {
         let length = self.length()?;
+        self.count(length)?;
         (0..length).map(|_| item(self)).collect()
     }
 
@@ -263,6 +286,7 @@ impl<'a> Reader<'a> {
         if length as u64 != rows {
             return Err(self.error("a column has another number of rows"));
         }
+        self.count(length)?;
         for row in 0..length {
             // A NULL has a text too, of any bytes.
             let is_valid = validity.is_none_or(|mask| mask[row / 8] >> (row % 8) & 1 == 1);

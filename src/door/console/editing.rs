@@ -25,6 +25,9 @@ const TOKEN_KINDS: [&str; 6] = [
     "comment",
 ];
 
+/// Maximum size of a text whose parts are colored.
+const MAX_COLORED_BYTES: usize = 50_000;
+
 #[derive(Deserialize)]
 pub(super) struct SqlInput {
     sql: String,
@@ -40,12 +43,11 @@ impl Console {
     /// Returns the place and the kind of each token. DuckDB's tokenizer leaves comments out.
     pub(super) async fn tokens(&self, input: SqlInput) -> Result<Reply, Problem> {
         let SqlInput { sql } = input;
-        check_size(&sql)?;
-        let mut tokens = if sql.is_empty() {
-            Vec::new()
-        } else {
-            self.client.tokens(&sql).await?
-        };
+        // DuckDB's tokenizer takes minutes for a million characters of some kinds, and nobody reads so long a text.
+        if sql.is_empty() || sql.len() > MAX_COLORED_BYTES {
+            return Ok(Reply::of(&json!({ "tokens": [] })));
+        }
+        let mut tokens = self.client.tokens(&sql).await?;
         tokens.extend(comments(&sql).into_iter().map(|at| (at, 5)));
         tokens.sort_unstable();
         tokens.dedup_by_key(|(at, _)| *at);
@@ -64,7 +66,7 @@ impl Console {
         let SqlInput { sql } = input;
         check_size(&sql)?;
         let query = format!(
-            "SELECT suggestion, suggestion_type, suggestion_start::VARCHAR \
+            "USE work; SELECT suggestion, suggestion_type, suggestion_start::VARCHAR \
              FROM sql_auto_complete({}) WHERE NOT regexp_full_match(suggestion, 'r[0-9]{{13}}') LIMIT {MAX_SUGGESTIONS}",
             literal(&sql)
         );

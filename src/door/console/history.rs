@@ -6,16 +6,20 @@ use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use super::problem::{Problem, ProblemKind};
+use super::{
+    answer::Reply,
+    problem::{Problem, ProblemKind},
+};
 
 /// Maximum number of statements.
 const MAX_STATEMENTS: usize = 200;
-/// Maximum length of a statement's text.
-const MAX_CHARS: usize = 10_000;
+/// Maximum size of a statement's text and of its error, in bytes.
+const MAX_TEXT_BYTES: usize = 5000;
+const MAX_MESSAGE_BYTES: usize = 500;
 
 /// Statement that ran. Has no `Debug`, because its text may be secret.
-#[derive(Clone, Serialize)]
-pub(super) struct Statement {
+#[derive(Serialize)]
+struct Statement {
     at: DateTime<Utc>,
     sql: String,
     elapsed_ms: u64,
@@ -38,11 +42,15 @@ impl History {
         let (outcome, rows, message) = match outcome {
             Ok(rows) => ("rows", Some(rows), None),
             Err(problem) if problem.kind == ProblemKind::Cancelled => ("cancelled", None, None),
-            Err(problem) => ("error", None, Some(cut(&problem.message))),
+            Err(problem) => (
+                "error",
+                None,
+                Some(cut(&problem.message, MAX_MESSAGE_BYTES)),
+            ),
         };
         let statement = Statement {
             at: Utc::now() - elapsed,
-            sql: cut(sql),
+            sql: cut(sql, MAX_TEXT_BYTES),
             elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
             outcome,
             rows,
@@ -53,11 +61,17 @@ impl History {
         statements.push_front(statement);
     }
 
-    pub(super) fn all(&self) -> Vec<Statement> {
-        self.statements.lock().iter().cloned().collect()
+    /// Writes all of them as JSON.
+    pub(super) fn reply(&self) -> Reply {
+        #[derive(Serialize)]
+        struct HistoryReply<'a> {
+            statements: &'a VecDeque<Statement>,
+        }
+        let statements = &*self.statements.lock();
+        Reply::of(&HistoryReply { statements })
     }
 }
 
-fn cut(text: &str) -> String {
-    text.chars().take(MAX_CHARS).collect()
+fn cut(text: &str, most: usize) -> String {
+    text[..text.floor_char_boundary(most)].to_owned()
 }

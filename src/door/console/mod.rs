@@ -88,7 +88,12 @@ impl Console {
             return match self.send_file(file).await {
                 Ok(answer) => answer,
                 Err(problem) => {
-                    Page::refused(problem.status, &problem.message).respond(&head.headers)
+                    // A browser would keep a page with status 200 as the file.
+                    let status = match problem.status {
+                        StatusCode::OK => StatusCode::GONE,
+                        status => status,
+                    };
+                    Page::refused(status, &problem.message).respond(&head.headers)
                 }
             };
         }
@@ -126,7 +131,10 @@ impl Console {
             "notebook" => self.notebook(read(&bytes)?).await,
             "save" => self.save(read(&bytes)?).await,
             "delete" => self.delete(read(&bytes)?).await,
-            "history" => Ok(Reply::of(&json!({ "statements": self.history.all() }))),
+            "history" => {
+                let _permit = self.client.answer_permit(1).await?;
+                Ok(self.history.reply())
+            }
             "chart" => self.chart(read(&bytes)?).await,
             "download" => self.download(read(&bytes)?).await,
             _ => Err(Problem::unknown_call()),

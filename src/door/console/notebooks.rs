@@ -63,7 +63,7 @@ impl Console {
     /// Lists the notebooks, the last changed first.
     pub(super) async fn notebooks(&self) -> Result<Reply, Problem> {
         let sql = format!(
-            "SELECT id, title, epoch_ms(changed)::VARCHAR, json_array_length(cells)::VARCHAR \
+            "SELECT id, title, epoch_ms(changed)::VARCHAR, TRY(json_array_length(cells))::VARCHAR \
              FROM {TABLE} ORDER BY changed DESC LIMIT {MAX_LISTED}"
         );
         let read = |table: &Table<'_>| {

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{position::utf16_offset, results::MAX_ROWS};
 use crate::door::body::ProxyError;
 
+/// Maximum size of the text of a failure, in bytes.
+const MAX_MESSAGE_BYTES: usize = 16 << 10;
+
 /// Sorts of failures. The page reacts to some of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -71,6 +74,17 @@ impl Problem {
 
     /// Error of a statement. `text` is DuckDB's, in JSON or words.
     pub(super) fn of_statement(text: &str, sql: &str) -> Self {
+        let mut problem = Self::of_whole_statement(text, sql);
+        for text in [Some(&mut problem.message), problem.hint.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            text.truncate(text.floor_char_boundary(MAX_MESSAGE_BYTES));
+        }
+        problem
+    }
+
+    fn of_whole_statement(text: &str, sql: &str) -> Self {
         let sql_error = |message| Self::new(StatusCode::OK, ProblemKind::Sql, message);
         let Ok(error) = serde_json::from_str::<Exception>(text) else {
             return match text {
@@ -307,6 +321,17 @@ impl Problem {
             StatusCode::PAYLOAD_TOO_LARGE,
             ProblemKind::Limit,
             format!("{what} can have at most {} MiB.", most >> 20),
+        )
+    }
+
+    pub(super) fn columns_too_large(most: usize) -> Self {
+        Self::new(
+            StatusCode::OK,
+            ProblemKind::Limit,
+            format!(
+                "The names and types of the columns can have at most {} KiB together. Choose fewer columns.",
+                most >> 10
+            ),
         )
     }
 

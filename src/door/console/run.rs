@@ -45,6 +45,8 @@ struct RunReply<'a> {
     started: &'a str,
 }
 
+/// Maximum size of the names and types of a result's columns together. The door keeps them.
+const MAX_COLUMN_BYTES: usize = 512 << 10;
 /// End of the name of a tab that shows previews of tables.
 const PREVIEWS: &str = "-look";
 /// Table in DuckDB's memory, whose only value is another one after each restart of DuckDB.
@@ -137,6 +139,13 @@ impl Console {
         let made_ready = self.make_ready(&old);
         let made_ready = running.cancelled.run_until_cancelled(made_ready).await;
         let started = made_ready.unwrap_or_else(|| Err(Problem::cancelled()))?;
+        let waiting = self.client.count_waiting();
+        let room = running
+            .cancelled
+            .run_until_cancelled(self.room.acquire())
+            .await;
+        let _room = room.ok_or_else(Problem::cancelled)?;
+        drop(waiting);
         let begin = Instant::now();
         let table = result.table.as_str();
         let ran = self.client.run_into(connection, sql, table, MAX_ROWS + 1);
@@ -202,6 +211,12 @@ impl Console {
         };
         let (columns, rows) = self.client.query(&sql, read).await?;
         let rows = rows.ok_or_else(|| Problem::unreadable("it has no number of rows"))?;
+        let columns: Vec<Column> = columns;
+        let size: usize = columns.iter().map(|it| it.name.len() + it.kind.len()).sum();
+        if size > MAX_COLUMN_BYTES {
+            self.client.execute(&format!("DROP TABLE {table}")).await?;
+            return Err(Problem::columns_too_large(MAX_COLUMN_BYTES));
+        }
         result.columns = columns;
         result.rows = rows.min(MAX_ROWS);
         result.is_complete = rows <= MAX_ROWS;

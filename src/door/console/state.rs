@@ -9,10 +9,17 @@ use super::{
     client::Client, exchange::Exchange, history::History, page::Asset, results::Results,
     running::Running,
 };
-use crate::door::{flow::Flow, page_check::PageCheck};
+use crate::door::{
+    flow::{Flow, MAX_QUERIES},
+    page_check::PageCheck,
+};
 
 /// Number of calls with a large body at a time. The door has 64 MiB.
 const MAX_LARGE_CALLS: usize = 2;
+
+/// Maximum number of statements of all tabs that run together. DuckDB has room for one more, so that pages of
+/// results, notebooks and tables don't wait for them.
+const MAX_RUNNING: usize = MAX_QUERIES - 1;
 
 /// The console of one session.
 pub(in crate::door) struct Console {
@@ -24,6 +31,8 @@ pub(in crate::door) struct Console {
     pub(super) running: Running,
     /// Set once the results of an earlier door are dropped.
     pub(super) prepared: OnceCell<()>,
+    /// Room for the statements of tabs.
+    pub(super) room: Semaphore,
     /// Held while DuckDB is made ready: two at a time would fail.
     pub(super) making_ready: Mutex<()>,
     pub(super) large_calls: Semaphore,
@@ -57,6 +66,7 @@ impl Console {
             history: History::default(),
             running: Running::default(),
             prepared: OnceCell::new(),
+            room: Semaphore::new(MAX_RUNNING),
             making_ready: Mutex::default(),
             large_calls: Semaphore::new(MAX_LARGE_CALLS),
             exchange: settings.files.map(Exchange::new),

@@ -1,5 +1,6 @@
 //! The console: what its page asks, answered from a real DuckDB.
 
+mod attacks;
 mod files;
 mod page;
 mod results;
