@@ -27,6 +27,8 @@ impl DuckDb {
         std::fs::create_dir(home.path().join(".duckdb")).unwrap();
         let mut child = Command::new(folder.join("duckdb"))
             .env("HOME", home.path())
+            // It writes temporary files into the folder in which it is started.
+            .current_dir(home.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .kill_on_drop(true)
