@@ -22,8 +22,7 @@ const EDITOR: &str = "/usr/lib/duckbot/editor/editor.js";
 
 /// Builds the door's container.
 pub(super) fn door(settings: &Settings, session: &Record, size: &Size, key: &str) -> Container {
-    let (home, path) = HOME;
-    let exchange = format!("{path}/{EXCHANGE}");
+    let exchange = exchange_mount();
     Container {
         name: DOOR.into(),
         image: Some(settings.sessions.door_image.clone()),
@@ -35,7 +34,7 @@ pub(super) fn door(settings: &Settings, session: &Record, size: &Size, key: &str
             literal(door::variable::KEY, key.to_owned()),
             literal(door::variable::OWNER, session.display_name.clone()),
             literal(door::variable::UI, settings.duckdb.ui.name().to_owned()),
-            literal(door::variable::FILES, exchange.clone()),
+            literal(door::variable::FILES, exchange.mount_path.clone()),
             literal(door::variable::EDITOR, EDITOR.to_owned()),
         ]),
         ports: Some(vec![
@@ -59,12 +58,19 @@ pub(super) fn door(settings: &Settings, session: &Record, size: &Size, key: &str
         }),
         resources: Some(resources::door(size)),
         // Everything else is read-only. The door sees nothing else of the session's home.
-        volume_mounts: Some(vec![VolumeMount {
-            sub_path: Some(EXCHANGE.into()),
-            ..mount(home, &exchange)
-        }]),
+        volume_mounts: Some(vec![exchange]),
         security_context: Some(container_security()),
         ..Container::default()
+    }
+}
+
+/// Mount of the folder that DuckDB and the door share. Both containers have it, so that the kubelet makes the
+/// folder before DuckDB starts: a folder that DuckDB makes at the same moment fails the door's container.
+pub(super) fn exchange_mount() -> VolumeMount {
+    let (home, path) = HOME;
+    VolumeMount {
+        sub_path: Some(EXCHANGE.into()),
+        ..mount(home, &format!("{path}/{EXCHANGE}"))
     }
 }
 

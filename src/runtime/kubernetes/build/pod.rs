@@ -14,7 +14,7 @@ use super::{
     add,
     container::{HOME, container_security, literal, mount, restricted},
     credentials_secret,
-    door::door,
+    door::{door, exchange_mount},
     map, owned_by, resources,
     secrets::WORK_KEY,
     stamp,
@@ -157,6 +157,9 @@ fn duckdb(
         env.push(literal(CONTROL_KEY, key.to_owned()));
     }
     let mut mounts: Vec<_> = WRITABLE.map(|(name, path)| mount(name, path)).into();
+    if !session.is_runner() {
+        mounts.push(exchange_mount());
+    }
     let read_only = |name, path| VolumeMount {
         read_only: Some(true),
         ..mount(name, path)
