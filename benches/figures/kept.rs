@@ -12,9 +12,8 @@ use test_support::{Cluster, Node, ReservedPort, TestEnv, assert_says, lake};
 
 use super::{
     node::wait_for_answer,
-    stats::time_stats,
-    table::{Aim, Row},
-    work::{Floor, KEY, fill},
+    table::Row,
+    work::{AIM, Floor, KEY, fill},
 };
 
 /// Sizes of the work in MB, with the number of rounds.
@@ -109,21 +108,11 @@ async fn measure(megabytes: u64, rounds: usize, names: [&'static str; 2]) -> Opt
         }
         env.mark_all_read().await;
     }
-    let row = |what, [ours, floor]: &[Vec<Duration>; 2]| {
-        let (ours, floor) = (time_stats(ours), time_stats(floor));
-        Row {
-            what,
-            aim: "at most 1.2",
-            floor: format!("{:.0} ms", floor.median),
-            ours: format!("{:.0} ms", ours.median),
-            p95: format!("{:.0} ms", ours.p95),
-            figure: ours.median / floor.median,
-            is_ratio: true,
-            limits: Aim::Under(&[1.2]),
-        }
-    };
     let [stop, start] = names;
-    Some([row(stop, &stops), row(start, &starts)])
+    Some([
+        Row::of_times(stop, AIM, &stops),
+        Row::of_times(start, AIM, &starts),
+    ])
 }
 
 /// Starts and stops the Pod of a session, without saved work. Returns the times until DuckDB answers, and until

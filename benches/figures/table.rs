@@ -1,11 +1,11 @@
 //! The table of figures: stored as JSON between runs, rendered as docs/performance.md and a plot.
 
-use std::{fmt::Write, fs, path::PathBuf, process::Command};
+use std::{fmt::Write, fs, path::PathBuf, process::Command, time::Duration};
 
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use super::GROUPS;
+use super::{GROUPS, stats::time_stats};
 
 /// Text before and after the table.
 const NOTES: &str = include_str!("notes.md");
@@ -35,6 +35,27 @@ pub struct Row {
     pub figure: f64,
     pub is_ratio: bool,
     pub limits: Aim,
+}
+
+impl Row {
+    /// Ratio of the median of our times to that of the floor's. The aim is to stay below `limits`.
+    pub fn of_times(
+        what: &'static str,
+        (aim, limits): (&'static str, &'static [f64]),
+        [ours, floor]: &[Vec<Duration>; 2],
+    ) -> Self {
+        let (ours, floor) = (time_stats(ours), time_stats(floor));
+        Self {
+            what,
+            aim,
+            floor: format!("{:.0} ms", floor.median),
+            ours: format!("{:.0} ms", ours.median),
+            p95: format!("{:.0} ms", ours.p95),
+            figure: ours.median / floor.median,
+            is_ratio: true,
+            limits: Aim::Under(limits),
+        }
+    }
 }
 
 /// Figures by group.

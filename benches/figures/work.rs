@@ -17,11 +17,10 @@ use tempfile::TempDir;
 use test_support::{S3, Session, tools};
 use tokio::process::Command;
 
-use super::{
-    stats::time_stats,
-    table::{Aim, Row},
-};
+use super::table::Row;
 
+/// Aim of the figures about saved work.
+pub const AIM: (&str, &[f64]) = ("at most 1.2", &[1.2]);
 pub const KEY: [&str; 2] = ["AKIAFIGURES", "a-secret-for-figures"];
 const OWNER: u64 = 7;
 /// Sizes of the work in MB, with the number of rounds.
@@ -185,20 +184,10 @@ impl Bench {
             ["save 10 MB of work", "start with 10 MB of saved work"],
             ["save 1 GB of work", "start with 1 GB of saved work"],
         ];
-        let row = |what, [ours, floor]: [Vec<Duration>; 2]| {
-            let (ours, floor) = (time_stats(&ours), time_stats(&floor));
-            Row {
-                what,
-                aim: "at most 1.2",
-                floor: format!("{:.0} ms", floor.median),
-                ours: format!("{:.0} ms", ours.median),
-                p95: format!("{:.0} ms", ours.p95),
-                figure: ours.median / floor.median,
-                is_ratio: true,
-                limits: Aim::Under(&[1.2]),
-            }
-        };
         let [save, restore] = NAMES[number];
-        [row(save, saves), row(restore, restores)]
+        [
+            Row::of_times(save, AIM, &saves),
+            Row::of_times(restore, AIM, &restores),
+        ]
     }
 }
