@@ -4,7 +4,7 @@ use duckbot::door::console::decode::{Answer, decode, decode_failure, decode_toke
 
 /// Bytes of an answer.
 ///
-/// What is read is not larger than what was sent, and all columns of a table have the same length.
+/// Checks that the text which is read is not larger than the bytes that were sent, and that all columns of a table have the same length.
 pub fn answers(data: &[u8]) {
     let answer = decode(data);
     if let Ok(Answer::Table(table)) = &answer {

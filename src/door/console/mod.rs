@@ -132,8 +132,11 @@ impl Console {
             "save" => self.save(read(&bytes)?).await,
             "delete" => self.delete(read(&bytes)?).await,
             "history" => {
-                let _permit = self.client.answer_permit(1).await?;
-                Ok(self.history.reply())
+                let permit = self.client.answer_permit(1).await?;
+                Ok(Reply {
+                    permit: Some(permit),
+                    ..self.history.reply()
+                })
             }
             "chart" => self.chart(read(&bytes)?).await,
             "download" => self.download(read(&bytes)?).await,

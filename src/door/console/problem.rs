@@ -27,7 +27,7 @@ pub(super) enum ProblemKind {
     Unavailable,
     /// Something is too large.
     Limit,
-    /// Somebody else changed it.
+    /// Change by somebody else, which came first.
     Conflict,
 }
 

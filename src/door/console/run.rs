@@ -26,6 +26,12 @@ const MAX_PAGE_ROWS: u64 = 1000;
 const MAX_PAGE_VALUES: u64 = 200_000;
 /// Number of permits for a whole value.
 const VALUE_PERMITS: usize = 2;
+/// Maximum size of the names and types of a result's columns together. The door keeps them.
+const MAX_COLUMN_BYTES: usize = 512 << 10;
+/// End of the name of a tab that shows previews of tables.
+const PREVIEWS: &str = "-look";
+/// Table in DuckDB's memory, whose only value is another one after each restart of DuckDB.
+const MARK: &str = "memory.duckbot.duckdb";
 
 #[derive(Deserialize)]
 pub(super) struct RunInput {
@@ -44,13 +50,6 @@ struct RunReply<'a> {
     first: Rows<'a>,
     started: &'a str,
 }
-
-/// Maximum size of the names and types of a result's columns together. The door keeps them.
-const MAX_COLUMN_BYTES: usize = 512 << 10;
-/// End of the name of a tab that shows previews of tables.
-const PREVIEWS: &str = "-look";
-/// Table in DuckDB's memory, whose only value is another one after each restart of DuckDB.
-const MARK: &str = "memory.duckbot.duckdb";
 
 /// Result of statements that ran.
 struct Ran {

@@ -1,4 +1,4 @@
-//! What statements do to the console: it goes on, and its memory has a limit.
+//! Hostile and long statements in the console: it goes on, and its memory has a limit.
 
 use std::pin::pin;
 
