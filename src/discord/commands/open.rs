@@ -16,7 +16,8 @@ const SPEC: CommandSpec = CommandSpec {
     summary: "Get a link that opens your session",
     details: "Only you see the link. It is valid for {link_lifetime} and works in one browser, \
         which then stays signed in until the session ends. The **Open** button under a session's \
-        message does the same. If you have only one session, you can leave out its ID. Nobody \
+        message does the same. A second link opens the console, where DuckDB's own UI may open \
+        instead. If you have only one session, you can leave out its ID. Nobody \
         else can open your session, not even an admin.",
     options: &[OWN_SESSION],
 };

@@ -3,7 +3,7 @@
 const BASE = '/.duckbot/console';
 
 /** Failure of a call, in words. */
-export class CallError extends Error {
+class CallError extends Error {
   /** @param {{message: string, kind: string, position?: number, hint?: string}} error */
   constructor(error, answer = {}) {
     super(error.message);

@@ -49,7 +49,9 @@ export class Connection {
     if (this.checking) return;
     this.checking = true;
     try {
-      this.saw((await call('info')).started);
+      const info = await call('info');
+      this.saw(info.started);
+      this.app.info = info;
     } catch {
       // The failure has its own banner.
     } finally {
@@ -59,8 +61,10 @@ export class Connection {
 
   /** Notices another DuckDB: `started` is another text after a restart. */
   saw(started) {
-    if (started === this.app.info.started) return;
+    const { started: before } = this.app.info;
     this.app.info.started = started;
+    // Nothing is known before the first answer.
+    if (before === undefined || before === started) return;
     this.show('restarted');
     this.app.view.markGone(GONE);
     this.app.tree.load();
