@@ -1,5 +1,6 @@
 //! Tests of the console's page, as a person uses it: a browser, the door and DuckDB on this machine.
 
+mod completions;
 mod notebook;
 mod results;
 mod trouble;

@@ -276,6 +276,17 @@ impl Browser {
         usage["usedSize"].as_f64().unwrap() as u64
     }
 
+    /// Lets requests for URLs that match a pattern fail from now on. `*` stands for any text.
+    pub async fn block(&self, pattern: &str) {
+        for (command, params) in [
+            ("Network.enable", json!({})),
+            ("Network.setBlockedURLs", json!({ "urls": [pattern] })),
+        ] {
+            let command = json!({ "cmd": command, "params": params });
+            self.call("/goog/cdp/execute", command).await.unwrap();
+        }
+    }
+
     /// Cookies of this page, including those that scripts can't read.
     pub async fn cookies(&self) -> Value {
         self.get("/cookie").await

@@ -13,6 +13,7 @@ import {
   bracketMatching,
   closeBrackets,
   closeBracketsKeymap,
+  closeCompletion,
   completionKeymap,
   defaultKeymap,
   drawSelection,
@@ -109,6 +110,8 @@ export function createCodeMirror(options) {
     (name, when = () => true) =>
     (view) => {
       if (!when(view)) return false;
+      // A list that opens later would cover the result.
+      closeCompletion(view);
       options.onCommand(name);
       return true;
     };

@@ -168,6 +168,7 @@ class PlainEditor {
     if (command) {
       event.preventDefault();
       event.stopPropagation();
+      this.closeList();
       this.options.onCommand(command);
     } else if (key === 'Tab' && !control && !event.altKey) {
       event.preventDefault();
@@ -230,6 +231,8 @@ class PlainEditor {
   async complete() {
     const { value, selectionStart } = this.field;
     const sql = value.slice(0, selectionStart);
+    const asked = {};
+    this.asked = asked;
     let answer;
     try {
       answer = await call('complete', { sql });
@@ -237,7 +240,7 @@ class PlainEditor {
       return;
     }
     const isSame = this.field.value === value && this.field.selectionStart === selectionStart;
-    if (!isSame || document.activeElement !== this.field) return;
+    if (!isSame || this.asked !== asked) return;
     const useful = usefulSuggestions(sql.slice(answer.from), answer.suggestions);
     if (!useful.length) {
       this.closeList();
@@ -274,8 +277,10 @@ class PlainEditor {
     place(this.list, { left: `${at.x}px`, top: `${at.y}px` });
   }
 
+  /** Closes the list. An answer that is still to come does not open it. */
   closeList() {
     clearTimeout(this.completeTimer);
+    this.asked = null;
     this.list.hidden = true;
     this.field.removeAttribute('aria-activedescendant');
   }
