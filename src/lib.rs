@@ -6,6 +6,7 @@
 //! - [`catalog`]: the values of a catalog's settings, and the list of its tables.
 //! - [`credentials`]: S3 credentials: parsing, preflight, and the trait of their store.
 //! - [`history`]: a person's past queries: their limits, and the trait of their store.
+//! - [`leadership`]: which of several bots acts.
 //! - `listener`: HTTP on a port, with limits on connections. [`outbound`]: connections to other
 //!   servers: CA certificates and proxies.
 //! - [`door`]: the authenticating reverse proxy in front of a session. [`duckdb`]: the program
@@ -32,6 +33,7 @@ pub mod door;
 pub mod duckdb;
 pub mod error;
 pub mod history;
+pub mod leadership;
 mod listener;
 mod metrics;
 pub mod outbound;

@@ -12,7 +12,7 @@ use std::{
 use imports::Crate;
 
 /// Top-level modules, and the modules that each may import.
-const MAY_IMPORT: [(&str, &[&str]); 25] = [
+const MAY_IMPORT: [(&str, &[&str]); 26] = [
     ("work", &["catalog", "s3_error", "session"]),
     ("session", &[]),
     ("catalog", &["outbound"]),
@@ -23,6 +23,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
     ("unicode", &[]),
     ("s3_error", &[]),
     ("metrics", &["session"]),
+    ("leadership", &[]),
     ("listener", &[]),
     ("history", &["error", "session"]),
     (
