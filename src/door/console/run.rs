@@ -21,7 +21,7 @@ use super::{
     sql_text::without_end,
     state::Console,
 };
-use crate::duckdb::names::identifier;
+use crate::duckdb::{names::identifier, open::ATTACH_MEMORY};
 
 /// Number of rows that are shown with a new result.
 const FIRST_ROWS: u64 = 200;
@@ -383,13 +383,13 @@ impl Console {
     /// one after a restart of DuckDB or of the door.
     pub(super) async fn make_ready(&self, drop: &str) -> Result<String, Problem> {
         let _other_calls_wait = self.making_ready.lock().await;
-        // The results of an earlier door.
-        let sql = "DROP SCHEMA IF EXISTS memory.duckbot CASCADE";
-        let prepare = self.prepared.get_or_try_init(|| self.client.execute(sql));
+        // Drops the results of an earlier door. A person may have detached their database.
+        let sql = format!("{ATTACH_MEMORY} DROP SCHEMA IF EXISTS memory.duckbot CASCADE");
+        let prepare = self.prepared.get_or_try_init(|| self.client.execute(&sql));
         prepare.await?;
         // A result's table is made after its statements have run. Without its schema, it would be lost.
         let sql = format!(
-            "CREATE SCHEMA IF NOT EXISTS memory.duckbot; {drop} CREATE TABLE IF NOT EXISTS {MARK} AS \
+            "{ATTACH_MEMORY} CREATE SCHEMA IF NOT EXISTS memory.duckbot; {drop} CREATE TABLE IF NOT EXISTS {MARK} AS \
              SELECT uuid()::VARCHAR AS started; FROM {MARK}"
         );
         let read = |table: &Table<'_>| table.value(0, 0).map(str::to_owned);

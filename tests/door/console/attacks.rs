@@ -43,6 +43,10 @@ async fn hostile_statements_leave_the_console_working_and_small() {
     );
     assert_eq!(tab.rows("1", "FROM work.main.nest").await, json!([["7"]]));
 
+    // Without the database of the results, this statement has none, and the next one does.
+    assert!(tab.run("1", "DETACH memory").await["error"].is_object());
+    assert_eq!(tab.rows("1", "FROM work.main.nest").await, json!([["7"]]));
+
     // Long texts, errors and names take no memory for long.
     let long = json!({ "sql": ";".repeat(1_000_000) });
     assert_eq!(tab.call("tokens", long).await["tokens"], json!([]));
