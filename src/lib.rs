@@ -5,6 +5,7 @@
 //! - [`session`]: session types, and every rule about sessions. Pure.
 //! - [`catalog`]: the values of a catalog's settings, and the list of its tables.
 //! - [`credentials`]: S3 credentials: parsing, preflight, and the trait of their store.
+//! - [`health`]: the bot's state for health checks.
 //! - [`history`]: a person's past queries: their limits, and the trait of their store.
 //! - [`leadership`]: which of several bots acts.
 //! - `listener`: HTTP on a port, with limits on connections. [`outbound`]: connections to other
@@ -32,6 +33,7 @@ pub mod discord;
 pub mod door;
 pub mod duckdb;
 pub mod error;
+pub mod health;
 pub mod history;
 pub mod leadership;
 mod listener;

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::{
     credentials::{CredentialPart, CredentialStore},
     error::{Error, new_reference},
+    leadership::Term,
     metrics,
     runtime::{LedgerStore, ReplyStore, Runtime, crash_reason, redacted_log, rewrite},
     service::{
@@ -133,9 +134,10 @@ impl Reconciler {
         }
     }
 
-    /// Runs until `shutdown`. Steps under way are then dropped, and the next bot repeats them.
-    pub(crate) async fn run(self, shutdown: CancellationToken) {
-        let this = Arc::new(self);
+    /// Runs until `stop`, and takes steps only while `term` is held. Steps under way are then dropped,
+    /// and the next bot repeats them.
+    pub(crate) async fn run(self: Arc<Self>, term: Term, stop: CancellationToken) {
+        let this = self;
         let mut changes = this.runtime.changes();
         let mut work_queue = WorkQueue::default();
         let mut steps = JoinSet::new();
@@ -145,9 +147,9 @@ impl Reconciler {
             let now = (this.clock)();
             let (due, wake) = work_queue.due(this.runtime.sessions(), now, &this.policy);
             for (seen, step) in due {
-                let this = this.clone();
+                let (this, term) = (this.clone(), term.clone());
                 let id = seen.record.id.clone();
-                steps.spawn(async move { (id, this.run_step(&seen, step).await) });
+                steps.spawn(async move { (id, this.run_step(&seen, step, &term).await) });
             }
             // Wait as long as the pass took, and handle the changes of that time together.
             // A pass over all sessions for each single change would leave no time for other work.
@@ -160,13 +162,17 @@ impl Reconciler {
                     Err(panic) => std::panic::resume_unwind(panic.into_panic()),
                 },
                 () = tokio::time::sleep(duration_until(wake, (this.clock)())) => {}
-                () = shutdown.cancelled() => return,
+                () = stop.cancelled() => return,
             }
         }
     }
 
-    /// Does one step, and logs it or its failure.
-    async fn run_step(&self, seen: &Observed, step: Step) -> Result<(), ()> {
+    /// Does one step, and logs it or its failure. Does nothing after the end of the term, which a
+    /// process that was stopped for a while notices only here.
+    async fn run_step(&self, seen: &Observed, step: Step, term: &Term) -> Result<(), ()> {
+        if !term.is_held() {
+            return Err(());
+        }
         let session = &seen.record.id;
         match self.perform(seen, &step).await {
             Ok(()) => {

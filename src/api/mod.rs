@@ -26,6 +26,7 @@ use tower::ServiceExt;
 use tracing::{info, warn};
 
 use crate::{
+    health::Health,
     listener::{self, Limits},
     service::Service,
     settings,
@@ -47,13 +48,14 @@ const LIMITS: Limits = Limits {
     head: 32 << 10,
 };
 
-/// Serves the API until `shutdown`.
+/// Serves the API until `shutdown`. Tells `health` once it takes connections.
 ///
 /// # Errors
 /// If the bot can't listen on the address.
 pub async fn serve(
     settings: settings::Api,
     service: Arc<Service>,
+    health: &Health,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let address = settings.listen;
@@ -61,6 +63,7 @@ pub async fn serve(
     let listener = listener
         .with_context(|| format!("can't listen on {address}; set another address in api.listen"))?;
     info!("the API is at http://{}", listener.local_addr()?);
+    health.set_api_open();
     if let Some(owner) = settings.anonymous {
         warn!(
             "THE API IS OPEN TO EVERYBODY: anyone who can reach it can start, open and stop \

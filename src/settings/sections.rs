@@ -125,6 +125,8 @@ pub struct CredentialSettings {
 #[derive(Debug, Clone)]
 pub struct Discord {
     pub token: SecretString,
+    /// File that the token was read from. `None`: a variable contains it.
+    pub token_file: Option<PathBuf>,
     /// ID of the one guild (server) that the bot serves.
     pub guild: u64,
     /// IDs of the channels in which the bot answers. Empty: all.

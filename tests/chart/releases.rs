@@ -136,6 +136,7 @@ impl Release {
             let status = "rollout status --timeout=120s";
             kubectl(&format!("{status} {object} --namespace {name}")).await;
         }
+        self.discord.wait_connected().await;
     }
 
     /// Image of the bot that runs.

@@ -12,7 +12,7 @@ use std::{
 use imports::Crate;
 
 /// Top-level modules, and the modules that each may import.
-const MAY_IMPORT: [(&str, &[&str]); 26] = [
+const MAY_IMPORT: [(&str, &[&str]); 27] = [
     ("work", &["catalog", "s3_error", "session"]),
     ("session", &[]),
     ("catalog", &["outbound"]),
@@ -24,6 +24,7 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
     ("s3_error", &[]),
     ("metrics", &["session"]),
     ("leadership", &[]),
+    ("health", &["metrics"]),
     ("listener", &[]),
     ("history", &["error", "session"]),
     (
@@ -31,6 +32,7 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
         &[
             "credentials",
             "error",
+            "health",
             "listener",
             "metrics",
             "outbound",
@@ -90,7 +92,9 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
             "duckdb",
             "error",
             "diagnostics",
+            "health",
             "history",
+            "leadership",
             "metrics",
             "outbound",
             "service",
@@ -111,6 +115,7 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
         &[
             "credentials",
             "error",
+            "leadership",
             "metrics",
             "runtime",
             "service",
@@ -120,7 +125,14 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
     ),
     (
         "reaper",
-        &["error", "metrics", "service", "session", "settings"],
+        &[
+            "error",
+            "leadership",
+            "metrics",
+            "service",
+            "session",
+            "settings",
+        ],
     ),
     (
         "app",
@@ -132,7 +144,9 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
             "diagnostics",
             "door",
             "error",
+            "health",
             "history",
+            "leadership",
             "metrics",
             "outbound",
             "reaper",

@@ -347,6 +347,7 @@ impl Walk {
 
     /// Starts a first session in the chat. Returns its ID.
     async fn first_session(&self) -> String {
+        self.discord.wait_connected().await;
         let asked = self.ana.run_command("#data", "/duck start").await.unwrap();
         let form = asked.modal().await;
         let sent = self
@@ -360,6 +361,7 @@ impl Walk {
 
     /// Starts a session of a person whose credentials are stored. Returns its ID.
     async fn next_session(&self) -> String {
+        self.discord.wait_connected().await;
         let asked = self.ana.run_command("#data", "/duck start").await.unwrap();
         asked.until(|it| it.content.contains("is ready")).await;
         session_id_in(&self.ana.read("#data").await.content)
