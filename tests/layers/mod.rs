@@ -12,13 +12,14 @@ use std::{
 use imports::Crate;
 
 /// Top-level modules, and the modules that each may import.
-const MAY_IMPORT: [(&str, &[&str]); 26] = [
+const MAY_IMPORT: [(&str, &[&str]); 27] = [
     ("work", &["catalog", "s3_error", "session"]),
     ("session", &[]),
     ("catalog", &["outbound"]),
     ("outbound", &["unicode"]),
     ("error", &[]),
     ("diagnostics", &[]),
+    ("concurrency", &[]),
     ("redact", &[]),
     ("unicode", &[]),
     ("s3_error", &[]),
@@ -52,6 +53,7 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
     (
         "runtime",
         &[
+            "concurrency",
             "credentials",
             "door",
             "duckdb",
@@ -109,6 +111,7 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
     (
         "reconciler",
         &[
+            "concurrency",
             "credentials",
             "error",
             "metrics",
