@@ -256,7 +256,7 @@ impl Backend {
                 local: Some(local),
             });
         }
-        let clients = kubernetes::connect(settings).await?;
+        let clients = kubernetes::connect(settings, serves).await?;
         let namespace = &settings.kubernetes.namespace;
         Ok(Self {
             runtime: Arc::new(Kubernetes::start(&clients, settings.clone(), serves).await?),

@@ -6,8 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kube::{Client, core::Status};
-use tokio::time::timeout;
+use kube::{Client, core::Status, runtime::watcher};
+use tokio::time::{sleep, timeout};
+use tracing::warn;
 
 use crate::{concurrency::ConcurrencyLimit, error::Error, metrics};
 
@@ -164,6 +165,27 @@ impl ApiServer {
         };
         metrics::record_kubernetes_request(action.verb, action.resource, counted, took);
         outcome
+    }
+}
+
+/// Makes the calls that a start needs. A failure that may pass ends the start only if it is not `patient`.
+/// Otherwise they are repeated, with pauses that grow to 30 s.
+///
+/// # Errors
+/// If they fail for good, or the first time if not `patient`.
+pub(super) async fn until_answered<T>(
+    patient: bool,
+    call: impl AsyncFn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut pauses = watcher::DefaultBackoff::default();
+    loop {
+        match call().await {
+            Err(error) if patient && !error.is_permanent() => {
+                warn!("the start waits for the Kubernetes API, and tries again: {error}");
+                sleep(pauses.next().unwrap_or_default()).await;
+            }
+            outcome => return outcome,
+        }
     }
 }
 
