@@ -279,7 +279,7 @@ impl Backend {
                 leadership: Arc::new(Alone),
             });
         }
-        let clients = kubernetes::connect(settings).await?;
+        let clients = kubernetes::connect(settings, serves).await?;
         let namespace = &settings.kubernetes.namespace;
         Ok(Self {
             runtime: Arc::new(Kubernetes::start(&clients, settings.clone(), serves).await?),

@@ -84,7 +84,10 @@ pub struct Report {
 pub struct Api {
     /// Address to listen on.
     pub listen: SocketAddr,
+    /// Tokens of the file at the start.
     pub tokens: Vec<ApiToken>,
+    /// File with the tokens, which may change.
+    pub tokens_file: Option<PathBuf>,
     /// User that requests without a token act for. `None`: such requests are refused.
     pub anonymous: Option<OwnerId>,
     /// Hosts under which such requests are accepted, besides this machine's own names.

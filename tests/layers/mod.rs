@@ -19,6 +19,7 @@ const MAY_IMPORT: [(&str, &[&str]); 27] = [
     ("outbound", &["unicode"]),
     ("error", &[]),
     ("diagnostics", &[]),
+    ("concurrency", &[]),
     ("redact", &[]),
     ("unicode", &[]),
     ("s3_error", &[]),
@@ -54,6 +55,7 @@ const MAY_IMPORT: [(&str, &[&str]); 27] = [
     (
         "runtime",
         &[
+            "concurrency",
             "credentials",
             "door",
             "duckdb",
@@ -113,6 +115,7 @@ const MAY_IMPORT: [(&str, &[&str]); 27] = [
     (
         "reconciler",
         &[
+            "concurrency",
             "credentials",
             "error",
             "leadership",

@@ -10,12 +10,14 @@ use kube::{
     config::Config,
 };
 
+use tracing::info;
+
 use super::{
     build::route_resource,
     image,
     permissions::{missing_in_own_namespace, missing_permissions},
     records, referenced,
-    request::{ApiAction, ApiServer, error_chain},
+    request::{ApiAction, ApiServer, error_chain, until_answered},
 };
 use crate::{
     diagnostics::Diagnostic,
@@ -72,14 +74,16 @@ pub struct Clients {
     pub watches: Client,
 }
 
-/// Connects to the cluster and checks that the bot can work there.
+/// Connects to the cluster and checks that the bot can work there. If it `serves`, it waits for an API
+/// server that is slow or does not answer.
 ///
 /// # Errors
 /// Returns a `ConnectError`, whose text tells the installer what is wrong.
-pub async fn connect(settings: &Settings) -> Result<Clients, ConnectError> {
+pub async fn connect(settings: &Settings, serves: bool) -> Result<Clients, ConnectError> {
     let mut config = find_config().await?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     let url = config.cluster_url.to_string();
+    info!("the Kubernetes API is at {url}");
     let mut watching = config.clone();
     watching.read_timeout = Some(settings.kubernetes.watch_silence);
     watching.default_retry = false;
@@ -93,17 +97,25 @@ pub async fn connect(settings: &Settings) -> Result<Clients, ConnectError> {
         error,
     };
 
-    let namespace = &settings.kubernetes.namespace;
-    let missing = missing_permissions(&server, settings)
-        .await
-        .map_err(no_answer)?;
-    not_allowed(namespace, missing)?;
-    let home = server.default_namespace();
-    let missing = missing_in_own_namespace(&server, settings)
-        .await
-        .map_err(no_answer)?;
-    not_allowed(home, missing)?;
-    match routes(&server, settings).await {
+    // At the same time, because each call may take long.
+    let check = async || {
+        tokio::try_join!(
+            missing_permissions(&server, settings),
+            missing_in_own_namespace(&server, settings),
+            async {
+                match routes(&server, settings).await {
+                    // A missing permission is a better explanation.
+                    Err(error) if error.is_permanent() => Ok(Err(error)),
+                    listed => listed.map(Ok),
+                }
+            },
+        )
+    };
+    let checked = until_answered(serves, check).await;
+    let (there, at_home, listed) = checked.map_err(no_answer)?;
+    not_allowed(&settings.kubernetes.namespace, there)?;
+    not_allowed(server.default_namespace(), at_home)?;
+    match listed {
         Ok(()) => Ok(Clients { server, watches }),
         Err(Error::Unknown { .. }) => Err(no_routes(settings.routing.kind)),
         Err(error) => Err(no_answer(error)),
