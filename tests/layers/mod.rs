@@ -58,6 +58,7 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
             "error",
             "diagnostics",
             "history",
+            "leadership",
             "metrics",
             "outbound",
             "session",

@@ -11,18 +11,19 @@ use tokio::sync::Semaphore;
 
 use crate::{error::Error, metrics};
 
-/// Time limit of one call, including the client's own retries (see `connect::Clients`).
+/// Default time limit of one call, including the client's own retries (see `connect::Clients`).
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum number of concurrent calls. Each has its own connection, so the calls for a thousand
 /// sessions at once would take more memory than the view of these sessions.
 const MAX_CONCURRENT_CALLS: usize = 32;
 
-/// Access to an API server, with a limit on concurrent calls.
+/// Access to an API server, with limits on concurrent calls and on the time of each.
 #[derive(Clone)]
 pub struct ApiServer {
     client: Client,
     permits: Arc<Semaphore>,
+    time_limit: Duration,
 }
 
 /// Action of a call, as RBAC names it.
@@ -122,7 +123,13 @@ impl ApiServer {
         Self {
             client,
             permits: Arc::new(Semaphore::new(MAX_CONCURRENT_CALLS)),
+            time_limit: CALL_TIMEOUT,
         }
+    }
+
+    /// Sets another time limit of one call.
+    pub(super) fn with_time_limit(self, time_limit: Duration) -> Self {
+        Self { time_limit, ..self }
     }
 
     /// Returns the client, to prepare calls with.
@@ -135,8 +142,7 @@ impl ApiServer {
         self.client.default_namespace()
     }
 
-    /// Makes a call, as soon as fewer than the maximum number run. [`CALL_TIMEOUT`] counts from
-    /// then.
+    /// Makes a call, as soon as fewer than the maximum number run. The time limit counts from then.
     pub(super) async fn call<T>(
         &self,
         action: ApiAction<'_>,
@@ -145,11 +151,11 @@ impl ApiServer {
         // The semaphore is never closed, so this can't fail.
         let _turn = self.permits.acquire().await;
         let begin = Instant::now();
-        let outcome = match tokio::time::timeout(CALL_TIMEOUT, answer).await {
+        let outcome = match tokio::time::timeout(self.time_limit, answer).await {
             Ok(answer) => answer.map_err(|error| action.call_error(&error)),
             Err(_) => Err(Error::TimedOut {
                 action: action.to_string(),
-                after: CALL_TIMEOUT,
+                after: self.time_limit,
             }),
         };
         let counted = match &outcome {
