@@ -294,7 +294,7 @@ impl Backend {
                 namespace,
             ))),
             local: None,
-            leadership: Arc::new(Alone),
+            leadership: kubernetes::leadership(&clients.leases, settings),
         })
     }
 }

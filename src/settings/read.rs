@@ -18,7 +18,9 @@ use super::{
         CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, Sessions, Settings, Sql, Work,
     },
     tables::{read_catalogs, read_default_catalog, read_size, read_sizes},
-    values::{DURATION, ID, any, duration, host_and_port, id, image, label, parse, path, url},
+    values::{
+        DURATION, ID, any, domain_name, duration, host_and_port, id, image, label, parse, path, url,
+    },
 };
 use crate::{
     outbound::{InvalidProxy, Proxies},
@@ -170,9 +172,11 @@ fn read_kubernetes(reader: &mut SettingsReader) -> Result<Kubernetes, Invalid> {
     let watch_silence = reader.required("kubernetes.watch_silence", DURATION, |text| {
         duration(text)?.to_std().ok()
     });
+    let lease = reader.optional("kubernetes.lease", "a Lease's name", domain_name);
     Ok(Kubernetes {
         namespace: namespace?,
         watch_silence: watch_silence?,
+        lease: lease?,
     })
 }
 

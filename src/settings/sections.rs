@@ -151,6 +151,8 @@ pub struct Kubernetes {
     pub namespace: String,
     /// Time without traffic after which a watch is restarted.
     pub watch_silence: Duration,
+    /// Name of the Lease in the bot's own namespace. `None`: this bot is alone.
+    pub lease: Option<String>,
 }
 
 /// Sessions as processes on this machine.

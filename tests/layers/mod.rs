@@ -62,6 +62,7 @@ const MAY_IMPORT: [(&str, &[&str]); 27] = [
             "error",
             "diagnostics",
             "history",
+            "leadership",
             "metrics",
             "outbound",
             "session",

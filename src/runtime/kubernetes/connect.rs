@@ -14,7 +14,7 @@ use tracing::info;
 
 use super::{
     build::route_resource,
-    image,
+    image, lease,
     permissions::{missing_in_own_namespace, missing_permissions},
     records, referenced,
     request::{ApiAction, ApiServer, error_chain, until_answered},
@@ -72,6 +72,8 @@ pub struct Clients {
     /// ends each watch sooner, so the connection must be dead. This client does not retry, because
     /// it would pause for minutes. The watch restarts itself.
     pub watches: Client,
+    /// Server for the Lease. It shares no connection with the others, and its client does not retry.
+    pub leases: ApiServer,
 }
 
 /// Connects to the cluster and checks that the bot can work there. If it `serves`, it waits for an API
@@ -87,11 +89,15 @@ pub async fn connect(settings: &Settings, serves: bool) -> Result<Clients, Conne
     let mut watching = config.clone();
     watching.read_timeout = Some(settings.kubernetes.watch_silence);
     watching.default_retry = false;
+    let mut holding = watching.clone();
+    holding.connect_timeout = Some(lease::CALL_TIMEOUT);
+    holding.read_timeout = Some(lease::SILENCE);
     let client = |config| {
         Client::try_from(config).map_err(|error| ConnectError::BadConfig(error_chain(&error)))
     };
     let server = ApiServer::new(client(config)?);
     let watches = client(watching)?;
+    let leases = ApiServer::new(client(holding)?).with_time_limit(lease::CALL_TIMEOUT);
     let no_answer = |error| ConnectError::NoAnswer {
         url: url.clone(),
         error,
@@ -116,7 +122,11 @@ pub async fn connect(settings: &Settings, serves: bool) -> Result<Clients, Conne
     not_allowed(&settings.kubernetes.namespace, there)?;
     not_allowed(server.default_namespace(), at_home)?;
     match listed {
-        Ok(()) => Ok(Clients { server, watches }),
+        Ok(()) => Ok(Clients {
+            server,
+            watches,
+            leases,
+        }),
         Err(Error::Unknown { .. }) => Err(no_routes(settings.routing.kind)),
         Err(error) => Err(no_answer(error)),
     }
@@ -229,6 +239,9 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
         }
         Err(error) => Diagnostic::failed("routes", error.to_string()),
     });
+    if let Some(name) = &settings.kubernetes.lease {
+        diagnostics.push(lease::diagnose(&server, name).await);
+    }
     diagnostics.push(records::diagnose(&server, namespace).await);
     let (session, door) = tokio::join!(
         image::diagnose(

@@ -8,6 +8,7 @@ mod exec;
 mod gateway;
 mod history;
 mod image;
+mod lease;
 mod ledger;
 mod memory;
 mod permissions;
@@ -43,6 +44,7 @@ use tracing::{debug, warn};
 
 pub use connect::{Clients, connect, diagnose};
 pub use history::HistorySecrets;
+pub use lease::leadership;
 pub use ledger::LedgerConfigMap;
 pub use permissions::{PermissionRule, REQUIRED, REQUIRED_IN_OWN_NAMESPACE};
 use readiness::Readiness;

@@ -12,7 +12,7 @@ use tracing::warn;
 
 use crate::{concurrency::ConcurrencyLimit, error::Error, metrics};
 
-/// Time limit of one call, including the client's own retries (see `connect::Clients`).
+/// Default time limit of one call, including the client's own retries (see `connect::Clients`).
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum number of concurrent calls, and how many slow ones are let go on beside them. Each has its own
@@ -20,11 +20,12 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// sessions.
 const MAX_CONCURRENT_CALLS: [usize; 2] = [32, 256];
 
-/// Access to an API server, with a limit on concurrent calls.
+/// Access to an API server, with limits on concurrent calls and on the time of each.
 #[derive(Clone)]
 pub struct ApiServer {
     client: Client,
     limit: Arc<ConcurrencyLimit>,
+    time_limit: Duration,
 }
 
 /// Action of a call, as RBAC names it.
@@ -124,7 +125,13 @@ impl ApiServer {
         Self {
             client,
             limit: Arc::new(ConcurrencyLimit::new(MAX_CONCURRENT_CALLS)),
+            time_limit: CALL_TIMEOUT,
         }
+    }
+
+    /// Sets another time limit of one call.
+    pub(super) fn with_time_limit(self, time_limit: Duration) -> Self {
+        Self { time_limit, ..self }
     }
 
     /// Returns the client, to prepare calls with.
@@ -137,7 +144,7 @@ impl ApiServer {
         self.client.default_namespace()
     }
 
-    /// Makes a call, as soon as [`MAX_CONCURRENT_CALLS`] allows. [`CALL_TIMEOUT`] counts from then.
+    /// Makes a call, as soon as [`MAX_CONCURRENT_CALLS`] allows. The time limit counts from then.
     pub(super) async fn call<T>(
         &self,
         action: ApiAction<'_>,
@@ -145,14 +152,14 @@ impl ApiServer {
     ) -> Result<T, Error> {
         let call = async {
             let begin = Instant::now();
-            (timeout(CALL_TIMEOUT, answer).await, begin.elapsed())
+            (timeout(self.time_limit, answer).await, begin.elapsed())
         };
         let (answer, took) = self.limit.run(call).await;
         let outcome = match answer {
             Ok(answer) => answer.map_err(|error| action.call_error(&error)),
             Err(_) => Err(Error::TimedOut {
                 action: action.to_string(),
-                after: CALL_TIMEOUT,
+                after: self.time_limit,
             }),
         };
         let counted = match &outcome {
