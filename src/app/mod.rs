@@ -22,7 +22,7 @@ use crate::{
     reaper::Reaper,
     reconciler::Reconciler,
     runtime::{
-        LedgerStore, ReplyStore, Runtime,
+        LedgerStore, PauseStore, ReplyStore, Runtime,
         kubernetes::{self, Kubernetes, Secrets},
         local::Local,
     },
@@ -156,6 +156,7 @@ async fn serve_with(
         replies,
         history,
         ledger,
+        pauses,
         local,
     } = backend;
     tell(local.as_ref());
@@ -167,6 +168,7 @@ async fn serve_with(
         replies,
         history,
         ledger,
+        pauses,
         notifier: notifier.clone(),
         preflight,
         clock: wall_clock(),
@@ -239,6 +241,7 @@ struct Backend {
     replies: Arc<dyn ReplyStore>,
     history: Arc<dyn HistoryStore>,
     ledger: Arc<LedgerStore>,
+    pauses: Arc<PauseStore>,
     /// The local runtime, whose sessions end with the bot. `None` on Kubernetes.
     local: Option<Arc<Local>>,
 }
@@ -253,6 +256,7 @@ impl Backend {
                 replies: local.replies(),
                 history: local.history(),
                 ledger: local.ledger(),
+                pauses: local.pauses(),
                 local: Some(local),
             });
         }
@@ -266,10 +270,8 @@ impl Backend {
                 settings.clone(),
             )),
             history: Arc::new(kubernetes::HistorySecrets::new(&clients.server, namespace)),
-            ledger: Arc::new(LedgerStore::new(kubernetes::LedgerConfigMap::new(
-                &clients.server,
-                namespace,
-            ))),
+            ledger: Arc::new(kubernetes::document(&clients.server, namespace)),
+            pauses: Arc::new(kubernetes::document(&clients.server, namespace)),
             local: None,
         })
     }

@@ -24,6 +24,7 @@ mod inbox;
 mod interactions;
 mod message;
 mod notifier;
+mod presence;
 mod pulse;
 mod query_file;
 mod relay;
@@ -32,6 +33,7 @@ mod responder;
 pub mod start_options;
 mod suggest;
 mod table;
+pub mod until;
 
 use std::{
     sync::Arc,
@@ -60,6 +62,7 @@ use drawing::DrawingQueue;
 use errors::status;
 use followed::FollowedStarts;
 pub use notifier::DiscordNotifier;
+use presence::Presence;
 use pulse::Pulse;
 use query_file::FILE_TIMEOUT;
 use relay::Relay;
@@ -178,7 +181,10 @@ impl Discord {
             }
         };
         let mut client: Client = ClientBuilder::new_with_http(own, GatewayIntents::DIRECT_MESSAGES)
-            .event_handler(Gateway { bot })
+            .event_handler(Gateway {
+                bot,
+                presence: Presence::default(),
+            })
             .raw_event_handler(UnreadableInteractionLogger)
             .await?;
         let gateway = client.ws_url.lock().await.clone();
@@ -219,12 +225,15 @@ impl Discord {
 
 struct Gateway {
     bot: Arc<Bot>,
+    presence: Presence,
 }
 
 #[async_trait]
 impl EventHandler for Gateway {
-    async fn ready(&self, _: Context, ready: Ready) {
+    async fn ready(&self, context: Context, ready: Ready) {
         info!("connected to Discord as {}", ready.user.name);
+        self.presence
+            .follow(self.bot.service.clone(), context.shard);
     }
 
     async fn message(&self, _: Context, message: Message) {
