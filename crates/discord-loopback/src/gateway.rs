@@ -124,6 +124,7 @@ fn identify(state: &mut State, outbox: &mpsc::UnboundedSender<SocketCommand>, da
         .transcript
         .note("gateway: the bot is connected".to_owned());
     state.sessions.push(session);
+    state.note_connection();
 }
 
 fn ready(state: &State, session: &str, shard: &Value) -> Value {
@@ -169,6 +170,7 @@ fn resume(state: &mut State, outbox: &mpsc::UnboundedSender<SocketCommand>, data
     state
         .transcript
         .note("gateway: the bot has resumed".to_owned());
+    state.note_connection();
 }
 
 /// Handles the end of a socket. After a close frame the session ends, else it waits for a RESUME.

@@ -62,10 +62,20 @@ impl ApiEnv {
     }
 
     pub async fn start_bot(&mut self) {
-        const SAYS: &str = "the API is at ";
         self.env.start_bot().await;
+        self.find_url().await;
+    }
+
+    /// See [`TestEnv::swap_bots`].
+    pub async fn swap_bots(&mut self) {
+        self.env.swap_bots().await;
+        self.find_url().await;
+    }
+
+    async fn find_url(&mut self) {
+        const SAYS: &str = "the API is at ";
         self.env.bot().wait_for_log(SAYS).await;
-        let log = self.env.log();
+        let log = self.env.bot().log();
         let url = log.split(SAYS).last().unwrap().split_whitespace().next();
         self.url = url.unwrap().to_owned();
     }
