@@ -210,6 +210,7 @@ fn read_sessions(reader: &mut SettingsReader, is_local: bool) -> Result<Sessions
     let per_user = reader.required("sessions.per_user", "a number from 1 to 20", |text| {
         text.parse().ok().filter(|n| (1..=20).contains(n))
     });
+    let total = reader.optional("sessions.total", "a number above 0", parse);
     let start_timeout = reader.required("sessions.start_timeout", DURATION, duration);
     let default_size = reader.required("sessions.default_size", "a size's name", label);
     let default_catalog = read_default_catalog(reader);
@@ -217,6 +218,7 @@ fn read_sessions(reader: &mut SettingsReader, is_local: bool) -> Result<Sessions
         image: duckdb_image?,
         door_image: door_image?,
         per_user: per_user?,
+        total: total?,
         start_timeout: start_timeout?,
         default_size: default_size?,
         default_catalog: default_catalog?,

@@ -179,6 +179,8 @@ pub struct Sessions {
     pub door_image: String,
     /// Maximum number of sessions per person.
     pub per_user: u8,
+    /// Maximum number of sessions of all people. `None`: no maximum.
+    pub total: Option<NonZeroU32>,
     /// Maximum time until a session is ready.
     pub start_timeout: TimeDelta,
     /// Size of a session if the request names none.

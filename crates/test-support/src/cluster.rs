@@ -405,6 +405,15 @@ impl Namespaces {
         })
     }
 
+    /// Pause of starts that is stored; null if there is none.
+    pub async fn pause(&self) -> serde_json::Value {
+        let map = self.records().get_opt("duckbot-pause").await.unwrap();
+        map.map_or(serde_json::Value::Null, |map| {
+            let text = &map.data.unwrap()["pause.json"];
+            serde_json::from_str::<serde_json::Value>(text).unwrap()["pause"].clone()
+        })
+    }
+
     /// Edits the ledger's document. Creates the ledger if it does not exist.
     pub async fn edit_ledger(&self, change: impl FnOnce(&mut serde_json::Value)) {
         let maps = self.records();

@@ -4,12 +4,12 @@
 mod authorities;
 pub mod build;
 mod connect;
+mod documents;
 mod exec;
 mod gateway;
 mod history;
 mod image;
 mod lease;
-mod ledger;
 mod memory;
 mod permissions;
 mod readiness;
@@ -43,9 +43,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{debug, warn};
 
 pub use connect::{Clients, connect, diagnose};
+pub use documents::document;
 pub use history::HistorySecrets;
 pub use lease::leadership;
-pub use ledger::LedgerConfigMap;
 pub use permissions::{PermissionRule, REQUIRED, REQUIRED_IN_OWN_NAMESPACE};
 use readiness::Readiness;
 pub use replies::ReplySecrets;
@@ -600,7 +600,10 @@ impl Runtime for Kubernetes {
                 let at = revision(&created.metadata);
                 self.cache.apply_write(created, lists);
                 self.wait_for_older_records(at).await;
-                Ok(Claim::Made(Arc::new(record.clone())))
+                Ok(Claim::Made {
+                    record: Arc::new(record.clone()),
+                    earlier: self.cache.view().records_before(&name, at),
+                })
             }
             Err(Error::Exists { .. }) => {
                 let found = self.records.get(&name);
@@ -620,7 +623,12 @@ impl Runtime for Kubernetes {
                         let at = revision(&stored.metadata);
                         self.cache.apply_write(stored, lists);
                         self.wait_for_older_records(at).await;
-                        Ok(Claim::Made(Arc::new(found)))
+                        let view = self.cache.view();
+                        let since = view.first_revision(&name).unwrap_or(at);
+                        Ok(Claim::Made {
+                            record: Arc::new(found),
+                            earlier: view.records_before(&name, since),
+                        })
                     }
                     Ok(found) => Ok(Claim::Taken(found.id.to_string())),
                     // A record that this bot can't read occupies its name too.
