@@ -167,7 +167,7 @@ const SINGLE: [(&str, &str, &str); 40] = [
     (
         "two bots have no Discord, or no Lease",
         "tests",
-        "failover::without_discord_or_the_lease_the_bots_wait",
+        "failover::without_discord_or_the_lease_the_bots_wait_and_both_serve_the_api",
     ),
     (
         "the leader of two bots is killed after each call of a start that changes something",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use discord_loopback::RestCall;
 use k8s_openapi::api::coordination::v1::LeaseSpec;
 use kube::{ResourceExt, api::DeleteParams};
-use test_support::{ApiFault, Proxy, TestEnv, assert_says, signal, wait_until};
+use test_support::{ApiEnv, ApiFault, Proxy, TestEnv, assert_says, signal, wait_until};
 
 /// Longer than any call waits.
 const FOREVER: Duration = Duration::from_secs(600);
@@ -24,8 +24,12 @@ async fn a_leader_that_may_not_act_does_not() {
 }
 
 #[tokio::test]
-async fn without_discord_or_the_lease_the_bots_wait() {
-    tokio::join!(leader_without_discord(), deleted_lease());
+async fn without_discord_or_the_lease_the_bots_wait_and_both_serve_the_api() {
+    tokio::join!(
+        leader_without_discord(),
+        deleted_lease(),
+        api_of_a_standby()
+    );
 }
 
 /// Starts two bots. The first one leads.
@@ -203,4 +207,25 @@ async fn deleted_lease() {
     env.reply_to(&env.ana, "/duck list").await;
     assert_eq!(env.discord.most_connected(), 1);
     env.assert_clean().await;
+}
+
+/// The HTTP API of a bot that stands by.
+async fn api_of_a_standby() {
+    let mut env = TestEnv::without_bot(&[]).await;
+    env.use_lease();
+    let mut api_env = ApiEnv::start_with_env(env).await;
+    api_env.start_standby().await;
+    let id = api_env.ready_session().await;
+    let path = format!("/sessions/{id}");
+    assert_eq!(api_env.delete(&path, &api_env.ana).await.0, 204);
+    api_env.env.assert_nothing_left().await;
+    assert!(
+        !api_env
+            .env
+            .standby()
+            .0
+            .log()
+            .contains("this bot holds the Lease")
+    );
+    api_env.assert_clean().await;
 }
