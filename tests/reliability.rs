@@ -147,7 +147,7 @@ const SINGLE: [(&str, &str, &str); 40] = [
     (
         "Discord is unavailable for a while",
         "tests",
-        "admin::without_discord_it_is_not_ready",
+        "admin::without_discord_it_is_ready_and_says_so",
     ),
     (
         "two bots run at the same time",
