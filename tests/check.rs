@@ -72,6 +72,7 @@ async fn what_is_well_is_said_item_by_item() {
     // A proxy is for neither the API server nor this machine.
     let proxy = ("HTTPS_PROXY".to_owned(), "http://127.0.0.1:9".to_owned());
     env.variables.extend([proxy]);
+    env.use_lease();
     assert_eq!(failed_checks(&env).await, [""; 0]);
     let (_, text) = run_bot(&env, &["check"]).await;
     for line in [
@@ -91,6 +92,7 @@ async fn what_is_well_is_said_item_by_item() {
             env.cluster.bot
         ),
         "ok    routes: IngressRoute",
+        "warn  leader: no bot holds the Lease duckbot; if this does not change within 10 s",
         "ok    records: 0 sessions and query runners, all of version 8",
         "/duckui:works (sessions.image): found in its registry",
         "/duckui:private (sessions.door_image): not checked, because its registry requires a login",
@@ -109,6 +111,7 @@ async fn what_is_well_is_said_item_by_item() {
     env.start_bot().await;
     let (_, text) = run_bot(&env, &["check"]).await;
     assert!(text.contains("ok    commands: registered"), "{text}");
+    assert!(text.contains("ok    leader: duckbot_"), "{text}");
     env.assert_clean().await;
 }
 
@@ -163,6 +166,9 @@ async fn what_is_wrong_is_said_with_what_to_do() {
         .await
         .unwrap();
     env.cluster.wait_until_forbidden("create", "pods").await;
+    env.use_lease();
+    let leases = env.cluster.leases();
+    leases.delete("duckbot", &params).await.unwrap();
     let wrong = failed_checks(&env).await.join("\n");
     let ops = env.discord.channel("ops");
     for line in [
@@ -174,6 +180,11 @@ async fn what_is_wrong_is_said_with_what_to_do() {
         ),
         &format!(
             "WRONG channel {random} (discord.allowed_channels): grant to the bot's role there: Send Messages"
+        ),
+        &format!(
+            "WRONG leader: there is no Lease duckbot in namespace {}, so no bot leads; apply deploy/, which \
+             creates it",
+            env.cluster.bot
         ),
         "create pods",
         "Apply the Role in deploy/, which grants them",

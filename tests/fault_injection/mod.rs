@@ -167,7 +167,7 @@ async fn kill_leader(scenario: Scenario) {
         run_with_fault(scenario, case, true).await
     });
     // They mostly wait until a Lease lapses.
-    let reached: Vec<_> = stream::iter(runs).buffered(8).collect().await;
+    let reached: Vec<_> = stream::iter(runs).buffered(6).collect().await;
     assert!(reached.contains(&true), "no run reached its call");
 }
 

@@ -18,9 +18,9 @@ pub(super) const LEASE_DURATION: Duration = Duration::from_secs(8);
 /// for ending its work and for closing the gateway.
 pub(super) const TERM_DURATION: Duration = Duration::from_secs(5);
 /// Interval between renewals.
-const RENEW_INTERVAL: Duration = Duration::from_secs(2);
+pub(super) const RENEW_INTERVAL: Duration = Duration::from_secs(2);
 /// Pause after a renewal that failed.
-const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// Interval between two looks at the Lease of another bot.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 

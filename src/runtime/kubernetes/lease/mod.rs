@@ -27,7 +27,7 @@ use crate::{
     leadership::{Alone, Leadership, Term},
     settings::Settings,
 };
-use candidate::{Answer, Call, Candidate, Holder, TERM_DURATION, holder, released};
+use candidate::{Answer, Call, Candidate, Holder, RENEW_INTERVAL, TERM_DURATION, holder, released};
 
 /// Resource of a Lease.
 pub(super) const LEASES: &str = "leases";
@@ -35,9 +35,9 @@ pub(super) const LEASES: &str = "leases";
 /// Time limit of one call for the Lease. Shorter than the interval between renewals.
 pub(super) const CALL_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// Time without traffic after which a connection is replaced. Longer than the interval between renewals, so
-/// that a working connection stays. A lost one is replaced early enough for another renewal.
-pub(super) const SILENCE: Duration = Duration::from_millis(2500);
+/// Time without traffic after which a connection is replaced: the interval between renewals and the time limit of
+/// one. So a renewal on a slow connection has all of its time, and the next one gets a new connection.
+pub(super) const SILENCE: Duration = RENEW_INTERVAL.saturating_add(CALL_TIMEOUT);
 
 /// Maximum time of [`Leadership::release`].
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
