@@ -88,14 +88,14 @@ impl Scenario {
     pub fn includes(self, call: &RestCall) -> bool {
         match self {
             // The start itself is another scenario.
-            Self::TakeBack => call.path.ends_with("-sales") && call.method != "WATCH",
+            Self::TakeBack => call.path.ends_with("-sales") && !is_watch(call),
             // The scenario starts with a start of the bot, which makes other calls.
             Self::Report => {
                 let is_the_ledgers = call.route == "configmaps/{name}";
                 let makes_it = (&*call.method, &*call.route) == ("POST", "configmaps");
                 is_the_ledgers || makes_it || call.route == POST.1
             }
-            _ => call.method != "WATCH" && !call.route.starts_with("/gateway"),
+            _ => !is_watch(call) && !call.route.starts_with("/gateway"),
         }
     }
 
@@ -715,4 +715,8 @@ async fn wait_for_url(env: &TestEnv, document: &Value) {
 fn assert_offers(message: &MessageView, document: &Value) {
     let url = format!("https://duckui-{}.", id(document));
     assert!(message.content.contains(&url), "{}", message.content);
+}
+
+fn is_watch(call: &RestCall) -> bool {
+    ["LIST", "WATCH"].contains(&&*call.method)
 }

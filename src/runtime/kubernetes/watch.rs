@@ -34,9 +34,9 @@ use crate::{metrics, settings::Settings};
 /// Time after its list until a watch counts as working again.
 const STABLE_AFTER: Duration = Duration::from_secs(2);
 
-/// Number of objects in one page of a list, where the API server can't stream lists. A page of Pods
-/// takes several MB, because unparsed objects take much memory.
-const LIST_PAGE_SIZE: u32 = 100;
+/// Number of objects in one page of a list, where the API server can't stream lists. Five such pages at a
+/// time take 8 MB more than streams. With 100 objects it is 19 MB, and with 500 at least 60 MB.
+const LIST_PAGE_SIZE: u32 = 50;
 
 /// Selects the Events that the view needs. The ignored reasons are most of a healthy session's Events,
 /// and say nothing that its Pod's status does not say. (Selectors can't list the wanted ones.)
