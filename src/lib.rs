@@ -5,6 +5,7 @@
 //! - [`session`]: session types, and every rule about sessions. Pure.
 //! - [`catalog`]: the values of a catalog's settings, and the list of its tables.
 //! - [`credentials`]: S3 credentials: parsing, preflight, and the trait of their store.
+//! - [`health`]: the bot's state for health checks.
 //! - [`history`]: a person's past queries: their limits, and the trait of their store.
 //! - [`leadership`]: which of several bots acts.
 //! - `listener`: HTTP on a port, with limits on connections. [`outbound`]: connections to other
@@ -19,19 +20,21 @@
 //! - [`api`]: sessions over HTTP for programs, health and metrics. `metrics`: names, units and
 //!   labels of all metrics.
 //! - [`app`]: start-up and wiring, also of the sandbox. [`error`], [`settings`], [`telemetry`],
-//!   [`diagnostics`], `redact` and `unicode` serve all modules.
+//!   [`diagnostics`], `concurrency`, `redact` and `unicode` serve all modules.
 
 #![warn(unreachable_pub)]
 
 pub mod api;
 pub mod app;
 pub mod catalog;
+mod concurrency;
 pub mod credentials;
 pub mod diagnostics;
 pub mod discord;
 pub mod door;
 pub mod duckdb;
 pub mod error;
+pub mod health;
 pub mod history;
 pub mod leadership;
 mod listener;

@@ -24,11 +24,13 @@ const ACKNOWLEDGED: &str = "duckbot_acknowledge_duration_seconds";
 const BUILD: &str = "duckbot_build_info";
 const COMMANDS: &str = "duckbot_commands_total";
 const COMMAND: &str = "duckbot_command_duration_seconds";
+const CONNECTED: &str = "duckbot_discord_connected";
 const DISCORD: &str = "duckbot_discord_requests_total";
 const ENDED: &str = "duckbot_sessions_ended_total";
 const HELD_BACK: &str = "duckbot_reaper_held_back";
 const KUBERNETES: &str = "duckbot_kubernetes_requests_total";
 const KUBERNETES_DURATION: &str = "duckbot_kubernetes_request_duration_seconds";
+const LEADING: &str = "duckbot_leading";
 const RUNNERS: &str = "duckbot_query_runners";
 const RUNNERS_ENDED: &str = "duckbot_query_runners_ended_total";
 const RUNNER_STARTED: &str = "duckbot_query_runner_start_duration_seconds";
@@ -64,6 +66,8 @@ impl Metrics {
         describe();
         gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         gauge!(HELD_BACK).set(0.0);
+        gauge!(CONNECTED).set(0.0);
+        gauge!(LEADING).set(0.0);
         gauge!(UNREACHABLE).set(0.0);
         initialize_counters();
         Ok(STARTED_ONCE.get_or_init(|| Self(handle)).clone())
@@ -105,6 +109,10 @@ fn describe() {
         seconds,
         "Time until the reply to a command is final; for start, until the session is ready."
     );
+    describe_gauge!(
+        CONNECTED,
+        "1 while this bot is connected to Discord's gateway; of several bots, only the leader is."
+    );
     describe_counter!(
         DISCORD,
         "Requests to Discord, by outcome: done, refused (permanently), failed."
@@ -122,6 +130,10 @@ fn describe() {
         KUBERNETES_DURATION,
         seconds,
         "Duration of requests to the Kubernetes API server except watches."
+    );
+    describe_gauge!(
+        LEADING,
+        "1 while this bot is the one that answers commands and runs the reaper."
     );
     describe_counter!(REAPER, "Actions of the reaper, by rule.");
     describe_gauge!(RUNNERS, "Present query runners, by phase.");
@@ -291,6 +303,16 @@ pub(crate) fn count_reaper_action(action: &'static str, why: &impl Serialize) {
 /// Sets whether reaping is paused.
 pub(crate) fn set_held_back(is_held_back: bool) {
     gauge!(HELD_BACK).set(f64::from(u8::from(is_held_back)));
+}
+
+/// Sets whether the bot is connected to Discord's gateway.
+pub(crate) fn set_discord_connected(is_connected: bool) {
+    gauge!(CONNECTED).set(f64::from(u8::from(is_connected)));
+}
+
+/// Sets whether this bot is the one that acts.
+pub(crate) fn set_leading(is_leading: bool) {
+    gauge!(LEADING).set(f64::from(u8::from(is_leading)));
 }
 
 /// Sets the number of doors that don't answer.

@@ -17,6 +17,7 @@ use tracing::{debug, info, warn};
 
 use crate::{
     error::{Error, new_reference},
+    leadership::Term,
     metrics,
     service::{Notifier, ReportClaim, Service},
     session::{Action, OwnerId, Plan, ReapPause, SessionId, Warning},
@@ -69,9 +70,9 @@ impl Reaper {
         }
     }
 
-    /// Runs until `shutdown`. A report that is being posted is finished first, because otherwise
-    /// the next bot would post it again.
-    pub(crate) async fn run(self, shutdown: CancellationToken) {
+    /// Runs until `stop`, while `term` is held. A report that is being posted is finished first,
+    /// because otherwise the next bot would post it again.
+    pub(crate) async fn run(&self, term: Term, stop: CancellationToken) {
         let every = self.settings.reaper.every.to_std().unwrap_or_default();
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -79,10 +80,12 @@ impl Reaper {
         loop {
             let sweep = async {
                 ticks.tick().await;
-                self.check_members(&mut state).await;
-                self.sweep(&mut state).await;
+                if term.is_held() {
+                    self.check_members(&mut state).await;
+                    self.sweep(&term, &mut state).await;
+                }
             };
-            if shutdown.run_until_cancelled(sweep).await.is_none() {
+            if stop.run_until_cancelled(sweep).await.is_none() || !term.is_held() {
                 return;
             }
             self.report(&mut state).await;
@@ -90,8 +93,11 @@ impl Reaper {
         }
     }
 
-    async fn sweep(&self, state: &mut ReaperState) {
+    async fn sweep(&self, term: &Term, state: &mut ReaperState) {
         let plan = self.service.plan().await;
+        if !term.is_held() {
+            return;
+        }
         metrics::set_held_back(plan.held_back.is_some());
         let is_dry_run = self.settings.reaper.dry_run;
         if is_dry_run {
@@ -104,12 +110,17 @@ impl Reaper {
         let actions = actions.filter(|it| !is_dry_run || matches!(it, Action::EndRunner(_)));
         stream::iter(actions)
             .for_each_concurrent(MAX_CONCURRENT_ACTIONS, |action| async move {
-                if let Err(error) = self.act(action).await {
+                if term.is_held()
+                    && let Err(error) = self.act(action).await
+                {
                     let reference = new_reference();
                     warn!(reference, %error, ?action, "an action of the reaper failed; the next sweep tries it again [{reference}]");
                 }
             })
             .await;
+        if !term.is_held() {
+            return;
+        }
         // Last, because nothing depends on it.
         self.report_unreachable(&plan.actions, state).await;
     }

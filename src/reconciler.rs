@@ -10,14 +10,16 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
+use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
+    concurrency::ConcurrencyLimit,
     credentials::{CredentialPart, CredentialStore},
     error::{Error, new_reference},
+    leadership::Term,
     metrics,
     runtime::{LedgerStore, ReplyStore, Runtime, crash_reason, redacted_log, rewrite},
     service::{
@@ -33,9 +35,10 @@ use crate::{
 
 /// Maximum pause before a failed step is repeated.
 const MAX_RETRY_DELAY: TimeDelta = TimeDelta::seconds(30);
-/// Maximum number of sessions that are created at a time. Each takes 60 KB meanwhile, and the calls
-/// for a thousand at once would delay the next caller's requests at the API server.
-const MAX_CONCURRENT_CREATES: usize = 12;
+/// Maximum number of sessions that are created at a time, and how many slow ones are let go on beside them.
+/// Each takes 60 KB meanwhile, and the calls for a thousand at once would delay the next caller's requests at
+/// the API server.
+const MAX_CONCURRENT_CREATES: [usize; 2] = [12, 100];
 /// Maximum time between two passes.
 const MAX_SLEEP: TimeDelta = TimeDelta::hours(1);
 
@@ -51,7 +54,7 @@ pub(crate) struct Reconciler {
     policy: Policy,
     settings: Arc<Settings>,
     clock: Clock,
-    create_permits: Semaphore,
+    creates: ConcurrencyLimit,
 }
 
 /// Sessions with a step under way, and sessions that wait after a failure.
@@ -129,13 +132,14 @@ impl Reconciler {
             policy,
             settings,
             clock: parts.clock.clone(),
-            create_permits: Semaphore::new(MAX_CONCURRENT_CREATES),
+            creates: ConcurrencyLimit::new(MAX_CONCURRENT_CREATES),
         }
     }
 
-    /// Runs until `shutdown`. Steps under way are then dropped, and the next bot repeats them.
-    pub(crate) async fn run(self, shutdown: CancellationToken) {
-        let this = Arc::new(self);
+    /// Runs until `stop`, and takes steps only while `term` is held. Steps under way are then dropped,
+    /// and the next bot repeats them.
+    pub(crate) async fn run(self: Arc<Self>, term: Term, stop: CancellationToken) {
+        let this = self;
         let mut changes = this.runtime.changes();
         let mut work_queue = WorkQueue::default();
         let mut steps = JoinSet::new();
@@ -145,9 +149,9 @@ impl Reconciler {
             let now = (this.clock)();
             let (due, wake) = work_queue.due(this.runtime.sessions(), now, &this.policy);
             for (seen, step) in due {
-                let this = this.clone();
+                let (this, term) = (this.clone(), term.clone());
                 let id = seen.record.id.clone();
-                steps.spawn(async move { (id, this.run_step(&seen, step).await) });
+                steps.spawn(async move { (id, this.run_step(&seen, step, &term).await) });
             }
             // Wait as long as the pass took, and handle the changes of that time together.
             // A pass over all sessions for each single change would leave no time for other work.
@@ -160,13 +164,17 @@ impl Reconciler {
                     Err(panic) => std::panic::resume_unwind(panic.into_panic()),
                 },
                 () = tokio::time::sleep(duration_until(wake, (this.clock)())) => {}
-                () = shutdown.cancelled() => return,
+                () = stop.cancelled() => return,
             }
         }
     }
 
-    /// Does one step, and logs it or its failure.
-    async fn run_step(&self, seen: &Observed, step: Step) -> Result<(), ()> {
+    /// Does one step, and logs it or its failure. Does nothing after the end of the term, which a
+    /// process that was stopped for a while notices only here.
+    async fn run_step(&self, seen: &Observed, step: Step, term: &Term) -> Result<(), ()> {
+        if !term.is_held() {
+            return Err(());
+        }
         let session = &seen.record.id;
         match self.perform(seen, &step).await {
             Ok(()) => {
@@ -206,8 +214,8 @@ impl Reconciler {
         match step {
             Step::Wait(_) => Ok(()),
             Step::Create(parts) => {
-                let _permit = self.create_permits.acquire().await;
-                self.runtime.create(seen, *parts).await
+                let created = self.runtime.create(seen, *parts);
+                self.creates.run(created).await
             }
             Step::Announce => self.announce(seen).await,
             Step::RenewCredentials => self.renew_credentials(seen).await,

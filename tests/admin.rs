@@ -33,8 +33,13 @@ async fn env_without_bot(settings: &[(&str, &str)]) -> TestEnv {
 
 /// Starts the bot, and returns the URL of its admin endpoints.
 async fn start_bot(env: &mut TestEnv) -> String {
-    const SAYS: &str = "health and metrics are at ";
     env.start_bot().await;
+    admin_url(env).await
+}
+
+/// URL of the running bot's admin endpoints.
+async fn admin_url(env: &mut TestEnv) -> String {
+    const SAYS: &str = "health and metrics are at ";
     env.bot().wait_for_log(SAYS).await;
     let log = env.log();
     let url = log.split(SAYS).last().unwrap().split_whitespace().next();
@@ -65,7 +70,8 @@ async fn wait_for_not_ready(url: &str, words: &str) {
 }
 
 async fn wait_until_ready(url: &str) {
-    let is_so = |answer: &(u16, String)| *answer == (200, "ready\n".to_owned());
+    let ready = "ready\ndiscord: connected\nleading: yes\n";
+    let is_so = |answer: &(u16, String)| *answer == (200, ready.to_owned());
     wait_until(async || get(url, "/readyz").await, is_so).await;
 }
 
@@ -76,7 +82,8 @@ async fn readiness_names_what_is_missing() {
     wait_until_ready(&url).await;
     env.api.set_faults(|call| {
         let answer = || test_support::ApiFault::Answer(503, "not now".into());
-        (call.method == "WATCH" && call.route == "pods").then(answer)
+        let is_watch = ["LIST", "WATCH"].contains(&&*call.method);
+        (is_watch && call.route == "pods").then(answer)
     });
     env.api.cut_watches();
     wait_for_not_ready(&url, "cluster: no updates since ").await;
@@ -236,6 +243,22 @@ async fn metrics_keep_prometheus_conventions_and_name_nobody() {
 }
 
 #[tokio::test]
+async fn health_is_served_before_the_cluster_answers() {
+    let mut env = env_without_bot(&[]).await;
+    env.api
+        .set_faults(|_| Some(ApiFault::Hang(std::time::Duration::from_secs(30))));
+    env.spawn_bot();
+    let url = admin_url(&mut env).await;
+    env.api
+        .wait_for_call("POST", "selfsubjectaccessreviews", 1)
+        .await;
+    assert_eq!(get(&url, "/healthz").await, (200, "ok\n".to_owned()));
+    wait_for_not_ready(&url, "starting: reading the cluster\n").await;
+    assert_eq!(value(&url, "duckbot_leading").await, 0.0);
+    env.assert_clean().await;
+}
+
+#[tokio::test]
 async fn an_address_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -271,17 +294,24 @@ async fn prometheus_own_tool_finds_nothing_to_complain_about() {
 }
 
 #[tokio::test]
-async fn without_discord_it_is_not_ready() {
+async fn without_discord_it_is_ready_and_says_so() {
     let (mut env, _) = env().await;
     env.kill_bot().await;
     env.discord
         .set_heartbeat_interval(std::time::Duration::from_secs(1));
     let url = start_bot(&mut env).await;
     wait_until_ready(&url).await;
+    let (connected, leading) = ("duckbot_discord_connected", "duckbot_leading");
+    assert_eq!(value(&url, connected).await, 1.0);
     // The bot learns the heartbeat interval from two heartbeats.
     env.discord.wait_heartbeats(3).await;
     env.discord.set_offline(true);
-    wait_for_not_ready(&url, "discord: not connected, so commands get no answer").await;
+    let is_lost = |(status, text): &(u16, String)| {
+        *status == 200 && text.starts_with("ready\ndiscord: not connected since ")
+    };
+    wait_until(async || get(&url, "/readyz").await, is_lost).await;
+    assert_eq!(value(&url, connected).await, 0.0);
+    assert_eq!(value(&url, leading).await, 1.0);
     env.discord.set_offline(false);
     wait_until_ready(&url).await;
     env.assert_clean().await;

@@ -129,7 +129,29 @@ async fn a_token_sees_its_owners_sessions_and_an_admins_all() {
     assert_eq!(api_env.delete(&path, &api_env.ada).await.0, 204);
     api_env.env.assert_nothing_left().await;
     api_env.env.mark_all_read().await;
+    assert_revoked_without_a_restart(&api_env).await;
     api_env.assert_clean().await;
+}
+
+/// Revokes Ben's token, and then makes a mistake in the file.
+async fn assert_revoked_without_a_restart(api_env: &ApiEnv) {
+    let env = &api_env.env;
+    let file = &env.variables["DUCKBOT_API__TOKENS_FILE"];
+    // As the kubelet does it, so that the bot never reads half a file.
+    let replace = |text: &str| std::fs::rename(env.file("tokens.new", text), file).unwrap();
+    let status = async |token| api_env.get("/sessions", token).await.0;
+    let tokens = std::fs::read_to_string(file).unwrap();
+    let of_ben = env.ben.id().to_string();
+    let others: Vec<_> = tokens.lines().filter(|it| !it.contains(&of_ben)).collect();
+    replace(&others.join("\n"));
+    wait_until(async || status(&api_env.ben).await, |it| *it == 401).await;
+    assert_eq!(status(&api_env.ada).await, 200);
+
+    replace("of-nobody\n");
+    let says = "so the earlier tokens stay valid: line 1 is not a token";
+    env.wait_for_log(says).await;
+    assert_eq!(status(&api_env.ada).await, 200);
+    assert_eq!(status(&api_env.ben).await, 401);
 }
 
 #[tokio::test]

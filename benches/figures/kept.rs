@@ -80,12 +80,13 @@ async fn measure(megabytes: u64, rounds: usize, names: [&'static str; 2]) -> Opt
     // The first session pulls the images and has nothing to restore.
     for round in 0..=rounds {
         let begin = Instant::now();
-        let (_, id) = env.start_session(&env.ana, "").await;
+        let (asked, id) = env.start_session(&env.ana, "").await;
         let announced = env.ana.read("#data").await;
         if round > 0 {
             starts[0].push(begin.elapsed());
             assert_says(&announced, "Your work of ");
         }
+        asked.until(|it| it.content.contains("is ready")).await;
         env.wait_until_prepared(&id).await;
         let ui = env.open_ui(&env.ana, &id).await;
         ui.run_sql(&fill(megabytes)).await.unwrap();

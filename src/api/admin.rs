@@ -1,6 +1,9 @@
 //! HTTP for operators: liveness, readiness and metrics.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use anyhow::Context;
 use axum::{
@@ -15,6 +18,7 @@ use tracing::info;
 
 use super::listen;
 use crate::{
+    health::{Connection, Health},
     listener::{self, Limits},
     metrics::{self, Metrics},
     service::Service,
@@ -28,19 +32,20 @@ const LIMITS: Limits = Limits {
 
 /// State of the request handlers.
 #[derive(Clone)]
-struct Admin {
-    service: Arc<Service>,
-    metrics: Metrics,
+pub struct Admin {
+    /// The service, once the cluster was read.
+    pub service: Arc<OnceLock<Arc<Service>>>,
+    pub health: Arc<Health>,
+    pub metrics: Metrics,
 }
 
-/// Serves `/healthz`, `/readyz` and `/metrics` until `shutdown`.
+/// Serves `/healthz`, `/readyz` and `/metrics` until `shutdown`. Needs neither the cluster nor Discord.
 ///
 /// # Errors
 /// If the bot can't listen on the address.
 pub async fn serve(
     address: SocketAddr,
-    service: Arc<Service>,
-    metrics: Metrics,
+    admin: Admin,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let listener = listener::bind(address).await;
@@ -55,33 +60,58 @@ pub async fn serve(
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
-        .with_state(Admin { service, metrics });
+        .with_state(admin);
     listen(listener, LIMITS, app, &shutdown).await;
     Ok(())
 }
 
-/// Reports what is not ready, one line each.
+/// Reports what is not ready, and then the states that readiness does not depend on, one line each.
 async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
     let mut missing = Vec::new();
-    if !admin.service.is_connected() {
-        missing.push("discord: not connected, so commands get no answer".to_owned());
+    match admin.service.get() {
+        None => missing.push("starting: reading the cluster".to_owned()),
+        Some(service) => {
+            if !admin.health.is_api_open() {
+                missing.push("starting: opening the API's port".to_owned());
+            }
+            if let Some(since) = service.stale_since() {
+                missing.push(format!("cluster: no updates since {since:.0?}"));
+            }
+        }
     }
-    if let Some(since) = admin.service.stale_since() {
-        missing.push(format!("cluster: no updates since {since:.0?}"));
-    }
-    if missing.is_empty() {
-        (StatusCode::OK, "ready\n".to_owned())
+    let status = if missing.is_empty() {
+        missing.push("ready".to_owned());
+        StatusCode::OK
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n")
-    }
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let discord = match admin.health.discord() {
+        Connection::Connected => "connected".to_owned(),
+        Connection::LostSince(since) => {
+            format!("not connected since {since:.0?}, so commands get no answer")
+        }
+        Connection::Closed => "not connected, because this bot does not lead".to_owned(),
+    };
+    let leading = if admin.health.is_leading() {
+        "yes"
+    } else {
+        "no"
+    };
+    let lines = missing.join("\n");
+    (
+        status,
+        format!("{lines}\ndiscord: {discord}\nleading: {leading}\n"),
+    )
 }
 
 async fn metrics_text(State(admin): State<Admin>) -> impl IntoResponse {
-    let sizes = admin.service.sizes().iter();
-    let sessions = admin.service.list(None);
-    metrics::set_unreadable_records(admin.service.unreadable_records());
-    metrics::set_sessions(&sessions, sizes.map(|size| size.name.as_str()));
-    metrics::set_runners(&admin.service.runners(None));
+    if let Some(service) = admin.service.get() {
+        let sizes = service.sizes().iter();
+        let sessions = service.list(None);
+        metrics::set_unreadable_records(service.unreadable_records());
+        metrics::set_sessions(&sessions, sizes.map(|size| size.name.as_str()));
+        metrics::set_runners(&service.runners(None));
+    }
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (kind, admin.metrics.text())
 }

@@ -10,6 +10,7 @@ mod problem;
 mod sessions;
 mod state;
 mod token;
+mod tokens_file;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use tower::ServiceExt;
 use tracing::{info, warn};
 
 use crate::{
+    health::Health,
     listener::{self, Limits},
     service::Service,
     settings,
@@ -47,13 +49,14 @@ const LIMITS: Limits = Limits {
     head: 32 << 10,
 };
 
-/// Serves the API until `shutdown`.
+/// Serves the API until `shutdown`. Tells `health` once it takes connections.
 ///
 /// # Errors
 /// If the bot can't listen on the address.
 pub async fn serve(
     settings: settings::Api,
     service: Arc<Service>,
+    health: &Health,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let address = settings.listen;
@@ -61,6 +64,7 @@ pub async fn serve(
     let listener = listener
         .with_context(|| format!("can't listen on {address}; set another address in api.listen"))?;
     info!("the API is at http://{}", listener.local_addr()?);
+    health.set_api_open();
     if let Some(owner) = settings.anonymous {
         warn!(
             "THE API IS OPEN TO EVERYBODY: anyone who can reach it can start, open and stop \
@@ -68,14 +72,23 @@ pub async fn serve(
              api.anonymous_owner"
         );
     }
-    let authenticator = Authenticator::new(&settings);
+    let authenticator = Arc::new(Authenticator::new(&settings));
+    let file = settings.tokens_file.clone();
+    let tokens = settings.tokens.clone();
     let api = Api {
         settings: Arc::new(settings),
         service,
         shutdown: shutdown.clone(),
     };
-    let router = router(api, authenticator);
-    listen(listener, LIMITS, router, &shutdown).await;
+    let router = router(api, authenticator.clone());
+    let listening = listen(listener, LIMITS, router, &shutdown);
+    match file {
+        None => listening.await,
+        Some(file) => tokio::select! {
+            () = listening => {}
+            () = tokens_file::follow(&file, tokens, &authenticator) => {}
+        },
+    }
     Ok(())
 }
 
@@ -91,7 +104,7 @@ async fn listen(listener: TcpListener, limits: Limits, app: Router, shutdown: &C
     listener::serve(listener, limits, answer, shutdown).await;
 }
 
-fn router(api: Api, authenticator: Authenticator) -> Router {
+fn router(api: Api, authenticator: Arc<Authenticator>) -> Router {
     Router::new()
         .route("/openapi.json", get(document::openapi))
         .route("/sessions", get(sessions::list).post(sessions::create))
@@ -115,7 +128,7 @@ fn router(api: Api, authenticator: Authenticator) -> Router {
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(
-            Arc::new(authenticator),
+            authenticator,
             auth::authenticate,
         ))
         .with_state(api)

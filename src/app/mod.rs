@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod init;
+mod leader;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 
@@ -12,12 +13,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use leader::Leader;
+
 use crate::{
-    api,
+    api::{self, admin::Admin},
     credentials::CredentialStore,
     credentials::preflight::Preflight,
-    discord,
+    discord::Discord,
     history::HistoryStore,
+    leadership::{Alone, Leadership},
     metrics::Metrics,
     reaper::Reaper,
     reconciler::Reconciler,
@@ -128,28 +132,55 @@ fn block_on<T: Default>(
 /// Runs the bot until `shutdown`.
 ///
 /// # Errors
-/// If the cluster or Discord can't be used. The error says what to do.
+/// If the cluster can't be used, or Discord refuses the bot. The error says what to do.
 pub async fn serve(settings: Settings, shutdown: CancellationToken) -> anyhow::Result<()> {
     serve_with(settings, shutdown, |_| {}).await
 }
 
-/// Like [`serve`], and calls `tell` once the runtime and Discord are connected. Its argument is the
-/// local runtime, or `None` if sessions run on Kubernetes.
+/// Like [`serve`], and calls `tell` once the runtime is connected. Its argument is the local runtime,
+/// or `None` if sessions run on Kubernetes.
 async fn serve_with(
     settings: Settings,
     shutdown: CancellationToken,
     tell: impl FnOnce(Option<&Arc<Local>>),
 ) -> anyhow::Result<()> {
     let settings = Arc::new(settings);
-    let metrics = Metrics::start().context("can't start metrics")?;
-    let started = async {
-        let backend = Backend::find(&settings, true).await?;
-        anyhow::Ok((backend, discord::connect(&settings).await?))
+    let state = Admin {
+        service: Arc::default(),
+        health: Arc::default(),
+        metrics: Metrics::start().context("can't start metrics")?,
     };
-    let (backend, discord) = tokio::select! {
-        started = started => started?,
-        () = shutdown.cancelled() => return Ok(()),
+    // Neither part may run without the other: a bot needs health checks, and they need a bot.
+    let guard = || shutdown.clone().drop_guard();
+    let admin = async {
+        let Some(address) = settings.admin else {
+            return Ok(());
+        };
+        let _guard = guard();
+        api::admin::serve(address, state.clone(), shutdown.clone()).await
     };
+    let bot = async {
+        let _guard = guard();
+        // Boxed like the other large parts, because the sandbox runs all of them on a small stack.
+        Box::pin(run_bot(&settings, &state, &shutdown, tell)).await
+    };
+    let (watched, served) = tokio::join!(admin, bot);
+    watched.and(served)
+}
+
+/// Connects to the cluster, and serves until `shutdown`.
+async fn run_bot(
+    settings: &Arc<Settings>,
+    state: &Admin,
+    shutdown: &CancellationToken,
+    tell: impl FnOnce(Option<&Arc<Local>>),
+) -> anyhow::Result<()> {
+    let discord = Discord::new(settings.clone(), state.health.clone())?;
+    let started = async { tokio::try_join!(Backend::find(settings, true), discord.check()) };
+    let Some(started) = shutdown.run_until_cancelled(Box::pin(started)).await else {
+        return Ok(());
+    };
+    let (backend, ()) = started?;
     let Backend {
         runtime,
         credentials,
@@ -158,9 +189,10 @@ async fn serve_with(
         ledger,
         pauses,
         local,
+        leadership,
     } = backend;
     tell(local.as_ref());
-    let notifier = Arc::new(discord.notifier(settings.clone()));
+    let notifier = Arc::new(discord.notifier());
     let preflight = Preflight::new(&settings.outbound).context("can't create the HTTPS client")?;
     let dependencies = Dependencies {
         runtime,
@@ -182,42 +214,31 @@ async fn serve_with(
     let reconciler = Reconciler::new(&dependencies, settings.clone(), policy);
     let service = Arc::new(Service::new(settings.clone(), dependencies));
     let reaper = Reaper::new(service.clone(), notifier, settings.clone());
+    let _ = state.service.set(service.clone());
     info!("serving guild {}", settings.discord.guild);
-    let chat = async {
-        let outcome = discord.serve(service.clone(), shutdown.clone()).await;
-        shutdown.cancel();
-        outcome
+    let leader = Leader {
+        leadership,
+        discord,
+        reconciler: Arc::new(reconciler),
+        reaper,
+        service: service.clone(),
+        health: state.health.clone(),
     };
-    let admin = async {
-        let Some(address) = settings.admin else {
-            return Ok(());
-        };
-        let outcome = api::admin::serve(address, service.clone(), metrics, shutdown.clone()).await;
-        // The bot must not keep running without health checks and metrics.
-        if outcome.is_err() {
-            shutdown.cancel();
-        }
-        outcome
+    let chat = async {
+        let _guard = shutdown.clone().drop_guard();
+        Box::pin(leader.run(shutdown)).await
     };
     let api = async {
         let Some(api) = settings.api.clone() else {
+            state.health.set_api_open();
             return Ok(());
         };
-        let outcome = api::serve(api, service.clone(), shutdown.clone()).await;
-        if outcome.is_err() {
-            shutdown.cancel();
-        }
-        outcome
+        let _guard = shutdown.clone().drop_guard();
+        Box::pin(api::serve(api, service, &state.health, shutdown.clone())).await
     };
     let parts = async {
-        let (outcome, watched, asked, (), ()) = tokio::join!(
-            chat,
-            admin,
-            api,
-            reconciler.run(shutdown.clone()),
-            reaper.run(shutdown.clone()),
-        );
-        outcome.and(watched).and(asked)
+        let (outcome, asked) = tokio::join!(chat, api);
+        outcome.and(asked)
     };
     let late = async {
         shutdown.cancelled().await;
@@ -244,6 +265,7 @@ struct Backend {
     pauses: Arc<PauseStore>,
     /// The local runtime, whose sessions end with the bot. `None` on Kubernetes.
     local: Option<Arc<Local>>,
+    leadership: Arc<dyn Leadership>,
 }
 
 impl Backend {
@@ -258,9 +280,10 @@ impl Backend {
                 ledger: local.ledger(),
                 pauses: local.pauses(),
                 local: Some(local),
+                leadership: Arc::new(Alone),
             });
         }
-        let clients = kubernetes::connect(settings).await?;
+        let clients = kubernetes::connect(settings, serves).await?;
         let namespace = &settings.kubernetes.namespace;
         Ok(Self {
             runtime: Arc::new(Kubernetes::start(&clients, settings.clone(), serves).await?),
@@ -273,6 +296,7 @@ impl Backend {
             ledger: Arc::new(kubernetes::document(&clients.server, namespace)),
             pauses: Arc::new(kubernetes::document(&clients.server, namespace)),
             local: None,
+            leadership: kubernetes::leadership(&clients.leases, settings),
         })
     }
 }

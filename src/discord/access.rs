@@ -121,6 +121,7 @@ mod tests {
     fn rules() -> Discord {
         Discord {
             token: String::new().into(),
+            token_file: None,
             guild: 1,
             allowed_channels: vec![10],
             allowed_roles: vec![20],

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use serenity::{
-    all::{CreateModal, GuildId, Member, Permissions, User, UserId},
-    http::Http,
-};
+use serenity::all::{CreateModal, GuildId, Member, Permissions, User, UserId};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     access::{Caller, DenialReason, admit, missing_to_post},
+    client::Client,
     direct::DirectMessages,
     drawing::DrawingQueue,
     errors::{discord_error, status},
@@ -19,22 +17,25 @@ use super::{
 };
 use crate::{
     error::Error,
+    leadership::Term,
     service::{Requester, Service},
     settings,
 };
 
 /// The parts that handlers need.
 pub(super) struct Bot {
-    pub http: Arc<Http>,
+    pub client: Arc<Client>,
     /// Client for files that are attached to messages.
     pub files: reqwest::Client,
     pub settings: settings::Discord,
     pub service: Arc<Service>,
+    /// Time in which this bot may act.
+    pub term: Term,
     pub direct: Arc<DirectMessages>,
     pub pending_acks: PendingAcks,
     pub followed: FollowedStarts,
     pub drawings: Arc<DrawingQueue>,
-    /// Cancelled when the bot is told to end.
+    /// Cancelled when the bot is told to end, or its term ends.
     pub shutdown: CancellationToken,
     /// Interactions that are being handled.
     pub handlers: TaskTracker,
@@ -134,7 +135,7 @@ impl Bot {
     }
 
     async fn member(&self, user: UserId) -> Result<Member, AccessDenied> {
-        let member = self.http.get_member(self.guild(), user).await;
+        let member = self.client.http().get_member(self.guild(), user).await;
         member.map_err(|error| match status(&error) {
             Some(404) => AccessDenied::Reason(DenialReason::NotAMember),
             _ => AccessDenied::CheckFailed(discord_error("looking up a member", &error)),

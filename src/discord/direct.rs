@@ -7,10 +7,11 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::json;
-use serenity::{builder::Builder, http::Http};
+use serenity::builder::Builder;
 use tokio::time::Instant;
 
 use super::{
+    client::Client,
     errors::{count, discord_error, is_final},
     message::message,
     replies::Reply,
@@ -22,14 +23,14 @@ const REFUSAL_TTL: Duration = Duration::from_secs(60 * 60);
 
 /// Sends direct messages, except to people who refused one recently.
 pub struct DirectMessages {
-    http: Arc<Http>,
+    client: Arc<Client>,
     refused: Mutex<HashMap<OwnerId, Instant>>,
 }
 
 impl DirectMessages {
-    pub fn new(http: Arc<Http>) -> Self {
+    pub(super) fn new(client: Arc<Client>) -> Self {
         Self {
-            http,
+            client,
             refused: Mutex::default(),
         }
     }
@@ -47,9 +48,10 @@ impl DirectMessages {
         }
         let recipient = json!({ "recipient_id": to });
         let message = message(reply, nonce);
+        let http = self.client.http();
         let sent = async {
-            let channel = self.http.create_private_channel(&recipient).await?.id;
-            let sent = message.execute(&*self.http, (channel, None)).await;
+            let channel = http.create_private_channel(&recipient).await?.id;
+            let sent = message.execute(&*http, (channel, None)).await;
             count("direct_message", &sent);
             sent?;
             Ok(channel.get())

@@ -300,5 +300,5 @@ async fn outdated(responder: &Responder) -> Result<CallOutcome, InteractionClose
 }
 
 fn responder(bot: &Bot, id: InteractionId, token: &str) -> Responder {
-    Responder::new(bot.http.clone(), bot.pending_acks.clone(), id, token)
+    Responder::new(bot.client.http(), bot.pending_acks.clone(), id, token)
 }

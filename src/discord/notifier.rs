@@ -10,11 +10,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serenity::{
     all::{ChannelId, CreateAllowedMentions, CreateMessage, EditMessage, GuildId, UserId},
     builder::Builder,
-    http::Http,
 };
 use tracing::warn;
 
 use super::{
+    client::Client,
     direct::DirectMessages,
     drawing::DrawingQueue,
     errors::{code, count, discord_error, is_final},
@@ -44,7 +44,7 @@ enum Posted {
 
 /// Posts in channels, and sends direct messages.
 pub struct DiscordNotifier {
-    http: Arc<Http>,
+    client: Arc<Client>,
     direct: Arc<DirectMessages>,
     followed: FollowedStarts,
     drawings: Arc<DrawingQueue>,
@@ -53,14 +53,14 @@ pub struct DiscordNotifier {
 
 impl DiscordNotifier {
     pub fn new(
-        http: Arc<Http>,
+        client: Arc<Client>,
         direct: Arc<DirectMessages>,
         followed: FollowedStarts,
         drawings: Arc<DrawingQueue>,
         settings: Arc<Settings>,
     ) -> Self {
         Self {
-            http,
+            client,
             direct,
             followed,
             drawings,
@@ -95,7 +95,7 @@ impl DiscordNotifier {
 
     /// Posts a message. A permanent refusal is not an [`Error`].
     async fn send(&self, channel: u64, message: CreateMessage) -> Result<Posted, Error> {
-        let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
+        let posted = message.execute(self.client.http(), (ChannelId::new(channel), None));
         let posted = posted.await;
         count("message", &posted);
         match posted {
@@ -177,7 +177,7 @@ impl DiscordNotifier {
             .components(rows(reply))
             .allowed_mentions(mention_only(None));
         let target = (ChannelId::new(channel.get()), message.get().into(), None);
-        let edited = edit.execute(&*self.http, target).await;
+        let edited = edit.execute(self.client.http(), target).await;
         count("edit", &edited);
         match edited {
             Ok(_) => Ok(()),
@@ -298,7 +298,7 @@ impl Notifier for DiscordNotifier {
         let nonce = format!("log-{}", record.id);
         let message = message(&replies::crash_log(record, why, log), Some(&nonce))
             .allowed_mentions(mention_only(None));
-        let posted = message.execute(&*self.http, (ChannelId::new(channel), None));
+        let posted = message.execute(self.client.http(), (ChannelId::new(channel), None));
         let posted = posted.await;
         count("log", &posted);
         match posted {
@@ -346,7 +346,8 @@ impl Notifier for DiscordNotifier {
 
     async fn is_member(&self, person: OwnerId) -> Result<bool, Error> {
         let guild = GuildId::new(self.settings.discord.guild);
-        match self.http.get_member(guild, UserId::new(person.get())).await {
+        let http = self.client.http();
+        match http.get_member(guild, UserId::new(person.get())).await {
             Ok(_) => Ok(true),
             // Other codes say nothing about the person, such as that the bot itself left the guild.
             Err(error) if code(&error).is_some_and(|code| NOT_IN_GUILD.contains(&code)) => {

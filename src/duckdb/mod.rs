@@ -31,7 +31,7 @@ pub mod environment;
 mod error_text;
 pub mod exchange;
 pub mod names;
-mod open;
+pub mod open;
 mod parquet;
 pub mod query;
 pub mod query_loop;

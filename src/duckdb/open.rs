@@ -12,7 +12,7 @@ use super::{
 
 /// Attaches the database that is never saved: the table `memory.problems`, and the results that DuckDB's UI
 /// keeps (it requires this name).
-const OPEN_MEMORY: &str = "ATTACH IF NOT EXISTS ':memory:' AS memory;";
+pub(crate) const ATTACH_MEMORY: &str = "ATTACH IF NOT EXISTS ':memory:' AS memory;";
 /// Time to wait until the database can be opened, besides the time in which the session's earlier process may
 /// save, which has it open.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -30,7 +30,7 @@ pub(super) async fn open(config: &SessionConfig, work: &mut Work) -> anyhow::Res
         let shell = Shell::start(&config.program, &config.home, &database);
         let mut shell =
             shell.with_context(|| format!("can't start {}", config.program.display()))?;
-        if shell.execute(OPEN_MEMORY).await.is_ok() {
+        if shell.execute(ATTACH_MEMORY).await.is_ok() {
             return Ok(shell);
         }
         // The kernel kills it if the container has too little memory. The file is not to blame.

@@ -30,10 +30,7 @@ mod tables;
 mod view;
 mod work;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -245,16 +242,14 @@ pub struct Service {
     reaper_cache: reaper_cache::ReaperCache,
     queries: queries::QueryState,
     runner_uses: runner_uses::RunnerUses,
-    /// Start of the bot. Before it, owners could not react to warnings.
-    bot_started: DateTime<Utc>,
-    /// True while Discord is connected.
-    connected: AtomicBool,
+    /// Time since which this bot acts. Before it, owners could perhaps not react to warnings.
+    acting_since: parking_lot::Mutex<DateTime<Utc>>,
     /// Locks for changes of credentials; see [`Service::lock_owner`].
     owner_locks: [Mutex<()>; 64],
 }
 
 impl Service {
-    /// Creates the service. The time of the call counts as the start of the bot.
+    /// Creates the service.
     pub fn new(settings: Arc<Settings>, dependencies: Dependencies) -> Self {
         let Dependencies {
             runtime,
@@ -281,9 +276,8 @@ impl Service {
             reaper_cache: reaper_cache::ReaperCache::default(),
             queries: queries::QueryState::default(),
             runner_uses: runner_uses::RunnerUses::default(),
-            bot_started: clock(),
+            acting_since: parking_lot::Mutex::new(clock()),
             clock,
-            connected: AtomicBool::new(false),
             owner_locks: std::array::from_fn(|_| Mutex::new(())),
         }
     }
@@ -296,14 +290,14 @@ impl Service {
         self.owner_locks[index].lock().await
     }
 
-    /// Stores whether Discord is connected.
-    pub fn set_connected(&self, is_connected: bool) {
-        self.connected.store(is_connected, Ordering::Relaxed);
+    /// Stores that this bot acts from now on.
+    pub fn begin_to_act(&self) {
+        *self.acting_since.lock() = self.now();
     }
 
-    /// Returns true if Discord is connected.
-    pub fn is_connected(&self) -> bool {
-        self.connected.load(Ordering::Relaxed)
+    /// Time since which this bot acts.
+    fn acting_since(&self) -> DateTime<Utc> {
+        *self.acting_since.lock()
     }
 
     pub fn now(&self) -> DateTime<Utc> {

@@ -478,7 +478,7 @@ impl Service {
 
     pub(super) fn with_usage(&self, seen: Observed, usage: Usage) -> TrackedSession {
         let left = self.departed().get(&seen.record.owner).copied();
-        let bot_started = self.bot_started;
+        let bot_started = self.acting_since();
         TrackedSession {
             seen,
             usage,

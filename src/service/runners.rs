@@ -270,7 +270,7 @@ impl Service {
 
     /// Returns the usage of a query runner.
     pub(super) fn runner_usage(&self, seen: &Observed) -> Usage {
-        self.runner_uses.usage(&seen.record.id, self.bot_started)
+        self.runner_uses.usage(&seen.record.id, self.acting_since())
     }
 
     /// Ends a query runner if it is still due. Returns false if it is not.

@@ -1,6 +1,6 @@
 //! Reads each setting: its key, its parser, and the description of a valid value for errors.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
@@ -18,7 +18,9 @@ use super::{
         CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, Sessions, Settings, Sql, Work,
     },
     tables::{read_catalogs, read_default_catalog, read_size, read_sizes},
-    values::{DURATION, ID, any, duration, host_and_port, id, image, label, parse, path, url},
+    values::{
+        DURATION, ID, any, domain_name, duration, host_and_port, id, image, label, parse, path, url,
+    },
 };
 use crate::{
     outbound::{InvalidProxy, Proxies},
@@ -27,6 +29,7 @@ use crate::{
 
 /// Variable with the bot's token, if no file is named.
 pub(super) const TOKEN_VARIABLE: &str = "DUCKBOT_DISCORD_TOKEN";
+const TOKEN_FILE: &str = "discord.token_file";
 
 /// Reads all settings.
 ///
@@ -81,7 +84,11 @@ pub(super) fn read(
 }
 
 fn read_discord(reader: &mut SettingsReader, token: Option<String>) -> Result<Discord, Invalid> {
-    let token = read_token(reader, token);
+    let file = reader.optional(TOKEN_FILE, "a path", |text| Some(PathBuf::from(text)));
+    let token = match &file {
+        Ok(file) => read_token(reader, file.as_deref(), token),
+        Err(Invalid) => Err(Invalid),
+    };
     let guild = reader.required("discord.guild", ID, id);
     let allowed_channels = reader.list("discord.allowed_channels", ID, id);
     let allowed_roles = reader.list("discord.allowed_roles", ID, id);
@@ -90,6 +97,7 @@ fn read_discord(reader: &mut SettingsReader, token: Option<String>) -> Result<Di
     let api_proxy = reader.optional("discord.api_proxy", "an http:// or https:// URL", url);
     Ok(Discord {
         token: token?,
+        token_file: file?,
         guild: guild?,
         allowed_channels: allowed_channels?,
         allowed_roles: allowed_roles?,
@@ -101,46 +109,61 @@ fn read_discord(reader: &mut SettingsReader, token: Option<String>) -> Result<Di
 
 fn read_token(
     reader: &mut SettingsReader,
+    file: Option<&Path>,
     variable: Option<String>,
 ) -> Result<SecretString, Invalid> {
-    const KEY: &str = "discord.token_file";
-    let file = reader.optional(KEY, "a path", |text| Some(PathBuf::from(text)));
     if reader.take("discord.token").is_some() {
         return reader.reject(
             "discord.token",
             format!(
-                "must not be in the settings; put the token into a file and set {KEY} to its path"
+                "must not be in the settings; put the token into a file and set {TOKEN_FILE} to its path"
             ),
         );
     }
-    let file = file?;
     let (key, token) = match (file, variable) {
-        (Some(path), _) => match std::fs::read_to_string(&path) {
-            Ok(token) => (KEY, token),
-            Err(why) if path.is_absolute() => {
-                return reader.reject(KEY, format!("can't read {}: {why}", path.display()));
-            }
-            // The path is not shown: a value that is not a path may be the token itself.
-            Err(why) => return reader.reject(KEY, format!("can't read this file: {why}")),
-        },
-        (None, Some(token)) => (TOKEN_VARIABLE, token),
+        (Some(path), _) => (TOKEN_FILE, read_token_file(path)),
+        (None, Some(token)) => (TOKEN_VARIABLE, check_token(&token)),
         (None, None) => {
-            return reader.reject(
-                KEY,
-                format!(
-                    "there is no bot token; set the path of its file here, or set {TOKEN_VARIABLE}"
-                ),
+            let says = format!(
+                "there is no bot token; set the path of its file here, or set {TOKEN_VARIABLE}"
             );
+            (TOKEN_FILE, Err(says))
         }
     };
+    match token {
+        Ok(token) => Ok(token),
+        Err(why) => reader.reject(key, why),
+    }
+}
+
+/// Reads the bot's token from its file.
+fn read_token_file(path: &Path) -> Result<SecretString, String> {
+    match std::fs::read_to_string(path) {
+        Ok(token) => check_token(&token),
+        Err(why) if path.is_absolute() => Err(format!("can't read {}: {why}", path.display())),
+        // The path is not shown: a value that is not a path may be the token itself.
+        Err(why) => Err(format!("can't read this file: {why}")),
+    }
+}
+
+fn check_token(token: &str) -> Result<SecretString, String> {
     // serenity refuses such tokens too, but its error does not name the setting.
     match token.trim() {
-        "" => reader.reject(key, "the bot token is empty"),
-        token if token.chars().any(|c| !c.is_ascii_graphic()) => reader.reject(
-            key,
-            "the bot token contains a space or an invalid character; copy it again",
-        ),
+        "" => Err("the bot token is empty".to_owned()),
+        token if token.chars().any(|c| !c.is_ascii_graphic()) => {
+            Err("the bot token contains a space or an invalid character; copy it again".to_owned())
+        }
         token => Ok(SecretString::from(token)),
+    }
+}
+
+impl Discord {
+    /// Reads the token's file again. Returns `None` if the token is not from a file.
+    ///
+    /// # Errors
+    /// Returns the reason if the file can't be read, or contains no token.
+    pub fn reread_token(&self) -> Option<Result<SecretString, String>> {
+        self.token_file.as_deref().map(read_token_file)
     }
 }
 
@@ -149,9 +172,11 @@ fn read_kubernetes(reader: &mut SettingsReader) -> Result<Kubernetes, Invalid> {
     let watch_silence = reader.required("kubernetes.watch_silence", DURATION, |text| {
         duration(text)?.to_std().ok()
     });
+    let lease = reader.optional("kubernetes.lease", "a Lease's name", domain_name);
     Ok(Kubernetes {
         namespace: namespace?,
         watch_silence: watch_silence?,
+        lease: lease?,
     })
 }
 

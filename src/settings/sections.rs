@@ -84,7 +84,10 @@ pub struct Report {
 pub struct Api {
     /// Address to listen on.
     pub listen: SocketAddr,
+    /// Tokens of the file at the start.
     pub tokens: Vec<ApiToken>,
+    /// File with the tokens, which may change.
+    pub tokens_file: Option<PathBuf>,
     /// User that requests without a token act for. `None`: such requests are refused.
     pub anonymous: Option<OwnerId>,
     /// Hosts under which such requests are accepted, besides this machine's own names.
@@ -125,6 +128,8 @@ pub struct CredentialSettings {
 #[derive(Debug, Clone)]
 pub struct Discord {
     pub token: SecretString,
+    /// File that the token was read from. `None`: a variable contains it.
+    pub token_file: Option<PathBuf>,
     /// ID of the one guild (server) that the bot serves.
     pub guild: u64,
     /// IDs of the channels in which the bot answers. Empty: all.
@@ -146,6 +151,8 @@ pub struct Kubernetes {
     pub namespace: String,
     /// Time without traffic after which a watch is restarted.
     pub watch_silence: Duration,
+    /// Name of the Lease in the bot's own namespace. `None`: this bot is alone.
+    pub lease: Option<String>,
 }
 
 /// Sessions as processes on this machine.

@@ -51,6 +51,11 @@ async fn type_and_run(console: &OpenConsole) {
 async fn completions_that_come_after_the_cell_has_run_are_not_shown() {
     let console = OpenConsole::start().await;
     let browser = &console.browser;
+    let is_plain = async || {
+        let tag = "return document.activeElement.tagName === 'TEXTAREA'";
+        browser.run_script(tag).await
+    };
+    assert_eq!(is_plain().await, false);
     type_and_run(&console).await;
 
     browser.block("*/.duckbot/console/editor.js").await;
@@ -59,8 +64,7 @@ async fn completions_that_come_after_the_cell_has_run_are_not_shown() {
     browser.press_button("SQL").await;
     let focus = async || browser.run_script(FOCUS).await;
     wait_until(focus, |it| *it == "Text of SQL cell 2").await;
-    let is_plain = "return document.activeElement.tagName === 'TEXTAREA'";
-    assert_eq!(browser.run_script(is_plain).await, true);
+    assert_eq!(is_plain().await, true);
     type_and_run(&console).await;
     let home = console.home;
     stop_session(&home.ana).await;

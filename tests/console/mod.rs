@@ -6,7 +6,7 @@ mod results;
 mod trouble;
 
 use serde_json::Value;
-use test_support::{Browser, LocalEnv, link_of, wait_until};
+use test_support::{Browser, LocalEnv, link_of, tools, wait_until};
 
 use crate::local::{ready_session, reply_to};
 
@@ -32,6 +32,7 @@ impl OpenConsole {
         let mut home = LocalEnv::start().await;
         let settings = [
             ("DUCKBOT_DUCKDB__UI", "console"),
+            ("DUCKBOT_LOCAL__EDITOR", tools::editor().to_str().unwrap()),
             ("DUCKBOT_LOG__FILTER", "info"),
         ];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));

@@ -10,10 +10,18 @@ use crate::local::stop_session;
 const CHART: &str = "return [...document.querySelectorAll('[data-chart] img')]
     .filter((it) => it.naturalWidth > 0).map((it) => it.alt)[0]";
 
+/// Compressed bytes of the page and all that it has loaded.
+const LOADED: &str =
+    "return performance.getEntries().reduce((sum, it) => sum + (it.encodedBodySize ?? 0), 0)";
+/// Maximum of them, so that the page also opens soon with a slow connection.
+const MAX_BYTES: u64 = 250_000;
+
 #[tokio::test]
 async fn ana_runs_cells_draws_a_chart_and_finds_her_notebook_again() {
     let console = OpenConsole::start().await;
     let browser = &console.browser;
+    let loaded = browser.run_script(LOADED).await.as_u64().unwrap();
+    assert!((100_000..MAX_BYTES).contains(&loaded), "{loaded} bytes");
     let ducks = "SELECT * FROM (VALUES ('mallard', 1100), ('teal', 330)) AS ducks(species, grams)";
     console.run(ducks).await;
     console.wait_for_row(&["mallard", "1100"]).await;

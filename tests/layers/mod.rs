@@ -12,18 +12,20 @@ use std::{
 use imports::Crate;
 
 /// Top-level modules, and the modules that each may import.
-const MAY_IMPORT: [(&str, &[&str]); 26] = [
+const MAY_IMPORT: [(&str, &[&str]); 28] = [
     ("work", &["catalog", "s3_error", "session"]),
     ("session", &[]),
     ("catalog", &["outbound"]),
     ("outbound", &["unicode"]),
     ("error", &[]),
     ("diagnostics", &[]),
+    ("concurrency", &[]),
     ("redact", &[]),
     ("unicode", &[]),
     ("s3_error", &[]),
     ("metrics", &["session"]),
     ("leadership", &[]),
+    ("health", &["metrics"]),
     ("listener", &[]),
     ("history", &["error", "session"]),
     (
@@ -31,6 +33,7 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
         &[
             "credentials",
             "error",
+            "health",
             "listener",
             "metrics",
             "outbound",
@@ -52,12 +55,14 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
     (
         "runtime",
         &[
+            "concurrency",
             "credentials",
             "door",
             "duckdb",
             "error",
             "diagnostics",
             "history",
+            "leadership",
             "metrics",
             "outbound",
             "session",
@@ -90,7 +95,9 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
             "duckdb",
             "error",
             "diagnostics",
+            "health",
             "history",
+            "leadership",
             "metrics",
             "outbound",
             "service",
@@ -109,8 +116,10 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
     (
         "reconciler",
         &[
+            "concurrency",
             "credentials",
             "error",
+            "leadership",
             "metrics",
             "runtime",
             "service",
@@ -120,7 +129,14 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
     ),
     (
         "reaper",
-        &["error", "metrics", "service", "session", "settings"],
+        &[
+            "error",
+            "leadership",
+            "metrics",
+            "service",
+            "session",
+            "settings",
+        ],
     ),
     (
         "app",
@@ -132,7 +148,9 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
             "diagnostics",
             "door",
             "error",
+            "health",
             "history",
+            "leadership",
             "metrics",
             "outbound",
             "reaper",

@@ -37,6 +37,7 @@ async fn bot_and_sessions_run_on_ipv6_only_and_as_any_user() {
         "rollout status deployment/duckbot -n {name} --timeout=120s"
     ))
     .await;
+    env.discord.wait_connected().await;
     let id = env.ready_session(&env.ana).await;
     let bots: Api<Pod> = Api::namespaced(env.cluster.admin.clone(), name);
     let bot = bots.list(&ListParams::default()).await.unwrap().items;

@@ -1,12 +1,17 @@
 //! Methods that control a loopback Discord. They change state only.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::faults::{FaultButton, Interceptor, RestFault};
+use crate::gateway::AUTHENTICATION_FAILED;
+use crate::gateway_session::{SessionLimit, SocketCommand};
 use crate::model::{Access, PersonState};
 use crate::people::Person;
 use crate::server::Discord;
-use crate::snowflake::Snowflake;
+use crate::snowflake::{Snowflake, random_hex};
 
 impl Discord {
     /// Injects a fault into the next matching calls.
@@ -65,6 +70,30 @@ impl Discord {
     pub fn set_heartbeat_interval(&self, every: Duration) {
         self.shared
             .change(|state| state.controls.heartbeat_interval = Some(every));
+    }
+
+    /// Lets the bot open only so many further sessions in this time. With none left, a session is refused
+    /// as if Discord had reset the bot's token.
+    pub fn set_session_limit(&self, remaining: u64, reset_after: Duration) {
+        self.shared.change(|state| {
+            state.session_limit = SessionLimit {
+                remaining,
+                resets_at: Some(Instant::now() + reset_after),
+            };
+        });
+    }
+
+    /// Resets the bot's token, and closes the gateway's connections. Returns the new one.
+    pub fn reset_token(&self) -> String {
+        self.shared.change(|state| {
+            state.application.token = format!("loopback.{}", random_hex());
+            state.sessions.retain(|session| {
+                session.send(SocketCommand::Close(AUTHENTICATION_FAILED));
+                false
+            });
+            state.transcript.note("the token is reset".to_owned());
+            state.application.token.clone()
+        })
     }
 
     /// Deletes a message, as a moderator can.

@@ -3,7 +3,10 @@
 //! <https://discord.com/developers/docs/events/gateway>. A client may request compression, but
 //! Discord need not compress, so plain text is always valid.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use serde_json::{Value, json};
@@ -20,7 +23,7 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(41_250);
 /// Intent for GUILD_CREATE and other guild events.
 const GUILDS: u64 = 1;
 /// Close code "authentication failed"; the client must not reconnect.
-const AUTHENTICATION_FAILED: u16 = 4004;
+pub(crate) const AUTHENTICATION_FAILED: u16 = 4004;
 /// Close code "decode error": a payload is not valid.
 const DECODE_ERROR: u16 = 4002;
 /// Close code "not authenticated": a payload other than IDENTIFY or RESUME came first.
@@ -109,6 +112,13 @@ fn identify(state: &mut State, outbox: &mpsc::UnboundedSender<SocketCommand>, da
     let token = data["token"].as_str().unwrap_or("");
     if token.trim_start_matches("Bot ") != state.application.token {
         state.transcript.note("gateway: wrong token".to_owned());
+        let _ = outbox.send(SocketCommand::Close(AUTHENTICATION_FAILED));
+        return;
+    }
+    if !state.session_limit.take(Instant::now()) {
+        // Discord would reset the bot's token.
+        let says = "gateway: too many sessions, so the token would be reset";
+        state.transcript.note(says.to_owned());
         let _ = outbox.send(SocketCommand::Close(AUTHENTICATION_FAILED));
         return;
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::config::{ADMINISTRATOR, DiscordConfig, MEMBER_PERMISSIONS, SEND_MESSAGES};
 use crate::faults::Controls;
-use crate::gateway_session::{GatewaySession, SocketCommand};
+use crate::gateway_session::{GatewaySession, SessionLimit, SocketCommand};
 use crate::model::{
     Access, Application, Channel, Guild, InteractionState, Message, PersonState, Role, Upload,
 };
@@ -35,6 +35,7 @@ pub(crate) struct State {
     pub uploads: BTreeMap<Snowflake, Upload>,
     /// Gateway sessions, connected or waiting to be resumed.
     pub sessions: Vec<GatewaySession>,
+    pub session_limit: SessionLimit,
     pub controls: Controls,
     pub transcript: Transcript,
     /// Gateway URL in READY and in the response of `/gateway`.
@@ -86,6 +87,7 @@ impl State {
             interactions: BTreeMap::new(),
             uploads: BTreeMap::new(),
             sessions: Vec::new(),
+            session_limit: SessionLimit::default(),
             controls: Controls::default(),
             transcript: Transcript::default(),
             gateway_url: String::new(),

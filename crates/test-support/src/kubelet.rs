@@ -129,7 +129,8 @@ impl Kubelet {
                 let Ok(pod) = pod else { continue };
                 let is_new = pod.status.as_ref().is_none_or(|it| it.conditions.is_none());
                 if is_new && pod.metadata.deletion_timestamp.is_none() {
-                    let patch = Patch::Merge(json!({ "status": ready(address) }));
+                    // Merges the conditions: a later one may have come meanwhile.
+                    let patch = Patch::Strategic(json!({ "status": ready(address) }));
                     // The Pod may be gone by now.
                     let _ = pods
                         .patch_status(&pod.name_any(), &PatchParams::default(), &patch)

@@ -38,7 +38,7 @@ impl Supervisor {
     }
 
     /// Runs the bot until `shutdown`. Starts it again after each [`Self::restart`], and if it fails
-    /// once `ready` was done, for example because Discord is down.
+    /// once `ready` was done, for example because a port is taken.
     ///
     /// # Errors
     /// If the bot fails before `ready` is done.

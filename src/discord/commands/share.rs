@@ -50,7 +50,7 @@ pub(super) async fn post_shared(
     let message = message(&reply, Some(request)).allowed_mentions(CreateAllowedMentions::new());
     let posted = message
         .execute(
-            &*call.bot.http,
+            call.bot.client.http(),
             (ChannelId::new(call.context.channel), None),
         )
         .await;

@@ -270,7 +270,7 @@ pub(crate) async fn resume_replies(bot: &Bot) {
     recent.retain(|seen| seen.record.created > oldest);
     let replies = recent.into_iter().map(async |seen| {
         let kept = service.kept_reply(&seen).await.ok().flatten()?;
-        let responder = Responder::restore(bot.http.clone(), bot.pending_acks.clone(), &kept)?;
+        let responder = Responder::restore(bot.client.http(), bot.pending_acks.clone(), &kept)?;
         Some((responder, seen.record))
     });
     let replies = stream::iter(replies).buffer_unordered(MAX_CONCURRENT_READS);

@@ -1,9 +1,14 @@
 //! Runs statements, and shows pages of their results.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hyper::header::HeaderValue;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -16,7 +21,7 @@ use super::{
     sql_text::without_end,
     state::Console,
 };
-use crate::duckdb::names::identifier;
+use crate::duckdb::{names::identifier, open::ATTACH_MEMORY};
 
 /// Number of rows that are shown with a new result.
 const FIRST_ROWS: u64 = 200;
@@ -28,6 +33,8 @@ const MAX_PAGE_VALUES: u64 = 200_000;
 const VALUE_PERMITS: usize = 2;
 /// Maximum size of the names and types of a result's columns together. The door keeps them.
 const MAX_COLUMN_BYTES: usize = 512 << 10;
+/// Time until a statement that was cancelled and goes on is interrupted again.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(250);
 /// End of the name of a tab that shows previews of tables.
 const PREVIEWS: &str = "-look";
 /// Table in DuckDB's memory, whose only value is another one after each restart of DuckDB.
@@ -59,6 +66,14 @@ struct Ran {
     started: String,
 }
 
+/// Connection on which statements run, and the table of their result.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    connection: &'a HeaderValue,
+    table: &'a str,
+    cancelled: &'a CancellationToken,
+}
+
 #[derive(Deserialize)]
 pub(super) struct RowsInput {
     result: String,
@@ -85,12 +100,12 @@ struct LeaveQueue<'a> {
     client: &'a Client,
     connection: HeaderValue,
     /// Cancels what comes before the statement.
-    cancelled: CancellationToken,
+    waits: CancellationToken,
 }
 
 impl Drop for LeaveQueue<'_> {
     fn drop(&mut self) {
-        self.cancelled.cancel();
+        self.waits.cancel();
         self.client.leave_queue(&self.connection);
     }
 }
@@ -104,15 +119,17 @@ impl Console {
         }
         let running = self.running.begin(&input.tab);
         let running = running.ok_or_else(Problem::tab_is_busy)?;
+        let waits = running.cancelled.child_token();
         let _leave = LeaveQueue {
             client: &self.client,
             connection: connection.clone(),
-            cancelled: running.cancelled.clone(),
+            waits: waits.clone(),
         };
         let console = self.clone();
         let task = tokio::spawn(async move {
             let started = Instant::now();
-            let outcome = console.run_statements(&input, &connection, &running).await;
+            let statement = console.run_statements(&input, &connection, &running, &waits);
+            let outcome = statement.await;
             // The page's own previews are not a person's statements.
             if !input.tab.ends_with(PREVIEWS) {
                 let rows = outcome.as_ref().map(|ran| ran.result.rows);
@@ -131,32 +148,29 @@ impl Console {
         input: &RunInput,
         connection: &HeaderValue,
         running: &RunningTab,
+        waits: &CancellationToken,
     ) -> Result<Ran, Problem> {
         let RunInput { tab, cell, sql } = input;
         let mut result = StoredResult::new(self.results.new_table(), tab, cell);
         let old = drop_sql(&self.results.take(tab, Some(cell)));
         let made_ready = self.make_ready(&old);
-        let made_ready = running.cancelled.run_until_cancelled(made_ready).await;
+        let made_ready = waits.run_until_cancelled(made_ready).await;
         let started = made_ready.unwrap_or_else(|| Err(Problem::cancelled()))?;
         let waiting = self.client.count_waiting();
-        let room = running
-            .cancelled
-            .run_until_cancelled(self.room.acquire())
-            .await;
+        let room = waits.run_until_cancelled(self.room.acquire()).await;
         let _room = room.ok_or_else(Problem::cancelled)?;
         drop(waiting);
         let begin = Instant::now();
         let table = result.table.as_str();
-        let ran = self.client.run_into(connection, sql, table, MAX_ROWS + 1);
-        match ran.await {
-            Ok(()) => {}
-            Err(problem) => match problem.same_column_name() {
-                Some(name) => {
-                    self.run_with_own_names(sql, &name, connection, table)
-                        .await?;
-                }
-                None => return Err(problem),
-            },
+        let target = Target {
+            connection,
+            table,
+            cancelled: &running.cancelled,
+        };
+        if let Err(problem) = self.run_into(target, sql).await {
+            let name = problem.same_column_name();
+            self.run_with_own_names(target, sql, &name.ok_or(problem)?)
+                .await?;
         }
         let elapsed_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.describe(&mut result).await?;
@@ -170,20 +184,35 @@ impl Console {
         })
     }
 
+    /// Runs statements to their end, and interrupts them when they are cancelled.
+    async fn run_into(&self, target: Target<'_>, sql: &str) -> Result<(), Problem> {
+        let connection = target.connection;
+        let ran = self
+            .client
+            .run_into(connection, sql, target.table, MAX_ROWS + 1);
+        let mut ran = pin!(ran);
+        let mut outcome = target.cancelled.run_until_cancelled(&mut ran).await;
+        loop {
+            if let Some(outcome) = outcome {
+                return outcome;
+            }
+            // If DuckDB does not answer, the statements end too.
+            let _ = self.client.interrupt(connection).await;
+            // An interrupt that comes before DuckDB has begun is lost, so it is repeated.
+            outcome = timeout(INTERRUPT_INTERVAL, &mut ran).await.ok();
+        }
+    }
+
     /// Runs a query once more inside of another one, which gives its columns names of their own.
     async fn run_with_own_names(
         &self,
+        target: Target<'_>,
         sql: &str,
         name: &str,
-        connection: &HeaderValue,
-        table: &str,
     ) -> Result<(), Problem> {
         const BEFORE: &str = "SELECT * FROM (";
         let query = format!("{BEFORE}{}\n)", without_end(sql));
-        let ran = self
-            .client
-            .run_into(connection, &query, table, MAX_ROWS + 1);
-        ran.await.map_err(|mut problem| {
+        self.run_into(target, &query).await.map_err(|mut problem| {
             problem.position = problem.position.and_then(|it| it.checked_sub(BEFORE.len()));
             match problem.kind {
                 // Only a single query can be inside of another one.
@@ -329,8 +358,10 @@ impl Console {
     /// Cancels the statement of a tab.
     pub(super) async fn cancel(&self, input: TabInput) -> Result<Reply, Problem> {
         let connection = connection(&input.tab)?;
-        self.running.cancel(&input.tab);
-        self.client.interrupt(&connection).await?;
+        // A statement of before a restart of the door is known to DuckDB only.
+        if !self.running.cancel(&input.tab) {
+            self.client.interrupt(&connection).await?;
+        }
         Ok(Reply::empty())
     }
 
@@ -352,13 +383,13 @@ impl Console {
     /// one after a restart of DuckDB or of the door.
     pub(super) async fn make_ready(&self, drop: &str) -> Result<String, Problem> {
         let _other_calls_wait = self.making_ready.lock().await;
-        // The results of an earlier door.
-        let sql = "DROP SCHEMA IF EXISTS memory.duckbot CASCADE";
-        let prepare = self.prepared.get_or_try_init(|| self.client.execute(sql));
+        // Drops the results of an earlier door. A person may have detached their database.
+        let sql = format!("{ATTACH_MEMORY} DROP SCHEMA IF EXISTS memory.duckbot CASCADE");
+        let prepare = self.prepared.get_or_try_init(|| self.client.execute(&sql));
         prepare.await?;
         // A result's table is made after its statements have run. Without its schema, it would be lost.
         let sql = format!(
-            "CREATE SCHEMA IF NOT EXISTS memory.duckbot; {drop} CREATE TABLE IF NOT EXISTS {MARK} AS \
+            "{ATTACH_MEMORY} CREATE SCHEMA IF NOT EXISTS memory.duckbot; {drop} CREATE TABLE IF NOT EXISTS {MARK} AS \
              SELECT uuid()::VARCHAR AS started; FROM {MARK}"
         );
         let read = |table: &Table<'_>| table.value(0, 0).map(str::to_owned);

@@ -39,10 +39,14 @@ impl Running {
         })
     }
 
-    pub(super) fn cancel(&self, tab: &str) {
-        if let Some(cancelled) = self.0.lock().get(tab) {
-            cancelled.cancel();
-        }
+    /// Cancels the statement of a tab. Returns false if the tab runs none.
+    pub(super) fn cancel(&self, tab: &str) -> bool {
+        let running = self.0.lock();
+        let cancelled = running.get(tab);
+        cancelled.is_some_and(|it| {
+            it.cancel();
+            true
+        })
     }
 }
 

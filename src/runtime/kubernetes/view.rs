@@ -40,13 +40,17 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Returns true if each watch has completed its first list.
-    pub(super) fn is_complete(&self) -> bool {
-        self.records.is_complete()
-            && self.pods.is_complete()
-            && self.events.is_complete()
-            && self.services.is_complete()
-            && self.routes.is_complete()
+    /// Returns the kinds of objects of which the watch has not completed its first list.
+    pub(super) fn missing_lists(&self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("records", self.records.lists),
+            ("Pods", self.pods.lists),
+            ("Events", self.events.lists),
+            ("Services", self.services.lists),
+            ("routes", self.routes.lists),
+        ];
+        all.into_iter()
+            .filter_map(|(kind, lists)| (lists == 0).then_some(kind))
     }
 
     /// Returns all sessions, oldest first.
@@ -180,7 +184,8 @@ impl View {
         self.pods.current.0.get(name).cloned()
     }
 
-    /// Returns the Events of the Pod with this UID, in no particular order.
+    /// Returns those Events of the Pod with this UID that can say more than its status, in no particular
+    /// order.
     pub(super) fn pod_events(&self, uid: &str) -> impl Iterator<Item = &PodEvent> {
         let events = self.events.current.0.get(uid);
         events.into_iter().flat_map(HashMap::values)
@@ -243,10 +248,6 @@ impl<K: ObjectIndex> WatchStore<K> {
     /// Returns the number of complete lists so far.
     pub(super) fn lists(&self) -> u64 {
         self.lists
-    }
-
-    fn is_complete(&self) -> bool {
-        self.lists > 0
     }
 
     /// Applies an event of the watch. Returns true if the visible state changed.
@@ -456,7 +457,7 @@ impl ObjectIndex for Pods {
     }
 }
 
-/// Events about Pods, by the Pod's UID and the Event's name.
+/// Events about Pods that can say more than the Pod's status, by the Pod's UID and the Event's name.
 #[derive(Default)]
 pub(super) struct PodEvents(HashMap<String, HashMap<String, PodEvent>>);
 
@@ -467,11 +468,13 @@ impl ObjectIndex for PodEvents {
         let Some(pod_event) = status::pod_event(&event) else {
             return false;
         };
-        let is_relevant = status::is_relevant(&pod_event.reason);
+        if !status::is_relevant(&pod_event.reason) {
+            return false;
+        }
         let name = event.name_any();
         let about = event.involved_object.uid.unwrap_or_default();
         self.0.entry(about).or_default().insert(name, pod_event);
-        is_relevant
+        true
     }
 
     fn remove(&mut self, event: &Event) -> bool {
@@ -483,7 +486,7 @@ impl ObjectIndex for PodEvents {
         if all.is_empty() {
             self.0.remove(about);
         }
-        gone.is_some_and(|it| status::is_relevant(&it.reason))
+        gone.is_some()
     }
 }
 
@@ -637,7 +640,8 @@ mod tests {
         }
         assert!(view.records.take(InitDone) && view.sessions().is_empty());
         assert!(view.services.take(InitDone) && view.orphans().len() == 1);
-        assert!(!view.is_complete());
+        let missing = |view: &View| view.missing_lists().collect::<Vec<_>>();
+        assert_eq!(missing(&view), ["Pods", "Events", "routes"]);
         for done in [
             view.pods.take(InitDone),
             view.events.take(InitDone),
@@ -645,7 +649,7 @@ mod tests {
         ] {
             assert!(done);
         }
-        assert!(view.is_complete());
+        assert_eq!(missing(&view), [""; 0]);
     }
 
     #[test]

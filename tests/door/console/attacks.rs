@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use test_support::{ConsoleTab, wait_until};
+use test_support::ConsoleTab;
 
 use super::start;
 
@@ -43,6 +43,10 @@ async fn hostile_statements_leave_the_console_working_and_small() {
     );
     assert_eq!(tab.rows("1", "FROM work.main.nest").await, json!([["7"]]));
 
+    // Without the database of the results, this statement has none, and the next one does.
+    assert!(tab.run("1", "DETACH memory").await["error"].is_object());
+    assert_eq!(tab.rows("1", "FROM work.main.nest").await, json!([["7"]]));
+
     // Long texts, errors and names take no memory for long.
     let long = json!({ "sql": ";".repeat(1_000_000) });
     assert_eq!(tab.call("tokens", long).await["tokens"], json!([]));
@@ -78,11 +82,8 @@ async fn long_statements_of_all_tabs_leave_room_for_the_rest() {
         .collect();
     let mut running = pin!(join_all(others.iter().map(|it| it.run("1", LONG))));
     let used = async {
-        wait_until(
-            async || door.activity().await.queries,
-            |queries| *queries >= 3,
-        )
-        .await;
+        door.wait_for_activity(|it| it.queries == 3 && it.queued == 1)
+            .await;
         // All of these need DuckDB.
         tab.call("databases", json!({})).await;
         let save = json!({ "id": "mine", "title": "Mine", "cells": [], "version": 0 });

@@ -1,12 +1,19 @@
 //! Statements, and the tabs in which they run.
 
-use std::pin::pin;
+use std::{pin::pin, sync::Arc};
 
 use futures_util::future::join_all;
 use serde_json::json;
-use test_support::{ConsoleTab, wait_until};
+use test_support::{ConsoleTab, Door, DuckDb};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    sync::{Notify, watch},
+};
 
 use super::{rows, start};
+
+const ENDLESS: &str = "SELECT count(*) FROM range(1_000_000_000) a, range(1_000_000_000) b";
 
 #[tokio::test]
 async fn statements_run_and_show_their_results() {
@@ -121,17 +128,11 @@ async fn two_tabs_do_not_disturb_each_other() {
     assert_eq!(kept["first"], json!([["1"]]));
 
     // A statement of one tab is cancelled, and the other one goes on.
-    const ENDLESS: &str = "SELECT count(*) FROM range(1_000_000_000) a, range(1_000_000_000) b";
     let cancelled = async {
         door.wait_for_activity(|it| it.queries == 1).await;
         assert_eq!(one.error("2", "SELECT 1").await.0, "busy");
         assert_eq!(two.rows("3", "SELECT 2").await, json!([["2"]]));
-        // DuckDB may not have begun it.
-        let cancelled = async || {
-            one.cancel().await;
-            door.activity().await.queries
-        };
-        wait_until(cancelled, |queries| *queries == 0).await;
+        one.cancel().await;
     };
     let ((kind, _), ()) = tokio::join!(one.error("2", ENDLESS), cancelled);
     assert_eq!(kind, "cancelled");
@@ -156,11 +157,7 @@ async fn two_tabs_do_not_disturb_each_other() {
         }
         gone.set(one.run("2", "SELECT 1"));
         door.wait_for_activity(|it| it.queued == 0).await;
-        let ended = async || {
-            join_all(tabs.iter().map(|tab| tab.cancel())).await;
-            door.activity().await.queries
-        };
-        wait_until(ended, |queries| *queries == 0).await;
+        join_all(tabs.iter().map(ConsoleTab::cancel)).await;
     };
     tokio::join!(long, queued);
     let late = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'late'";
@@ -200,4 +197,60 @@ async fn two_tabs_do_not_disturb_each_other() {
         "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'duckbot' AND table_name LIKE 'r%'",
     );
     assert_eq!(tables.await, json!([["0"]]));
+}
+
+/// Port that passes requests on to DuckDB, and holds statements whose result goes into a table.
+struct HoldingPort {
+    port: u16,
+    /// Number of statements that are held.
+    held: watch::Receiver<usize>,
+    let_go: Arc<Notify>,
+}
+
+impl HoldingPort {
+    async fn start(duckdb: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (count, held) = watch::channel(0);
+        let let_go = Arc::new(Notify::new());
+        let (count, wait) = (Arc::new(count), let_go.clone());
+        tokio::spawn(async move {
+            while let Ok((mut door, _)) = listener.accept().await {
+                let (count, wait) = (count.clone(), wait.clone());
+                tokio::spawn(async move {
+                    let mut head = Vec::new();
+                    while !head.ends_with(b"\r\n\r\n") {
+                        head.push(door.read_u8().await?);
+                    }
+                    let head = String::from_utf8(head).unwrap();
+                    if head.contains("x-duckdb-ui-result-table-name") {
+                        count.send_modify(|it| *it += 1);
+                        wait.notified().await;
+                    }
+                    // DuckDB answers only to its own name.
+                    let own = format!("localhost:{duckdb}");
+                    let head = head.replace(&format!("localhost:{port}"), &own);
+                    let mut duckdb = TcpStream::connect(own).await?;
+                    duckdb.write_all(head.as_bytes()).await?;
+                    copy_bidirectional(&mut door, &mut duckdb).await
+                });
+            }
+        });
+        Self { port, held, let_go }
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_is_cancelled_before_duckdb_begins_it_ends_too() {
+    let (_duckdb, port) = DuckDb::start_ui().await;
+    let mut between = HoldingPort::start(port).await;
+    let door = Door::start_with(between.port, &[("DOOR_UI", "console")]).await;
+    let tab = ConsoleTab::open(&door, "a").await;
+    let cancelled = async {
+        between.held.wait_for(|held| *held == 1).await.unwrap();
+        tab.cancel().await;
+        between.let_go.notify_one();
+    };
+    let ((kind, _), ()) = tokio::join!(tab.error("1", ENDLESS), cancelled);
+    assert_eq!(kind, "cancelled");
 }

@@ -1,5 +1,7 @@
 //! Gateway URL, the bot's own user and application, guild, members and channels. Reads the state.
 
+use std::time::Instant;
+
 use serde_json::json;
 
 use super::request::{ApiRequest, ApiResponse, ApiResult};
@@ -19,8 +21,7 @@ pub(super) fn gateway_bot(state: &mut State, _: &ApiRequest) -> ApiResult {
     Ok(ApiResponse::ok(json!({
         "url": state.gateway_front.as_ref().unwrap_or(&state.gateway_url),
         "shards": 1,
-        "session_start_limit":
-            { "total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1 },
+        "session_start_limit": state.session_limit.json(Instant::now()),
     })))
 }
 
