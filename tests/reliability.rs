@@ -33,7 +33,7 @@ if the use case took another path, for example with fewer edits of its progress.
 ";
 
 /// Single faults: description, test binary, and the test that injects the fault.
-const SINGLE: [(&str, &str, &str); 40] = [
+const SINGLE: [(&str, &str, &str); 41] = [
     (
         "the storage fails after each number of requests of a save",
         "tests",
@@ -138,6 +138,16 @@ const SINGLE: [(&str, &str, &str); 40] = [
         "one person starts fifty sessions at the same time",
         "tests",
         "start::fifty_starts_at_once_make_exactly_the_quota",
+    ),
+    (
+        "24 sessions are started at two bots at the same time, and 3 fit",
+        "tests",
+        "maintenance::of_starts_at_two_bots_at_once_exactly_as_many_as_fit_get_a_session",
+    ),
+    (
+        "two admins pause starts at the same time, and a pause ends while no bot runs",
+        "tests",
+        "maintenance::a_pause_replaces_the_one_before_and_ends_by_itself",
     ),
     (
         "one interaction is delivered twice",

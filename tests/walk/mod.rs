@@ -379,6 +379,20 @@ impl Walk {
         let events = kubectl("get events -n duckbot-sessions").await;
         assert!(events.contains(&format!("pod/duckui-{id}")), "{events}");
 
+        // No session's Pod keeps its node from being drained.
+        const DRAIN: &str = "--ignore-daemonsets --delete-emptydir-data";
+        assert!(include_str!("../../docs/operations.md").contains(DRAIN));
+        let node = kubectl(&format!(
+            "get pod duckui-{id} -n duckbot-sessions -o jsonpath={{.spec.nodeName}}"
+        ))
+        .await;
+        let ours = "--pod-selector=app.kubernetes.io/name=duckui --dry-run=server";
+        let drained = kubectl(&format!("drain {node} {DRAIN} {ours}")).await;
+        assert!(
+            drained.contains(&format!("evicting pod duckbot-sessions/duckui-{id} ")),
+            "{drained}"
+        );
+
         let check = "kubectl exec deployment/duckbot -n duckbot -- duckbot check --session --as";
         let checked = self.run(&format!("{check} <Discord ID>")).await;
         assert!(

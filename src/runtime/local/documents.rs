@@ -36,3 +36,49 @@ impl DocumentBackend for DocumentFile {
         Error::Disk { action, why }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Ledger, PauseDocument, StartPause};
+
+    #[tokio::test]
+    async fn each_document_outlives_the_bot_in_a_file_of_its_own() {
+        let place = tempfile::tempdir().expect("a folder");
+        let folder = || Folder::open(place.path().to_owned()).expect("the folder is there");
+        let pause = StartPause {
+            until: "2026-11-23T18:00:00Z".parse().expect("a time"),
+            by: 9.into(),
+            reason: None,
+        };
+        let written = PauseDocument::new(Some(pause.clone()));
+        let store = document::<PauseDocument>(folder());
+        assert_eq!(store.read().await, Ok(None));
+        let mut replaced = Some(written.clone());
+        let changed = |stored: Option<&PauseDocument>| {
+            replaced = stored.cloned();
+            written.clone()
+        };
+        assert_eq!(store.replace(changed).await, Ok(written.clone()));
+        assert_eq!(replaced, None);
+        let next = document::<PauseDocument>(folder());
+        assert_eq!(next.read().await, Ok(Some(written)));
+        assert_eq!(document::<Ledger>(folder()).read().await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn a_pause_that_cannot_be_read_pauses_nothing_and_a_ledger_is_not_overwritten() {
+        let place = tempfile::tempdir().expect("a folder");
+        let folder = || Folder::open(place.path().to_owned()).expect("the folder is there");
+        for name in ["pause", "ledger"] {
+            folder().write(name, b"quack").expect("the file is written");
+        }
+        let pause = document::<PauseDocument>(folder()).read().await;
+        assert_eq!(pause, Ok(Some(PauseDocument::new(None))));
+        let ledger = document::<Ledger>(folder()).read().await;
+        assert!(
+            matches!(&ledger, Err(Error::Disk { why, .. }) if why.contains("to continue, delete it")),
+            "{ledger:?}"
+        );
+    }
+}
