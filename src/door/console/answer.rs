@@ -26,10 +26,10 @@ const PIECE_BYTES: usize = 64 << 10;
 /// Maximum time for the browser to take a piece. After that, the answer's memory is needed for others.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// JSON, with the permit for its memory.
+/// JSON, with the permit for its memory if it can be large.
 pub(super) struct Reply {
-    pub json: Vec<u8>,
-    pub permit: Option<AnswerPermit>,
+    json: Vec<u8>,
+    permit: Option<AnswerPermit>,
 }
 
 impl Reply {
@@ -38,6 +38,14 @@ impl Reply {
         Self {
             json: serde_json::to_vec(value).expect("an answer serializes to JSON"),
             permit: None,
+        }
+    }
+
+    /// JSON of any size, with the permit for its memory.
+    pub(super) fn large(json: Vec<u8>, permit: AnswerPermit) -> Self {
+        Self {
+            json,
+            permit: Some(permit),
         }
     }
 

@@ -46,12 +46,12 @@ impl Console {
              ON s.database_name = d.database_name \
              AND s.schema_name NOT IN ('information_schema', 'pg_catalog', {}) \
              WHERE NOT d.internal AND d.database_name NOT LIKE '\\_duckdb\\_%' ESCAPE '\\' \
-             ORDER BY ALL",
+             ORDER BY ALL ASC NULLS LAST",
             literal(RESULT_SCHEMA)
         );
-        let databases = self.client.query(&sql, read_databases).await;
-        let databases = databases.map_err(Problem::explain_catalog)?;
-        Ok(Reply::of(&json!({ "databases": databases })))
+        let write = |table: &Table<'_>| json!({ "databases": read_databases(table) });
+        let reply = self.client.reply(&sql, write).await;
+        reply.map_err(Problem::explain_catalog)
     }
 
     /// Lists tables and views by name, a part at a time.
@@ -65,7 +65,9 @@ impl Console {
         if let Some(after) = &input.after {
             conditions.push(format!("name > {}", literal(after)));
         }
-        if let Some(search) = input.search.as_deref().filter(|it| !it.is_empty()) {
+        // No name has a NUL, and SQL can't either.
+        let search = input.search.unwrap_or_default().replace('\0', "");
+        if !search.is_empty() {
             let text = literal(&search.to_lowercase());
             conditions.push(format!("contains(lower(name), {text})"));
         }
@@ -74,21 +76,21 @@ impl Console {
                SELECT database_name AS database, schema_name AS schema, table_name AS name, 'table' AS kind \
                FROM duckdb_tables() WHERE NOT internal UNION ALL \
                SELECT database_name, schema_name, view_name, 'view' FROM duckdb_views() WHERE NOT internal\
-             ) WHERE {} ORDER BY name, database, schema LIMIT {}",
+             ) WHERE {} ORDER BY name ASC, database ASC, schema ASC LIMIT {}",
             conditions.join(" AND "),
             PAGE_TABLES + 1,
         );
-        let read = |table: &Table<'_>| {
+        let write = |table: &Table<'_>| {
             let rows = 0..table.rows().min(PAGE_TABLES);
             let named = |row| {
                 let [database, schema, name, kind] = [0, 1, 2, 3].map(|it| table.value(row, it));
                 json!({ "database": database, "schema": schema, "name": name, "kind": kind })
             };
             let tables: Vec<_> = rows.map(named).collect();
-            Reply::of(&json!({ "tables": tables, "more": table.rows() > PAGE_TABLES }))
+            json!({ "tables": tables, "more": table.rows() > PAGE_TABLES })
         };
-        let tables = self.client.query(&sql, read).await;
-        tables.map_err(Problem::explain_catalog)
+        let reply = self.client.reply(&sql, write).await;
+        reply.map_err(Problem::explain_catalog)
     }
 
     /// Lists the columns of a table.
@@ -98,15 +100,15 @@ impl Console {
             "SELECT column_name, column_type FROM (DESCRIBE {})",
             name.join(".")
         );
-        let read = |table: &Table<'_>| {
+        let write = |table: &Table<'_>| {
             let text = |row, column| table.value(row, column).unwrap_or_default().to_owned();
             let columns = (0..table.rows()).map(|row| Column {
                 name: text(row, 0),
                 kind: text(row, 1),
             });
-            Reply::of(&json!({ "columns": columns.collect::<Vec<_>>() }))
+            json!({ "columns": columns.collect::<Vec<_>>() })
         };
-        self.client.query(&sql, read).await
+        self.client.reply(&sql, write).await
     }
 }
 

@@ -1,5 +1,7 @@
 //! Charts of results, by the renderer of the chat.
 
+use std::collections::HashSet;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chart::{Choice, Drawing, Frame, Kind, NoChart, Note};
 use serde::{Deserialize, Serialize};
@@ -8,8 +10,8 @@ use tokio::task::spawn_blocking;
 
 use super::{
     answer::Reply,
-    chart_points::{MAX_VALUE_CHARS, Points, points},
-    client::{ANSWER_PERMITS, MAX_ANSWER_BYTES, ReadError},
+    chart_points::{MAX_CHART_ROWS, MAX_SERIES, MAX_VALUE_CHARS, Points, points},
+    client::{ANSWER_PERMITS, AnswerPermit, MAX_ANSWER_BYTES, ReadError},
     decode::Table,
     problem::Problem,
     results::StoredResult,
@@ -81,7 +83,7 @@ impl Console {
         let rows = (MAX_CHOICE_VALUES / width).clamp(50, MAX_CHOICE_ROWS);
         let page = result.page_sql(0, rows, None).unwrap_or_default();
         let sql = format!("SELECT left(COLUMNS(*)::VARCHAR, {MAX_VALUE_CHARS}) FROM ({page})");
-        let sample = self.chart_rows(&result, &sql).await?;
+        let (sample, permit) = self.chart_rows(&result, &sql).await?;
         let columns = result.columns.iter();
         let columns: Vec<_> = columns
             .map(|it| (it.name.clone(), it.kind.clone()))
@@ -101,17 +103,18 @@ impl Console {
         if needed.max().is_some_and(|it| *it >= result.columns.len()) {
             return Ok(no_chart(NoChart::UnknownColumn));
         }
-        drop(sample);
+        drop((sample, permit));
         let Points {
             sql,
             columns,
             choice: own,
             note,
         } = points(&result, &choice);
-        let rows = self.chart_rows(&result, &sql).await?;
+        // Rows and a drawing take as much memory as all answers may.
+        let (mut rows, mut permit) = self.chart_rows(&result, &sql).await?;
+        let lacks = lacking(&rows, &own);
+        rows.truncate(MAX_CHART_ROWS);
         let shown = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        // A drawing takes as much memory as all answers may.
-        let _permit = self.client.answer_permit(ANSWER_PERMITS).await?;
         let is_png = input.format == Format::Png;
         let drawn = spawn_blocking(move || draw(&columns, &rows, &own, is_png));
         let (drawing, png) = match drawn.await.map_err(|_| Problem::no_drawing())? {
@@ -127,6 +130,7 @@ impl Console {
             notes = others.map(ToString::to_string).collect();
             notes.insert(0, note.map_or_else(first, |it| it.to_string()));
             notes.dedup();
+            notes.extend(lacks);
         }
         let labelled =
             |(choice, label)| json!({ "choice": ChoiceJson::from(choice), "label": label });
@@ -138,24 +142,48 @@ impl Console {
             Some(png) => reply["png"] = STANDARD.encode(png).into(),
             None => reply["svg"] = drawing.svg.into(),
         }
-        Ok(Reply::of(&reply))
+        let json = reply.to_string().into_bytes();
+        let permit = permit.split(1).ok_or_else(Problem::too_many_answers)?;
+        Ok(Reply::large(json, permit))
     }
 
     /// Reads the rows of a chart.
-    async fn chart_rows(&self, result: &StoredResult, sql: &str) -> Result<OwnedRows, Problem> {
+    async fn chart_rows(
+        &self,
+        result: &StoredResult,
+        sql: &str,
+    ) -> Result<(OwnedRows, AnswerPermit), Problem> {
         let read = |table: &Table<'_>| {
             let value = |row, column| table.value(row, column).map(ToOwned::to_owned);
             let row = |row| (0..table.columns.len()).map(|it| value(row, it)).collect();
             (0..table.rows()).map(row).collect()
         };
         match self.client.read(sql, ANSWER_PERMITS, read).await {
-            Ok((rows, _)) => Ok(rows),
+            Ok(read) => Ok(read),
             Err(ReadError::TooLarge) => {
                 let most = ANSWER_PERMITS * MAX_ANSWER_BYTES;
                 Err(Problem::too_large("The rows of a chart", most))
             }
             Err(ReadError::Problem(problem)) => Err(self.explain(result, problem)),
         }
+    }
+}
+
+/// Returns a sentence about the bars or lines that even the fewer rows leave out.
+fn lacking(rows: &OwnedRows, choice: &Choice) -> Option<String> {
+    match (choice.kind, choice.series) {
+        (Kind::Bars, _) if rows.len() > MAX_CHART_ROWS => Some(format!(
+            "The chart and its last bar know only the {MAX_CHART_ROWS} largest bars."
+        )),
+        (Kind::Line, Some(series)) => {
+            let names: HashSet<_> = rows.iter().map(|row| &row[series]).collect();
+            (names.len() > MAX_SERIES).then(|| {
+                format!(
+                    "There are more than {MAX_SERIES} lines. The chart knows only the largest ones."
+                )
+            })
+        }
+        _ => None,
     }
 }
 

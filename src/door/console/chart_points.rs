@@ -6,16 +6,14 @@ use super::results::StoredResult;
 use crate::duckdb::names::identifier;
 
 /// Maximum number of rows of a chart. A chart has fewer points.
-pub(super) const MAX_CHART_ROWS: u64 = 50_000;
+pub(super) const MAX_CHART_ROWS: usize = 50_000;
 /// Number of averages of a line, and of each of several lines.
 const AVERAGES: u64 = 2000;
 const AVERAGES_OF_SERIES: u64 = 500;
+/// Maximum number of lines of which averages are made. A chart shows fewer.
+pub(super) const MAX_SERIES: usize = 99;
 /// Maximum length of a value in a chart, in characters.
 pub(super) const MAX_VALUE_CHARS: usize = 100;
-
-/// Names of columns that no person chooses.
-const BUCKET: &str = "\"duckbot bucket\"";
-const ROW: &str = "\"duckbot row\"";
 
 /// Rows of a chart, and the chart of these rows.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,13 +39,16 @@ pub(super) fn points(result: &StoredResult, choice: &Choice) -> Points {
         note: None,
     };
     let count = usize::try_from(result.rows).unwrap_or(usize::MAX);
-    let is_whole = result.rows <= MAX_CHART_ROWS;
+    let is_whole = count <= MAX_CHART_ROWS;
     let rows = match choice.kind {
         _ if is_whole || result.hides_rowid() => {
-            let page = result.page_sql(0, MAX_CHART_ROWS, None);
-            page.unwrap_or_default()
+            let page = result.page_sql(0, MAX_CHART_ROWS as u64, None);
+            numbered(&points, &page.unwrap_or_default())
         }
-        Kind::Number => result.page_sql(0, 2, None).unwrap_or_default(),
+        Kind::Number => {
+            let page = result.page_sql(0, 2, None);
+            numbered(&points, &page.unwrap_or_default())
+        }
         Kind::Bars => {
             points.note = Some(Note::Summed);
             sums(result, &points)
@@ -58,25 +59,68 @@ pub(super) fn points(result: &StoredResult, choice: &Choice) -> Points {
         }
         Kind::Scatter => {
             points.note = Some(Note::Thinned(count));
-            let step = result.rows.div_ceil(MAX_CHART_ROWS);
-            format!(
-                "SELECT * FROM {} WHERE rowid % {step} = 0",
-                result.sql_name()
+            let step = count.div_ceil(MAX_CHART_ROWS);
+            let table = result.sql_name();
+            numbered(
+                &points,
+                &format!("SELECT * FROM {table} WHERE rowid % {step} = 0"),
             )
         }
     };
-    let own = places.len();
-    let values = points.columns.iter().enumerate().map(|(at, (name, _))| {
-        let name = if at < own {
-            identifier(name)
+    let values = (0..points.columns.len()).map(|at| {
+        let text = format!("c{at}::VARCHAR");
+        let is_category = points.choice.series == Some(at)
+            || (choice.kind == Kind::Bars && points.choice.along == Some(at));
+        // A name that is too long must not become another one, and a number without its end is another one. The
+        // chart says that it leaves out what is infinite.
+        let instead = if is_category {
+            format!(
+                "left({text}, {}) || '… ' || left(md5({text}), 8)",
+                MAX_VALUE_CHARS - 10
+            )
         } else {
-            ROW.to_owned()
+            "'inf'".to_owned()
         };
-        format!("left({name}::VARCHAR, {MAX_VALUE_CHARS})")
+        format!("CASE WHEN length({text}) > {MAX_VALUE_CHARS} THEN {instead} ELSE {text} END")
     });
     let values = values.collect::<Vec<_>>().join(", ");
-    points.sql = format!("SELECT {values} FROM ({rows}) LIMIT {MAX_CHART_ROWS}");
+    points.sql = format!("SELECT {values} FROM ({rows})");
     points
+}
+
+/// Returns a query for the columns of a chart as `c0`, `c1` and so on, of the rows of another query.
+fn numbered(points: &Points, rows: &str) -> String {
+    let names = points.columns.iter().enumerate();
+    let names = names.map(|(at, (name, _))| format!("{} AS c{at}", identifier(name)));
+    format!(
+        "SELECT {} FROM ({rows})",
+        names.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// Returns a number as DOUBLE in SQL. One that is too large is infinite.
+fn double(name: &str, kind: &str) -> String {
+    match kind {
+        // A cast of it would fail.
+        "BIGNUM" => format!(
+            "coalesce(TRY_CAST({name}::VARCHAR AS DOUBLE), CASE WHEN {name} IS NOT NULL THEN 'inf'::DOUBLE END)"
+        ),
+        _ => format!("{name}::DOUBLE"),
+    }
+}
+
+/// Returns the sum of a column in SQL, exact unless it might be too large for DuckDB.
+fn sum(name: &str, kind: &str) -> String {
+    let width = kind
+        .strip_prefix("DECIMAL(")
+        .and_then(|it| it.split(',').next())
+        .and_then(|it| it.parse::<u8>().ok());
+    let is_exact = width.is_none_or(|it| it <= 32) && !kind.contains("HUGEINT") && kind != "BIGNUM";
+    if is_exact {
+        format!("sum({name})")
+    } else {
+        format!("sum({})", double(name, kind))
+    }
 }
 
 /// Returns the columns that a choice needs, and the choice for only these.
@@ -99,58 +143,87 @@ fn narrow(choice: &Choice) -> (Vec<usize>, Choice) {
     (columns, own)
 }
 
-/// Adds up the numbers of each category, in the order in which these come first.
+/// Adds up the numbers of each category, the largest sums first: a chart shows these.
 fn sums(result: &StoredResult, points: &Points) -> String {
-    let names = points.columns.iter().map(|(name, _)| identifier(name));
-    let values = names
-        .enumerate()
-        .map(|(at, name)| match points.choice.along {
-            Some(along) if along == at => name,
-            _ if points.columns[at].1 == "BIGNUM" => format!("sum({name}::DOUBLE) AS {name}"),
-            _ => format!("sum({name}) AS {name}"),
-        });
-    let values = values.collect::<Vec<_>>().join(", ");
-    let along = points
-        .choice
-        .along
-        .map(|it| identifier(&points.columns[it].0));
+    let along = points.choice.along.unwrap_or_default();
+    let number = points.choice.numbers[0];
+    let columns = points.columns.iter().enumerate();
+    let (inner, outer): (Vec<_>, Vec<_>) = columns
+        .map(|(at, (name, kind))| {
+            let outer = if at == along {
+                format!("v{at} AS c{at}")
+            } else {
+                format!("{} AS c{at}", sum(&format!("v{at}"), kind))
+            };
+            (format!("t.{} AS v{at}", identifier(name)), outer)
+        })
+        .unzip();
+    // One category more tells that there are more.
     format!(
-        "SELECT {values} FROM {} GROUP BY {} ORDER BY min(rowid)",
+        "SELECT {} FROM (SELECT {}, t.rowid AS place FROM {} t) GROUP BY v{along} \
+         ORDER BY c{number} DESC NULLS LAST, min(place) ASC LIMIT {}",
+        outer.join(", "),
+        inner.join(", "),
         result.sql_name(),
-        along.unwrap_or_default()
+        MAX_CHART_ROWS + 1
     )
 }
 
 /// Averages neighbours along a line. A line along the rows gets a column with their numbers.
 fn averages(result: &StoredResult, points: &mut Points) -> String {
-    let name = |at: usize| identifier(&points.columns[at].0);
-    let series = points.choice.series.map(name);
-    let along = points.choice.along.map(name);
-    let averages = match series {
-        Some(_) => AVERAGES_OF_SERIES,
-        None => AVERAGES,
-    };
-    let mut values: Vec<_> = (0..points.columns.len())
-        .map(|at| match name(at) {
-            it if Some(&it) == along.as_ref() => format!("min({it}) AS {it}"),
-            it if Some(&it) == series.as_ref() => it,
-            it => format!("avg({it}::DOUBLE) AS {it}"),
+    let name = |at: usize| format!("t.{}", identifier(&points.columns[at].0));
+    let (along, series) = (points.choice.along, points.choice.series);
+    let order = along.map_or_else(|| "t.rowid".to_owned(), name);
+    let columns = points.columns.iter().enumerate();
+    let (mut inner, mut outer): (Vec<_>, Vec<_>) = columns
+        .map(|(at, (_, kind))| {
+            if Some(at) == along {
+                (
+                    format!("{} AS v{at}", name(at)),
+                    format!("min(v{at}) AS c{at}"),
+                )
+            } else if Some(at) == series {
+                (format!("{} AS v{at}", name(at)), format!("v{at} AS c{at}"))
+            } else {
+                let value = double(&name(at), kind);
+                (format!("{value} AS v{at}"), format!("avg(v{at}) AS c{at}"))
+            }
         })
-        .collect();
+        .unzip();
     let table = result.sql_name();
-    let order = along.clone().unwrap_or_else(|| "rowid".to_owned());
+    let (kept, partition, group, most) = match series.map(name) {
+        Some(series) => {
+            let number = points.choice.numbers[0];
+            let size = format!("abs({})", double(&name(number), &points.columns[number].1));
+            let kept = format!(
+                " SEMI JOIN (SELECT {series} AS series FROM {table} t GROUP BY ALL \
+                 ORDER BY max({size}) FILTER (isfinite({size})) DESC NULLS LAST, min(t.rowid) ASC LIMIT {}) k \
+                 ON {series} IS NOT DISTINCT FROM k.series",
+                MAX_SERIES + 1
+            );
+            let group = format!("v{}, ", points.choice.series.unwrap_or_default());
+            (
+                kept,
+                format!("PARTITION BY {series} "),
+                group,
+                AVERAGES_OF_SERIES,
+            )
+        }
+        None => (String::new(), String::new(), String::new(), AVERAGES),
+    };
+    let place = along.unwrap_or(points.columns.len());
     if along.is_none() {
-        points.choice.along = Some(points.columns.len());
+        points.choice.along = Some(place);
         points.columns.push(("row".to_owned(), "BIGINT".to_owned()));
-        values.push(format!("min(rowid) + 1 AS {ROW}"));
+        inner.push(format!("t.rowid + 1 AS v{place}"));
+        outer.push(format!("min(v{place}) AS c{place}"));
     }
-    let partition = series.as_ref().map(|it| format!("PARTITION BY {it} "));
-    let group = series.map(|it| format!("{it}, ")).unwrap_or_default();
     format!(
-        "SELECT {} FROM (SELECT *, rowid, ntile({averages}) OVER ({}ORDER BY {order}) AS \
-         {BUCKET} FROM {table} WHERE {order} IS NOT NULL) GROUP BY {group}{BUCKET} ORDER BY min({order})",
-        values.join(", "),
-        partition.unwrap_or_default()
+        "SELECT {} FROM (SELECT {}, ntile({most}) OVER ({partition}ORDER BY {order} ASC NULLS LAST) AS bucket \
+         FROM {table} t{kept} WHERE {order} IS NOT NULL) GROUP BY {group}bucket \
+         ORDER BY c{place} ASC NULLS LAST LIMIT {MAX_CHART_ROWS}",
+        outer.join(", "),
+        inner.join(", "),
     )
 }
 

@@ -9,19 +9,22 @@ use hyper::{
     Request, Response, StatusCode,
     header::{self, HeaderValue},
 };
+use serde::Serialize;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
 use super::{
+    answer::{Reply, write_limited},
     decode::{Answer, Table, decode, decode_failure, decode_tokens},
+    own_connections::OwnConnections,
     problem::Problem,
     results::{RESULT_DATABASE, RESULT_SCHEMA},
 };
 use crate::door::{
     activity::{CountedRequest, INTERRUPT_PATH},
-    body::{Body, full_body},
+    body::{Body, ProxyError, full_body},
     flow::{CONNECTION, Flow},
 };
 
@@ -33,6 +36,16 @@ pub(super) const ANSWER_PERMITS: usize = 3;
 const MAX_ANSWER_WAIT: Duration = Duration::from_secs(5);
 /// Maximum time to receive an answer once it has begun. DuckDB writes it at once.
 const MAX_ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// Maximum time that DuckDB may take for the console's own statements, so that they end whatever a person has made
+/// of their tables and settings.
+const MAX_READ_TIME: Duration = Duration::from_secs(30);
+/// Start of the console's own statements. Functions and tables of the same name that a person has made are not
+/// found, and no database is needed that a person may have detached.
+const OWN_NAMES: &str = "SET search_path = 'system.main'; ";
+
+/// Header with the maximum number of rows in an answer.
+const ROW_LIMIT: &str = "x-duckdb-ui-result-row-limit";
 
 /// Failure of a request whose answer is read whole.
 pub(super) enum ReadError {
@@ -53,11 +66,13 @@ pub(super) type AnswerPermit = OwnedSemaphorePermit;
 pub(super) struct Client {
     flow: Arc<Flow>,
     answers: Arc<Semaphore>,
+    connections: OwnConnections,
 }
 
 impl Client {
     pub(super) fn new(flow: Arc<Flow>) -> Self {
         Self {
+            connections: OwnConnections::new(flow.clone()),
             flow,
             answers: Arc::new(Semaphore::new(ANSWER_PERMITS)),
         }
@@ -80,19 +95,35 @@ impl Client {
     /// `read`. Returns the permit for the memory too.
     ///
     /// # Errors
-    /// If DuckDB does not answer, a statement fails, or the answer takes more memory than `permits` give.
+    /// If DuckDB does not answer in time, a statement fails, or the answer takes more memory than `permits` give.
     pub(super) async fn read<T>(
         &self,
         sql: &str,
         permits: usize,
         read: impl FnOnce(&Table<'_>) -> T,
     ) -> Result<(T, AnswerPermit), ReadError> {
-        let answer = self.flow.forward(own_request(sql)).await?;
+        self.read_within(MAX_READ_TIME, (), sql, permits, read)
+            .await
+    }
+
+    /// Reads within a time. `held` is dropped once DuckDB has ended.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) async fn read_within<T>(
+        &self,
+        time: Duration,
+        held: impl Send + 'static,
+        sql: &str,
+        permits: usize,
+        read: impl FnOnce(&Table<'_>) -> T,
+    ) -> Result<(T, AnswerPermit), ReadError> {
+        let answer = self.connections.ask(own_request(sql), time, held).await?;
         let permit = self.answer_permit(permits).await?;
         let bytes = read_body(answer, permits * MAX_ANSWER_BYTES).await?;
         match decode(&bytes).map_err(Problem::unreadable)? {
             Answer::Table(table) => Ok((read(&table), permit)),
-            Answer::Failure(text) => Err(Problem::of_statement(text, sql).into()),
+            Answer::Failure(text) => Err(hide_place(Problem::of_statement(text, sql)).into()),
         }
     }
 
@@ -112,15 +143,36 @@ impl Client {
         }
     }
 
-    /// Runs the console's own statements without a result.
+    /// Runs the console's own statements, and answers with what `write` makes of their result.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) async fn reply<T: Serialize>(
+        &self,
+        sql: &str,
+        write: impl FnOnce(&Table<'_>) -> T,
+    ) -> Result<Reply, Problem> {
+        let write = |table: &Table<'_>| write_limited(&write(table), MAX_ANSWER_BYTES);
+        match self.read(sql, 1, write).await {
+            Ok((Some(json), permit)) => Ok(Reply::large(json, permit)),
+            Ok((None, _)) | Err(ReadError::TooLarge) => {
+                Err(Problem::too_large("An answer", MAX_ANSWER_BYTES))
+            }
+            Err(ReadError::Problem(problem)) => Err(problem),
+        }
+    }
+
+    /// Runs the console's own statements without a result. They go on without their caller, and have no limit of
+    /// time: those that may be long need the room of a person's statement.
     ///
     /// # Errors
     /// If DuckDB does not answer, or a statement fails.
     pub(super) async fn execute(&self, sql: &str) -> Result<(), Problem> {
-        self.run(own_request(sql), sql).await
+        let ran = self.run(own_request(sql), sql).await;
+        ran.map_err(hide_place)
     }
 
-    /// Runs a statement on a named connection, without a result.
+    /// Runs statements on a named connection, without a result.
     ///
     /// # Errors
     /// As [`Self::execute`].
@@ -129,8 +181,10 @@ impl Client {
         connection: &HeaderValue,
         sql: &str,
     ) -> Result<(), Problem> {
-        let mut request = run_request(sql);
-        request.headers_mut().insert(CONNECTION, connection.clone());
+        let mut request = run_request(sql.to_owned());
+        let headers = request.headers_mut();
+        headers.insert(CONNECTION, connection.clone());
+        headers.insert(ROW_LIMIT, HeaderValue::from_static("0"));
         self.run(request, sql).await
     }
 
@@ -146,11 +200,11 @@ impl Client {
         table: &str,
         most: u64,
     ) -> Result<(), Problem> {
-        let mut request = run_request(sql);
+        let mut request = run_request(sql.to_owned());
         let headers = request.headers_mut();
         headers.insert(CONNECTION, connection.clone());
         for (name, value) in [
-            ("x-duckdb-ui-result-row-limit", "0".to_owned()),
+            (ROW_LIMIT, "0".to_owned()),
             ("x-duckdb-ui-result-table-row-limit", most.to_string()),
             (
                 "x-duckdb-ui-result-database-name",
@@ -182,9 +236,7 @@ impl Client {
     /// # Errors
     /// If DuckDB does not answer.
     pub(super) async fn interrupt(&self, connection: &HeaderValue) -> Result<(), Problem> {
-        let mut request = post(INTERRUPT_PATH, "");
-        request.headers_mut().insert(CONNECTION, connection.clone());
-        self.flow.forward(request).await?;
+        interrupt(&self.flow, connection).await?;
         Ok(())
     }
 
@@ -203,7 +255,10 @@ impl Client {
     /// # Errors
     /// If DuckDB does not answer.
     pub(super) async fn tokens(&self, sql: &str) -> Result<Vec<(usize, u64)>, Problem> {
-        let answer = self.flow.forward(post("/ddb/tokenize", sql)).await?;
+        let answer = self
+            .flow
+            .forward(post("/ddb/tokenize", sql.to_owned()))
+            .await?;
         let bytes = read_small(answer).await?;
         decode_tokens(&bytes).map_err(Problem::unreadable)
     }
@@ -224,18 +279,28 @@ impl Client {
     }
 }
 
-/// Request for the console's own statements, which find nothing of the person's by an unqualified name: neither
-/// functions of the same name, nor a database that is detached.
-fn own_request(sql: &str) -> Request<Body> {
-    let mut request = run_request(sql);
-    let database =
-        HeaderValue::try_from(STANDARD.encode(RESULT_DATABASE)).expect("Base64 is ASCII");
-    let headers = request.headers_mut();
-    headers.insert("x-duckdb-ui-database-name", database);
-    request
+/// Interrupts a connection, in the queue or in DuckDB.
+pub(super) async fn interrupt(flow: &Flow, connection: &HeaderValue) -> Result<(), ProxyError> {
+    let mut request = post(INTERRUPT_PATH, "");
+    request.headers_mut().insert(CONNECTION, connection.clone());
+    flow.forward(request).await?;
+    Ok(())
 }
 
-fn run_request(sql: &str) -> Request<Body> {
+/// Removes the place of an error in the console's own statements, which the person has not written.
+fn hide_place(problem: Problem) -> Problem {
+    Problem {
+        position: None,
+        ..problem
+    }
+}
+
+/// Request for the console's own statements.
+fn own_request(sql: &str) -> Request<Body> {
+    run_request(format!("{OWN_NAMES}{sql}"))
+}
+
+fn run_request(sql: String) -> Request<Body> {
     let mut request = post("/ddb/run", sql);
     let yes = HeaderValue::from_static("true");
     request
@@ -244,8 +309,8 @@ fn run_request(sql: &str) -> Request<Body> {
     request
 }
 
-fn post(path: &'static str, body: &str) -> Request<Body> {
-    let mut request = Request::new(full_body(body.to_owned()));
+fn post(path: &'static str, body: impl Into<Bytes>) -> Request<Body> {
+    let mut request = Request::new(full_body(body));
     *request.method_mut() = hyper::Method::POST;
     *request.uri_mut() = hyper::Uri::from_static(path);
     // The client replaces it by DuckDB's own, without which DuckDB refuses the request.

@@ -1,5 +1,7 @@
 //! Results as files: DuckDB writes them, and the door sends them.
 
+use std::sync::Arc;
+
 use futures_util::TryStreamExt;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{
@@ -10,7 +12,7 @@ use hyper::{
 use serde::Deserialize;
 use serde_json::json;
 use tokio::task::spawn_blocking;
-use tokio_util::io::ReaderStream;
+use tokio_util::{io::ReaderStream, sync::CancellationToken};
 
 use super::{
     answer::{Reply, protect},
@@ -68,8 +70,15 @@ impl FileFormat {
 }
 
 impl Console {
-    /// Writes a result into a file. If not all of its rows were kept, its statement runs again.
-    pub(super) async fn download(&self, input: DownloadInput) -> Result<Reply, Problem> {
+    /// Writes a result into a file. If not all of its rows were kept, its statement runs again. Goes on without the
+    /// browser, because DuckDB does too.
+    pub(super) async fn download(self: &Arc<Self>, input: DownloadInput) -> Result<Reply, Problem> {
+        let console = self.clone();
+        let task = tokio::spawn(async move { console.write_file(input).await });
+        task.await.map_err(|_| Problem::unavailable())?
+    }
+
+    async fn write_file(&self, input: DownloadInput) -> Result<Reply, Problem> {
         let DownloadInput {
             result,
             format,
@@ -86,7 +95,8 @@ impl Console {
             (false, Some((sql, tab))) => {
                 let connection = connection(&tab)?;
                 let running = self.running.begin(&tab);
-                let _running = running.ok_or_else(Problem::tab_is_busy)?;
+                let running = running.ok_or_else(Problem::tab_is_busy)?;
+                let _room = self.wait_for_room(&running.cancelled).await?;
                 let copy = copy(&format!("({}\n)", without_end(&sql)));
                 let copied = self.client.execute_on(&connection, &copy).await;
                 copied.map_err(|problem| match problem.kind {
@@ -100,6 +110,7 @@ impl Console {
                 })?;
             }
             (true, _) => {
+                let _room = self.wait_for_room(&CancellationToken::new()).await?;
                 let copied = self.client.execute(&copy(&result.sql_name())).await;
                 copied.map_err(|problem| self.explain(&result, problem))?;
             }

@@ -6,10 +6,7 @@ use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use super::{
-    answer::Reply,
-    problem::{Problem, ProblemKind},
-};
+use super::problem::{Problem, ProblemKind};
 
 /// Maximum number of statements.
 const MAX_STATEMENTS: usize = 200;
@@ -62,13 +59,13 @@ impl History {
     }
 
     /// Writes all of them as JSON.
-    pub(super) fn reply(&self) -> Reply {
+    pub(super) fn json(&self) -> Vec<u8> {
         #[derive(Serialize)]
         struct HistoryReply<'a> {
             statements: &'a VecDeque<Statement>,
         }
         let statements = &*self.statements.lock();
-        Reply::of(&HistoryReply { statements })
+        serde_json::to_vec(&HistoryReply { statements }).expect("statements serialize to JSON")
     }
 }
 

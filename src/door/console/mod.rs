@@ -4,7 +4,8 @@
 //! of their tab, and DuckDB keeps their result as a table in memory, of which the page asks for parts.
 //!
 //! - `page`: the page's files
-//! - `run`: statements, and pages of their results
+//! - `run`: statements
+//! - `result_pages`: pages of their results
 //! - `results`: the results that are kept
 //! - `editing`: tokens and suggestions
 //! - `catalog`: databases, tables and columns
@@ -13,6 +14,7 @@
 //! - `download`, `upload`: files, through the folder that DuckDB shares (`exchange`)
 //! - `history`: the statements that ran
 //! - `client`: the way to DuckDB, and limits of its answers
+//! - `own_connections`: connections of the console's own statements
 //! - `decode`: DuckDB's binary answers (pure)
 //! - `answer`: the answers to the page
 //! - `state`, `running`: the console's state
@@ -30,9 +32,11 @@ mod editing;
 mod exchange;
 mod history;
 mod notebooks;
+mod own_connections;
 mod page;
 mod position;
 mod problem;
+mod result_pages;
 mod results;
 mod run;
 mod running;
@@ -51,7 +55,7 @@ use hyper::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::{sync::SemaphorePermit, time::timeout};
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{
     body::{Body, ProxyError},
@@ -65,9 +69,11 @@ pub(super) use state::{Console, ConsoleSettings};
 
 /// Maximum size of a call's body.
 const MAX_CALL_BYTES: usize = 4 << 20;
-/// Size from which a call's body needs a permit.
-const LARGE_CALL_BYTES: u64 = 256 << 10;
-/// Maximum time to receive a call's body, and to wait for a permit for it.
+/// Size up to which a call's body needs no permit, so that it never waits. A door has 256 connections.
+const SMALL_CALL_BYTES: usize = 16 << 10;
+/// Maximum time to wait for memory for a call's body.
+const MAX_MEMORY_WAIT: Duration = Duration::from_secs(10);
+/// Maximum time to receive a call's body.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Console {
@@ -114,52 +120,50 @@ impl Console {
     }
 
     async fn call(self: &Arc<Self>, name: &str, body: Incoming) -> Result<Reply, Problem> {
-        let (bytes, _permit) = self.receive(body).await?;
+        let (bytes, memory) = self.receive(body).await?;
         match name {
             "info" => self.info().await,
-            "run" => self.run(read(&bytes)?).await,
-            "rows" => self.rows(read(&bytes)?).await,
-            "value" => self.value(read(&bytes)?).await,
-            "cancel" => self.cancel(read(&bytes)?).await,
-            "close" => self.close(read(&bytes)?).await,
-            "tokens" => self.tokens(read(&bytes)?).await,
-            "complete" => self.complete(read(&bytes)?).await,
+            "run" => self.run(read(bytes)?, memory).await,
+            "rows" => self.rows(read(bytes)?).await,
+            "value" => self.value(read(bytes)?).await,
+            "cancel" => self.cancel(read(bytes)?).await,
+            "close" => self.close(read(bytes)?).await,
+            "tokens" => self.tokens(read(bytes)?).await,
+            "complete" => self.complete(read(bytes)?).await,
             "databases" => self.databases().await,
-            "tables" => self.tables(read(&bytes)?).await,
-            "columns" => self.columns(read(&bytes)?).await,
+            "tables" => self.tables(read(bytes)?).await,
+            "columns" => self.columns(read(bytes)?).await,
             "notebooks" => self.notebooks().await,
-            "notebook" => self.notebook(read(&bytes)?).await,
-            "save" => self.save(read(&bytes)?).await,
-            "delete" => self.delete(read(&bytes)?).await,
+            "notebook" => self.notebook(read(bytes)?).await,
+            "save" => self.save(read(bytes)?).await,
+            "delete" => self.delete(read(bytes)?).await,
             "history" => {
                 let permit = self.client.answer_permit(1).await?;
-                Ok(Reply {
-                    permit: Some(permit),
-                    ..self.history.reply()
-                })
+                Ok(Reply::large(self.history.json(), permit))
             }
-            "chart" => self.chart(read(&bytes)?).await,
-            "download" => self.download(read(&bytes)?).await,
+            "chart" => self.chart(read(bytes)?).await,
+            "download" => self.download(read(bytes)?).await,
             _ => Err(Problem::unknown_call()),
         }
     }
 
-    /// Receives the body of a call. A large one keeps its permit until the call ends.
+    /// Receives the body of a call. Its permit is for the memory of its content.
     async fn receive(
         &self,
         body: Incoming,
-    ) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Problem> {
-        let permit = match body.size_hint().exact() {
-            Some(length) if length < LARGE_CALL_BYTES => None,
-            _ => {
-                let permit = timeout(CALL_TIMEOUT, self.large_calls.acquire()).await;
-                Some(
-                    permit
-                        .ok()
-                        .and_then(Result::ok)
-                        .ok_or_else(Problem::too_many_calls)?,
-                )
-            }
+    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Problem> {
+        let length = body.size_hint().exact();
+        let length = length.and_then(|it| usize::try_from(it).ok());
+        // A longer one is refused below.
+        let length = length.unwrap_or(MAX_CALL_BYTES).min(MAX_CALL_BYTES);
+        let permit = if length <= SMALL_CALL_BYTES {
+            None
+        } else {
+            let kib = u32::try_from(length.div_ceil(1 << 10)).unwrap_or(u32::MAX);
+            let permit = self.bodies.clone().acquire_many_owned(kib);
+            let permit = timeout(MAX_MEMORY_WAIT, permit).await;
+            let permit = permit.ok().and_then(Result::ok);
+            Some(permit.ok_or_else(Problem::too_many_calls)?)
         };
         let body = Limited::new(body, MAX_CALL_BYTES).collect();
         match timeout(CALL_TIMEOUT, body).await {
@@ -187,6 +191,7 @@ impl Console {
     }
 }
 
-fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|error| Problem::invalid(&error.to_string()))
+/// Parses a body. Its bytes are freed then.
+fn read<T: DeserializeOwned>(bytes: Bytes) -> Result<T, Problem> {
+    serde_json::from_slice(&bytes).map_err(|error| Problem::invalid(&error.to_string()))
 }

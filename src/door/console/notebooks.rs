@@ -18,7 +18,7 @@ use crate::duckdb::names::literal;
 const TABLE: &str = "work.duckbot.notebooks";
 /// Maximum number of notebooks in the list.
 const MAX_LISTED: usize = 1000;
-/// Maximum length of a title.
+/// Length at which a title is cut.
 const MAX_TITLE_BYTES: usize = 1000;
 /// Number of attempts of a save that meets another one.
 const MAX_ATTEMPTS: usize = 5;
@@ -64,9 +64,9 @@ impl Console {
     pub(super) async fn notebooks(&self) -> Result<Reply, Problem> {
         let sql = format!(
             "SELECT id, title, epoch_ms(changed)::VARCHAR, TRY(json_array_length(cells))::VARCHAR \
-             FROM {TABLE} ORDER BY changed DESC LIMIT {MAX_LISTED}"
+             FROM {TABLE} ORDER BY changed DESC NULLS LAST LIMIT {MAX_LISTED}"
         );
-        let read = |table: &Table<'_>| {
+        let write = |table: &Table<'_>| {
             let number = |row, column| table.value(row, column)?.parse::<i64>().ok();
             let listed = |row| {
                 let changed = number(row, 2).and_then(DateTime::from_timestamp_millis);
@@ -76,13 +76,15 @@ impl Console {
                     "cells": number(row, 3).unwrap_or_default(),
                 })
             };
-            (0..table.rows()).map(listed).collect::<Vec<_>>()
+            let listed: Vec<_> = (0..table.rows()).map(listed).collect();
+            json!({ "notebooks": listed })
         };
-        let notebooks = match self.client.query(&sql, read).await {
-            Err(problem) if is_without_table(&problem) => Vec::new(),
-            outcome => outcome?,
-        };
-        Ok(Reply::of(&json!({ "notebooks": notebooks })))
+        match self.client.reply(&sql, write).await {
+            Err(problem) if is_without_table(&problem) => {
+                Ok(Reply::of(&json!({ "notebooks": [] })))
+            }
+            outcome => outcome,
+        }
     }
 
     /// Returns a notebook.
@@ -108,10 +110,7 @@ impl Console {
             }))
         };
         match self.client.read(&sql, 2, write).await {
-            Ok((Some(Some(json)), permit)) => Ok(Reply {
-                json,
-                permit: Some(permit),
-            }),
+            Ok((Some(Some(json)), permit)) => Ok(Reply::large(json, permit)),
             Ok((Some(None), _)) | Err(ReadError::TooLarge) => Err(Problem::unreadable_notebook()),
             Ok((None, _)) => Err(Problem::no_notebook()),
             Err(ReadError::Problem(problem)) if is_without_table(&problem) => {
@@ -123,15 +122,26 @@ impl Console {
 
     /// Saves a notebook, unless another tab has saved it since it was read.
     pub(super) async fn save(&self, input: SaveInput) -> Result<Reply, Problem> {
-        if input.id.is_empty() || input.id.len() > MAX_NAME_BYTES {
+        let SaveInput {
+            id,
+            mut title,
+            cells,
+            version: replaced,
+        } = input;
+        if id.is_empty() || id.len() > MAX_NAME_BYTES || id.contains('\0') {
             return Err(Problem::invalid("the notebook has no valid ID"));
         }
-        if input.title.len() > MAX_TITLE_BYTES {
-            return Err(Problem::invalid("the title is too long"));
-        }
-        let cells = serde_json::to_string(&input.cells).expect("cells serialize to JSON");
-        let [id, title, cells] = [&input.id, &input.title, &cells].map(|it| literal(it));
-        let sql = match input.version {
+        // A NUL can't be in SQL.
+        title.retain(|c| c != '\0');
+        title.truncate(title.floor_char_boundary(MAX_TITLE_BYTES));
+        // A large notebook is there several times while it is saved.
+        let _others_wait = self.saving.lock().await;
+        let json = serde_json::to_string(&cells).expect("cells serialize to JSON");
+        drop(cells);
+        let cells = literal(&json);
+        drop(json);
+        let [id, title] = [&id, &title].map(|it| literal(it));
+        let sql = match replaced {
             0 => format!(
                 "CREATE SCHEMA IF NOT EXISTS work.duckbot; \
                  CREATE TABLE IF NOT EXISTS {TABLE} (id VARCHAR PRIMARY KEY, title VARCHAR, \
@@ -144,6 +154,7 @@ impl Console {
                  changed = now() WHERE id = {id} AND version = {version} RETURNING version::VARCHAR"
             ),
         };
+        drop(cells);
         let mut attempt = 1;
         loop {
             match self.client.query(&sql, read_version).await {
@@ -157,7 +168,7 @@ impl Console {
                     attempt += 1;
                 }
                 Err(problem) if problem.exception == "Constraint" => break,
-                Err(problem) if input.version != 0 && is_without_table(&problem) => break,
+                Err(problem) if replaced != 0 && is_without_table(&problem) => break,
                 Err(problem) => return Err(problem),
             }
         }

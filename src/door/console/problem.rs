@@ -1,5 +1,7 @@
 //! Failures of the console's calls, in words.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -153,6 +155,32 @@ impl Problem {
             position: None,
             ..self
         }
+    }
+
+    /// A statement that has run while DuckDB could not be made ready to keep its result. `self` is the reason.
+    pub(super) fn without_result(self) -> Self {
+        Self {
+            message: format!(
+                "The statement has run, but its result can't be shown: {}",
+                self.message
+            ),
+            position: None,
+            hint: Some(
+                "A setting or an open transaction may be the reason. Change it back (RESET, ROLLBACK), and run \
+                 the statement again."
+                    .to_owned(),
+            ),
+            ..self
+        }
+    }
+
+    /// The console's own statements took too long, and were interrupted.
+    pub(super) fn too_slow(time: Duration) -> Self {
+        Self::busy(format!(
+            "DuckDB took more than {} seconds for this, so it was stopped. Cancel other statements, or wait \
+             until they end, and try again.",
+            time.as_secs()
+        ))
     }
 
     pub(super) fn gone() -> Self {

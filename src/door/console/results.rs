@@ -19,7 +19,7 @@ pub(super) const RESULT_DATABASE: &str = "memory";
 pub(super) const RESULT_SCHEMA: &str = "duckbot";
 
 /// Maximum number of results that are kept.
-const MAX_RESULTS: usize = 32;
+pub(super) const MAX_RESULTS: usize = 32;
 /// Maximum number of rows of a result.
 pub(super) const MAX_ROWS: u64 = 1_000_000;
 
@@ -83,7 +83,7 @@ impl StoredResult {
                 let column = identifier(&self.columns.get(column)?.name);
                 let direction = if descending { "DESC" } else { "ASC" };
                 format!(
-                    "SELECT * FROM {table} ORDER BY {column} {direction} NULLS LAST, rowid {page}"
+                    "SELECT * FROM {table} ORDER BY {column} {direction} NULLS LAST, rowid ASC {page}"
                 )
             }
             // The order of a table without an order is the one of its rows.
@@ -91,7 +91,7 @@ impl StoredResult {
             None => {
                 let end = from.saturating_add(count);
                 format!(
-                    "SELECT * FROM {table} WHERE rowid >= {from} AND rowid < {end} ORDER BY rowid"
+                    "SELECT * FROM {table} WHERE rowid >= {from} AND rowid < {end} ORDER BY rowid ASC"
                 )
             }
         })
@@ -201,7 +201,8 @@ mod tests {
             let (name, kind) = (name.to_owned(), "INTEGER".to_owned());
             result.columns.push(Column { name, kind });
         }
-        let plain = "SELECT * FROM memory.duckbot.r7 WHERE rowid >= 5 AND rowid < 8 ORDER BY rowid";
+        let plain =
+            "SELECT * FROM memory.duckbot.r7 WHERE rowid >= 5 AND rowid < 8 ORDER BY rowid ASC";
         assert_eq!(result.page_sql(5, 3, None).as_deref(), Some(plain));
         let sort = |column| {
             Some(Sort {
@@ -209,7 +210,7 @@ mod tests {
                 descending: true,
             })
         };
-        let sorted = "SELECT * FROM memory.duckbot.r7 ORDER BY \"q\"\"q\" DESC NULLS LAST, rowid LIMIT 3 OFFSET 5";
+        let sorted = "SELECT * FROM memory.duckbot.r7 ORDER BY \"q\"\"q\" DESC NULLS LAST, rowid ASC LIMIT 3 OFFSET 5";
         assert_eq!(result.page_sql(5, 3, sort(1)).as_deref(), Some(sorted));
         assert_eq!(result.page_sql(5, 3, sort(2)), None);
         result.columns[0].name = "RowID".into();

@@ -1,40 +1,32 @@
-//! Runs statements, and shows pages of their results.
+//! Runs statements.
 
-use std::{
-    pin::pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{pin::pin, sync::Arc, time::Instant};
 
 use hyper::header::HeaderValue;
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
+use tokio::{
+    sync::{OwnedSemaphorePermit, SemaphorePermit},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    answer::{Reply, Rows, cut, write_limited},
-    client::{ANSWER_PERMITS, Client, MAX_ANSWER_BYTES, ReadError},
+    answer::{Reply, Rows, write_limited},
+    client::Client,
     decode::Table,
+    own_connections::INTERRUPT_INTERVAL,
     problem::{Problem, ProblemKind},
-    results::{Column, MAX_ROWS, Sort, StoredResult, drop_sql},
+    results::{Column, MAX_ROWS, StoredResult, drop_sql},
     running::{MAX_NAME_BYTES, RunningTab, connection},
     sql_text::without_end,
     state::Console,
 };
-use crate::duckdb::{names::identifier, open::ATTACH_MEMORY};
+use crate::duckdb::open::ATTACH_MEMORY;
 
 /// Number of rows that are shown with a new result.
 const FIRST_ROWS: u64 = 200;
-/// Maximum number of rows of a page.
-const MAX_PAGE_ROWS: u64 = 1000;
-/// Maximum number of values that a page is asked for. Further rows are left out.
-const MAX_PAGE_VALUES: u64 = 200_000;
-/// Number of permits for a whole value.
-const VALUE_PERMITS: usize = 2;
 /// Maximum size of the names and types of a result's columns together. The door keeps them.
 const MAX_COLUMN_BYTES: usize = 512 << 10;
-/// Time until a statement that was cancelled and goes on is interrupted again.
-const INTERRUPT_INTERVAL: Duration = Duration::from_millis(250);
 /// End of the name of a tab that shows previews of tables.
 const PREVIEWS: &str = "-look";
 /// Table in DuckDB's memory, whose only value is another one after each restart of DuckDB.
@@ -75,22 +67,6 @@ struct Target<'a> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct RowsInput {
-    result: String,
-    from: u64,
-    count: u64,
-    sort: Option<Sort>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct ValueInput {
-    result: String,
-    row: u64,
-    column: usize,
-    sort: Option<Sort>,
-}
-
-#[derive(Deserialize)]
 pub(super) struct TabInput {
     tab: String,
 }
@@ -111,8 +87,13 @@ impl Drop for LeaveQueue<'_> {
 }
 
 impl Console {
-    /// Runs statements. They go on when the browser goes away, unless they still wait.
-    pub(super) async fn run(self: &Arc<Self>, input: RunInput) -> Result<Reply, Problem> {
+    /// Runs statements. They go on when the browser goes away, unless they still wait. `memory` is for the texts of
+    /// those that wait.
+    pub(super) async fn run(
+        self: &Arc<Self>,
+        input: RunInput,
+        memory: Option<OwnedSemaphorePermit>,
+    ) -> Result<Reply, Problem> {
         let connection = connection(&input.tab)?;
         if input.cell.len() > MAX_NAME_BYTES {
             return Err(Problem::invalid("the cell's name is too long"));
@@ -128,7 +109,7 @@ impl Console {
         let console = self.clone();
         let task = tokio::spawn(async move {
             let started = Instant::now();
-            let statement = console.run_statements(&input, &connection, &running, &waits);
+            let statement = console.run_statements(&input, memory, &connection, &running, &waits);
             let outcome = statement.await;
             // The page's own previews are not a person's statements.
             if !input.tab.ends_with(PREVIEWS) {
@@ -146,6 +127,7 @@ impl Console {
     async fn run_statements(
         &self,
         input: &RunInput,
+        memory: Option<OwnedSemaphorePermit>,
         connection: &HeaderValue,
         running: &RunningTab,
         waits: &CancellationToken,
@@ -155,17 +137,28 @@ impl Console {
         let old = drop_sql(&self.results.take(tab, Some(cell)));
         let made_ready = self.make_ready(&old);
         let made_ready = waits.run_until_cancelled(made_ready).await;
-        let started = made_ready.unwrap_or_else(|| Err(Problem::cancelled()))?;
-        let waiting = self.client.count_waiting();
-        let room = waits.run_until_cancelled(self.room.acquire()).await;
-        let _room = room.ok_or_else(Problem::cancelled)?;
-        drop(waiting);
+        let made_ready = match made_ready.unwrap_or_else(|| Err(Problem::cancelled())) {
+            Err(problem) if problem.kind != ProblemKind::Sql => return Err(problem),
+            made_ready => made_ready,
+        };
+        let _room = self.wait_for_room(waits).await?;
+        // At most as many texts as run are in memory further on.
+        drop(memory);
         let begin = Instant::now();
         let table = result.table.as_str();
         let target = Target {
             connection,
             table,
             cancelled: &running.cancelled,
+        };
+        let started = match made_ready {
+            Ok(started) => started,
+            // The statement may be the one that mends it.
+            Err(why) => {
+                let ran = self.client.execute_on(connection, sql);
+                self.run_to_end(target, ran).await?;
+                return Err(why.without_result());
+            }
         };
         if let Err(problem) = self.run_into(target, sql).await {
             let name = problem.same_column_name();
@@ -184,12 +177,29 @@ impl Console {
         })
     }
 
-    /// Runs statements to their end, and interrupts them when they are cancelled.
+    /// Waits for room for a statement that may be long.
+    pub(super) async fn wait_for_room(
+        &self,
+        waits: &CancellationToken,
+    ) -> Result<SemaphorePermit<'_>, Problem> {
+        let _waiting = self.client.count_waiting();
+        let room = waits.run_until_cancelled(self.room.acquire()).await;
+        room.and_then(Result::ok).ok_or_else(Problem::cancelled)
+    }
+
     async fn run_into(&self, target: Target<'_>, sql: &str) -> Result<(), Problem> {
+        let (connection, table) = (target.connection, target.table);
+        let ran = self.client.run_into(connection, sql, table, MAX_ROWS + 1);
+        self.run_to_end(target, ran).await
+    }
+
+    /// Runs statements to their end, and interrupts them when they are cancelled.
+    async fn run_to_end(
+        &self,
+        target: Target<'_>,
+        ran: impl Future<Output = Result<(), Problem>>,
+    ) -> Result<(), Problem> {
         let connection = target.connection;
-        let ran = self
-            .client
-            .run_into(connection, sql, target.table, MAX_ROWS + 1);
         let mut ran = pin!(ran);
         let mut outcome = target.cancelled.run_until_cancelled(&mut ran).await;
         loop {
@@ -270,89 +280,6 @@ impl Console {
             write_limited(&reply, most)
         };
         self.page(result, (0, FIRST_ROWS), None, write).await
-    }
-
-    /// Returns rows of a result. If they are too large together, there are fewer than wanted.
-    pub(super) async fn rows(&self, input: RowsInput) -> Result<Reply, Problem> {
-        let result = self.results.find(&input.result).ok_or_else(Problem::gone)?;
-        let count = input.count.min(MAX_PAGE_ROWS);
-        let write = |rows: Rows<'_>, most| {
-            #[derive(Serialize)]
-            struct RowsReply<'a> {
-                rows: Rows<'a>,
-            }
-            write_limited(&RowsReply { rows }, most)
-        };
-        self.page(&result, (input.from, count), input.sort, write)
-            .await
-    }
-
-    /// Reads rows, and writes them. Tries again with fewer if they are too large.
-    async fn page(
-        &self,
-        result: &StoredResult,
-        (from, count): (u64, u64),
-        sort: Option<Sort>,
-        write: impl Fn(Rows<'_>, usize) -> Option<Vec<u8>>,
-    ) -> Result<Reply, Problem> {
-        let width = u64::try_from(result.columns.len()).unwrap_or(u64::MAX);
-        let mut count = count.min(MAX_PAGE_VALUES / width.max(1)).max(1);
-        loop {
-            let page = result.page_sql(from, count, sort);
-            let page = page.ok_or_else(|| Problem::invalid("there is no such column"))?;
-            let sql = format!(
-                "SELECT {} FROM (SELECT COLUMNS(*)::VARCHAR FROM ({page}))",
-                cut()
-            );
-            let read = |table: &Table<'_>| write(Rows(table), MAX_ANSWER_BYTES);
-            match self.client.read(&sql, 1, read).await {
-                Ok((Some(json), permit)) => {
-                    return Ok(Reply {
-                        json,
-                        permit: Some(permit),
-                    });
-                }
-                Ok((None, _)) | Err(ReadError::TooLarge) if count > 1 => count = count.div_ceil(4),
-                Ok((None, _)) | Err(ReadError::TooLarge) => {
-                    return Err(Problem::row_too_large(MAX_ANSWER_BYTES));
-                }
-                Err(ReadError::Problem(problem)) => return Err(self.explain(result, problem)),
-            }
-        }
-    }
-
-    /// Returns a whole value.
-    pub(super) async fn value(&self, input: ValueInput) -> Result<Reply, Problem> {
-        let result = self.results.find(&input.result).ok_or_else(Problem::gone)?;
-        let page = result.page_sql(input.row, 1, input.sort);
-        let column = result.columns.get(input.column);
-        let (Some(page), Some(column)) = (page, column) else {
-            return Err(Problem::invalid("there is no such column"));
-        };
-        let sql = format!("SELECT {}::VARCHAR FROM ({page})", identifier(&column.name));
-        const MOST: usize = VALUE_PERMITS * MAX_ANSWER_BYTES;
-        const { assert!(VALUE_PERMITS <= ANSWER_PERMITS) };
-        let read = |table: &Table<'_>| {
-            let value = table.value(0, 0);
-            write_limited(&serde_json::json!({ "value": value }), MOST)
-        };
-        match self.client.read(&sql, VALUE_PERMITS, read).await {
-            Ok((Some(json), permit)) => Ok(Reply {
-                json,
-                permit: Some(permit),
-            }),
-            Ok((None, _)) | Err(ReadError::TooLarge) => Err(Problem::value_too_large(MOST)),
-            Err(ReadError::Problem(problem)) => Err(self.explain(&result, problem)),
-        }
-    }
-
-    /// Tells whether a result is gone, when DuckDB can't read it.
-    pub(super) fn explain(&self, result: &StoredResult, problem: Problem) -> Problem {
-        if problem.exception != "Catalog" && problem.exception != "Binder" {
-            return problem;
-        }
-        self.results.forget(&result.table);
-        Problem::gone()
     }
 
     /// Cancels the statement of a tab.

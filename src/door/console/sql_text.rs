@@ -29,6 +29,40 @@ pub(super) fn without_end(sql: &str) -> &str {
     &sql[..end.unwrap_or(sql.len())]
 }
 
+/// Returns a text's last statement, which may be empty.
+pub(super) fn last_statement(sql: &str) -> &str {
+    let semicolons = pieces(sql).filter(|(_, piece)| *piece == Piece::Semicolon);
+    &sql[semicolons.last().map_or(0, |(at, _)| at + 1)..]
+}
+
+/// Returns the largest number of brackets around a place in a text.
+pub(super) fn nesting(sql: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for (at, piece) in pieces(sql) {
+        match sql.as_bytes()[at] {
+            b'(' | b'[' | b'{' if piece == Piece::Other => depth += 1,
+            b')' | b']' | b'}' if piece == Piece::Other => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+/// Returns the largest number of characters of operators without another one between them.
+pub(super) fn longest_operator(sql: &str) -> usize {
+    let (mut length, mut longest) = (0, 0);
+    for (at, piece) in pieces(sql) {
+        let is_operator = b"+-*/<>=~!@#%^&|`?".contains(&sql.as_bytes()[at]);
+        length = match piece {
+            Piece::Other if is_operator => length + 1,
+            _ => 0,
+        };
+        longest = longest.max(length);
+    }
+    longest
+}
+
 fn pieces(sql: &str) -> impl Iterator<Item = (usize, Piece)> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -124,6 +158,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn only_brackets_and_operators_of_a_text_count() {
+        let sql = "SELECT ((1)) - '((((' -- ((((\n+[{(----------\n/**********/";
+        assert_eq!((nesting(sql), longest_operator(sql)), (3, 1));
+        assert_eq!((nesting("))((]}"), longest_operator("a+-*/b")), (2, 4));
+        assert_eq!(
+            last_statement("FROM a; FROM ';' --;\n(1"),
+            " FROM ';' --;\n(1"
+        );
+        assert_eq!(last_statement("FROM a;"), "");
+    }
 
     #[test]
     fn the_end_of_a_statement_is_cut_off() {

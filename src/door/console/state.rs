@@ -14,8 +14,8 @@ use crate::door::{
     page_check::PageCheck,
 };
 
-/// Number of calls with a large body at a time. The door has 64 MiB.
-const MAX_LARGE_CALLS: usize = 2;
+/// Memory for the bodies of calls together, in KiB. The door has 64 MiB.
+const BODY_KIB: usize = 8 << 10;
 
 /// Maximum number of statements of all tabs that run together. DuckDB has room for one more, so that pages of
 /// results, notebooks and tables don't wait for them.
@@ -31,11 +31,16 @@ pub(in crate::door) struct Console {
     pub(super) running: Running,
     /// Set once the results of an earlier door are dropped.
     pub(super) prepared: OnceCell<()>,
-    /// Room for the statements of tabs.
+    /// Room for the statements of tabs, downloads and uploads: all that may be long.
     pub(super) room: Semaphore,
     /// Held while DuckDB is made ready: two at a time would fail.
     pub(super) making_ready: Mutex<()>,
-    pub(super) large_calls: Semaphore,
+    /// KiB for the bodies of calls.
+    pub(super) bodies: Arc<Semaphore>,
+    /// Held while a notebook is saved.
+    pub(super) saving: Mutex<()>,
+    /// Held while DuckDB completes a text.
+    pub(super) completing: Arc<Mutex<()>>,
     /// Folder that the door and DuckDB share. Without it, there are no downloads and uploads.
     pub(super) exchange: Option<Exchange>,
     /// Check of DuckDB's UI, if that is offered too.
@@ -68,7 +73,9 @@ impl Console {
             prepared: OnceCell::new(),
             room: Semaphore::new(MAX_RUNNING),
             making_ready: Mutex::default(),
-            large_calls: Semaphore::new(MAX_LARGE_CALLS),
+            bodies: Arc::new(Semaphore::new(BODY_KIB)),
+            saving: Mutex::default(),
+            completing: Arc::default(),
             exchange: settings.files.map(Exchange::new),
             pages: settings.pages,
             editor: settings

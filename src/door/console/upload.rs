@@ -1,13 +1,20 @@
 //! Files that become tables.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::{io::AsyncWriteExt, task::spawn_blocking, time::timeout};
+use tokio_util::sync::CancellationToken;
 
-use super::{answer::Reply, decode::Table, exchange::create_new, problem::Problem, state::Console};
+use super::{
+    answer::Reply,
+    decode::Table,
+    exchange::{TemporaryFile, create_new},
+    problem::Problem,
+    state::Console,
+};
 use crate::{
     door::body::ProxyError,
     duckdb::names::{identifier, literal},
@@ -70,7 +77,7 @@ impl Target {
 impl Console {
     /// Receives a file, and makes a table of it. `query` is the URL's, with the file's name.
     pub(super) async fn upload(
-        &self,
+        self: &Arc<Self>,
         query: Option<&str>,
         body: Incoming,
     ) -> Result<Reply, Problem> {
@@ -84,6 +91,19 @@ impl Console {
         let created = created.map_err(|_| Problem::unavailable())?;
         let created = created.map_err(|error| Problem::file_error(&error))?;
         receive(body, tokio::fs::File::from_std(created)).await?;
+        let console = self.clone();
+        let task = tokio::spawn(async move { console.load(file, &target, &name).await });
+        task.await.map_err(|_| Problem::unavailable())?
+    }
+
+    /// Makes a table of a file. Goes on without the browser, because DuckDB does too.
+    async fn load(
+        &self,
+        file: TemporaryFile,
+        target: &Target,
+        file_name: &str,
+    ) -> Result<Reply, Problem> {
+        let _room = self.wait_for_room(&CancellationToken::new()).await?;
         let path = literal(&file.path.to_string_lossy());
         let mut names = (1..=MAX_NAMES).map(|number| match number {
             1 => target.table.clone(),
@@ -99,7 +119,7 @@ impl Console {
                 Err(problem) if problem.message.ends_with("already exists!") => {}
                 Err(problem) => {
                     // The person knows the file by another name.
-                    let hide = |text: &str| text.replace(&*file.path.to_string_lossy(), &name);
+                    let hide = |text: &str| text.replace(&*file.path.to_string_lossy(), file_name);
                     return Err(Problem {
                         message: hide(&problem.message),
                         hint: problem.hint.as_deref().map(hide),

@@ -26,6 +26,9 @@ async fn hostile_statements_leave_the_console_working_and_small() {
         "CREATE MACRO work.main.duckdb_databases() AS TABLE SELECT 1 AS x",
         "CREATE MACRO work.main.json_array_length(x) AS error('hostile')",
         "CREATE MACRO work.main.length(x) AS error('hostile')",
+        "CREATE MACRO memory.main.duckdb_views() AS TABLE SELECT 1 AS x",
+        "CREATE MACRO memory.main.length(x) AS error('hostile')",
+        "CREATE MACRO work.main.sql_auto_complete(x) AS TABLE SELECT 1 AS x",
         "CREATE TABLE work.main.nest AS SELECT 7 AS eggs",
         "INSERT INTO work.duckbot.notebooks VALUES ('bad', 'Bad', '{{{', 1, now())",
     ] {
@@ -50,6 +53,17 @@ async fn hostile_statements_leave_the_console_working_and_small() {
     // Long texts, errors and names take no memory for long.
     let long = json!({ "sql": ";".repeat(1_000_000) });
     assert_eq!(tab.call("tokens", long).await["tokens"], json!([]));
+    // DuckDB would take minutes for these, or end.
+    let operators = json!({ "sql": "+".repeat(5000) });
+    assert_eq!(tab.call("tokens", operators).await["tokens"], json!([]));
+    for brackets in [30, 20_000] {
+        let nested = json!({ "sql": format!("SELECT {}", "(".repeat(brackets)) });
+        let suggested = tab.call("complete", nested).await;
+        assert_eq!(suggested["suggestions"], json!([]));
+    }
+    let suggested = json!({ "sql": "SELECT (((1))); FROM work.main.nes" });
+    let suggested = tab.call("complete", suggested).await;
+    assert_eq!(suggested["suggestions"][0]["text"], "nest", "{suggested}");
     let ducks = "🦆".repeat(9000);
     for _ in 0..20 {
         let answer = tab.run("2", &format!("SELECT error('{ducks}')")).await;
@@ -74,19 +88,25 @@ async fn hostile_statements_leave_the_console_working_and_small() {
 
 #[tokio::test]
 async fn long_statements_of_all_tabs_leave_room_for_the_rest() {
-    const LONG: &str = "SELECT count(*) FROM range(1000000) a, range(1000000) b";
+    // Their texts are long, too.
+    let long = format!(
+        "SELECT count(*) FROM range(1000000) a, range(1000000) b -- {}",
+        "x".repeat(3_000_000)
+    );
     let (_duckdb, door) = start().await;
     let tab = ConsoleTab::open(&door, "a").await;
     let others: Vec<_> = (0..4)
         .map(|number| tab.another(&format!("t{number}")))
         .collect();
-    let mut running = pin!(join_all(others.iter().map(|it| it.run("1", LONG))));
+    let mut running = pin!(join_all(others.iter().map(|it| it.run("1", &long))));
     let used = async {
         door.wait_for_activity(|it| it.queries == 3 && it.queued == 1)
             .await;
         // All of these need DuckDB.
         tab.call("databases", json!({})).await;
-        let save = json!({ "id": "mine", "title": "Mine", "cells": [], "version": 0 });
+        let cells = json!([{ "id": "1", "kind": "sql", "text": "'".repeat(3_000_000) }]);
+        let title = format!("Mine\0{}", "!".repeat(2000));
+        let save = json!({ "id": "mine", "title": title, "cells": cells, "version": 0 });
         assert_eq!(tab.call("save", save).await["version"], 1);
         for other in &others {
             other.cancel().await;

@@ -227,4 +227,59 @@ async fn charts_are_drawn_as_in_the_chat() {
             "{why}"
         );
     }
+
+    // The last rows have the largest numbers, and names that differ at their end only.
+    let many = tab
+        .run(
+            "2",
+            "SELECT repeat('é', 100) || i AS name, i::HUGEINT * 10::HUGEINT ** 32 AS n, \
+             'line ' || i AS line, DATE '2024-01-01' + (i // 100_000)::INTEGER AS day \
+             FROM range(200_000) t(i)",
+        )
+        .await;
+    let choice = json!({ "kind": "bar", "along": 0, "numbers": [1], "series": null });
+    let bars = draw(&many, choice, "svg").await;
+    assert!(bars["alt"].as_str().unwrap().contains("2.00e37"), "{bars}");
+    let notes = bars["notes"].to_string();
+    assert!(
+        notes.contains("know only the 50000 largest bars"),
+        "{notes}"
+    );
+    let choice = json!({ "kind": "line", "along": 3, "numbers": [1], "series": 2 });
+    let lines = draw(&many, choice, "svg").await;
+    assert!(
+        lines["alt"].as_str().unwrap().contains("2024-01-02"),
+        "{lines}"
+    );
+    let notes = lines["notes"].to_string();
+    assert!(notes.contains("There are more than 99 lines"), "{notes}");
+    let few = tab
+        .run(
+            "2",
+            "SELECT repeat('é', 100) || i AS name, ('1' || repeat('0', 95 + i))::BIGNUM AS n \
+             FROM range(20) t(i)",
+        )
+        .await;
+    let choice = json!({ "kind": "bar", "along": 0, "numbers": [1], "series": null });
+    let bars = draw(&few, choice, "svg").await;
+    let notes = bars["notes"].to_string();
+    assert!(notes.contains("The chart lacks 15 rows"), "{notes}");
+    let own = tab
+        .run(
+            "2",
+            "SELECT i AS \"duckbot row\", i AS c1, i AS t, rowid_ AS place FROM \
+             (SELECT range AS i, range AS rowid_ FROM range(60_000))",
+        )
+        .await;
+    let choice = json!({ "kind": "line", "along": null, "numbers": [0], "series": null });
+    let line = draw(&own, choice, "svg").await;
+    assert!(line["alt"].as_str().unwrap().contains("row"), "{line}");
+
+    // A person's order is not the console's.
+    tab.run("3", "SET GLOBAL default_order = 'DESC'").await;
+    let page = tab.call("rows", rows(&own, 1, 2)).await;
+    assert_eq!(
+        page["rows"],
+        json!([["1", "1", "1", "1"], ["2", "2", "2", "2"]])
+    );
 }

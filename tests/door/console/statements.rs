@@ -199,6 +199,27 @@ async fn two_tabs_do_not_disturb_each_other() {
     assert_eq!(tables.await, json!([["0"]]));
 }
 
+#[tokio::test]
+async fn a_statement_runs_while_its_result_cannot_be_kept() {
+    let (_duckdb, door) = start().await;
+    let tab = ConsoleTab::open(&door, "a").await;
+    let other = tab.another("b");
+    for (spoil, mend) in [
+        (
+            "SET GLOBAL max_expression_depth = 3",
+            "RESET GLOBAL max_expression_depth",
+        ),
+        ("BEGIN; DROP SCHEMA memory.duckbot CASCADE", "ROLLBACK"),
+    ] {
+        tab.run("1", spoil).await;
+        let (_, why) = tab.error("1", mend).await;
+        assert!(why.starts_with("The statement has run"), "{spoil}: {why}");
+        for tab in [&tab, &other] {
+            assert_eq!(tab.rows("1", "SELECT 7").await, json!([["7"]]), "{spoil}");
+        }
+    }
+}
+
 /// Port that passes requests on to DuckDB, and holds statements whose result goes into a table.
 struct HoldingPort {
     port: u16,
