@@ -29,6 +29,7 @@ mod loopback;
 mod memory;
 mod names;
 mod node;
+mod outage;
 mod outbound;
 mod permissions;
 mod preflight;

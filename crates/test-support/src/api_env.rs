@@ -62,8 +62,13 @@ impl ApiEnv {
     }
 
     pub async fn start_bot(&mut self) {
-        const SAYS: &str = "the API is at ";
         self.env.start_bot().await;
+        self.find_url().await;
+    }
+
+    /// Waits until the API of the running bot takes connections.
+    pub async fn find_url(&mut self) {
+        const SAYS: &str = "the API is at ";
         self.env.bot().wait_for_log(SAYS).await;
         let log = self.env.log();
         let url = log.split(SAYS).last().unwrap().split_whitespace().next();
