@@ -20,13 +20,14 @@
 //! - [`api`]: sessions over HTTP for programs, health and metrics. `metrics`: names, units and
 //!   labels of all metrics.
 //! - [`app`]: start-up and wiring, also of the sandbox. [`error`], [`settings`], [`telemetry`],
-//!   [`diagnostics`], `redact` and `unicode` serve all modules.
+//!   [`diagnostics`], `concurrency`, `redact` and `unicode` serve all modules.
 
 #![warn(unreachable_pub)]
 
 pub mod api;
 pub mod app;
 pub mod catalog;
+mod concurrency;
 pub mod credentials;
 pub mod diagnostics;
 pub mod discord;

@@ -10,12 +10,13 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
+use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use crate::{
+    concurrency::ConcurrencyLimit,
     credentials::{CredentialPart, CredentialStore},
     error::{Error, new_reference},
     leadership::Term,
@@ -34,9 +35,10 @@ use crate::{
 
 /// Maximum pause before a failed step is repeated.
 const MAX_RETRY_DELAY: TimeDelta = TimeDelta::seconds(30);
-/// Maximum number of sessions that are created at a time. Each takes 60 KB meanwhile, and the calls
-/// for a thousand at once would delay the next caller's requests at the API server.
-const MAX_CONCURRENT_CREATES: usize = 12;
+/// Maximum number of sessions that are created at a time, and how many slow ones are let go on beside them.
+/// Each takes 60 KB meanwhile, and the calls for a thousand at once would delay the next caller's requests at
+/// the API server.
+const MAX_CONCURRENT_CREATES: [usize; 2] = [12, 100];
 /// Maximum time between two passes.
 const MAX_SLEEP: TimeDelta = TimeDelta::hours(1);
 
@@ -52,7 +54,7 @@ pub(crate) struct Reconciler {
     policy: Policy,
     settings: Arc<Settings>,
     clock: Clock,
-    create_permits: Semaphore,
+    creates: ConcurrencyLimit,
 }
 
 /// Sessions with a step under way, and sessions that wait after a failure.
@@ -130,7 +132,7 @@ impl Reconciler {
             policy,
             settings,
             clock: parts.clock.clone(),
-            create_permits: Semaphore::new(MAX_CONCURRENT_CREATES),
+            creates: ConcurrencyLimit::new(MAX_CONCURRENT_CREATES),
         }
     }
 
@@ -212,8 +214,8 @@ impl Reconciler {
         match step {
             Step::Wait(_) => Ok(()),
             Step::Create(parts) => {
-                let _permit = self.create_permits.acquire().await;
-                self.runtime.create(seen, *parts).await
+                let created = self.runtime.create(seen, *parts);
+                self.creates.run(created).await
             }
             Step::Announce => self.announce(seen).await,
             Step::RenewCredentials => self.renew_credentials(seen).await,

@@ -82,7 +82,8 @@ async fn readiness_names_what_is_missing() {
     wait_until_ready(&url).await;
     env.api.set_faults(|call| {
         let answer = || test_support::ApiFault::Answer(503, "not now".into());
-        (call.method == "WATCH" && call.route == "pods").then(answer)
+        let is_watch = ["LIST", "WATCH"].contains(&&*call.method);
+        (is_watch && call.route == "pods").then(answer)
     });
     env.api.cut_watches();
     wait_for_not_ready(&url, "cluster: no updates since ").await;

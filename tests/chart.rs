@@ -255,6 +255,7 @@ async fn every_kind_of_setting_reaches_the_bot_unchanged() {
     let mut all: Value = defaults.build().unwrap().try_deserialize().unwrap();
     for (section, key) in [
         ("discord", "token_file"),
+        ("kubernetes", "lease"),
         ("sessions", "runtime"),
         ("sessions", "door_image"),
         ("api", "listen"),

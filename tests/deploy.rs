@@ -6,6 +6,7 @@ use duckbot::settings::Settings;
 use k8s_openapi::{
     api::{
         apps::v1::Deployment,
+        coordination::v1::Lease,
         core::v1::{ConfigMap, Namespace, Pod, PodSpec, Secret, Service},
         networking::v1::NetworkPolicy,
     },
@@ -17,7 +18,7 @@ use kube::{
     runtime::wait::{await_condition, conditions::is_deleted},
 };
 use tempfile::TempDir;
-use test_support::Cluster;
+use test_support::{Cluster, wait_until};
 use tokio::{process::Command, sync::Mutex};
 
 /// Runs kubectl as an admin, in the project's folder. Returns its output, and fails on errors and
@@ -234,6 +235,34 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
 
     kubectl("delete --wait=false -k deploy/overlays/traefik").await;
     assert_nothing_left(&admin).await;
+}
+
+/// Pods of the bot that are not about to end.
+pub async fn bots(namespace: &str) -> Vec<Pod> {
+    let admin = Client::try_from(Cluster::shared().config().await).unwrap();
+    let pods: Api<Pod> = Api::namespaced(admin, namespace);
+    let ours = ListParams::default().labels("app.kubernetes.io/name=duckbot");
+    let mut all = pods.list(&ours).await.unwrap().items;
+    all.retain(|pod| pod.metadata.deletion_timestamp.is_none());
+    all
+}
+
+/// Waits until one of [`bots`] holds the Lease with this name. An earlier leader has then closed its connection
+/// to Discord.
+pub async fn wait_for_leader(namespace: &str, name: &str) {
+    let admin = Client::try_from(Cluster::shared().config().await).unwrap();
+    let leases: Api<Lease> = Api::namespaced(admin, namespace);
+    let leader = async || {
+        let lease = leases.get(name).await.unwrap();
+        let holder = lease.spec.and_then(|spec| spec.holder_identity);
+        let mut bots = bots(namespace).await.into_iter();
+        let is_holder = |pod: &Pod| {
+            let (holder, pod) = (holder.as_deref(), pod.metadata.name.as_deref());
+            holder.and_then(|it| it.rsplit_once('_')).map(|it| it.0) == pod
+        };
+        bots.find(is_holder)
+    };
+    wait_until(leader, Option::is_some).await;
 }
 
 /// Enables everything that an overlay has in comments.

@@ -1,6 +1,12 @@
 //! Messages to people when the cluster or Discord fails.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use discord_loopback::{BoxFuture, Interception, Interceptor, RestCall, RestFault};
 use test_support::{ApiFault, Bot, TestEnv, assert_says, link_of, wait_until};
@@ -47,6 +53,31 @@ async fn a_claim_whose_answer_is_lost_makes_one_session() {
         env.cluster.objects().await,
         env.session_objects(&env.ana, 0, &id)
     );
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn creates_that_hang_do_not_hold_up_the_next_start() {
+    // One more than are created at a time.
+    const HANGING: usize = 13;
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let left = AtomicUsize::new(HANGING);
+    env.api.set_faults(move |call| {
+        let is_pod = call.method == "POST" && call.route == "pods";
+        let take = || left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        (is_pod && take().is_ok()).then_some(ApiFault::Hang(Duration::from_secs(60)))
+    });
+    let now = chrono::Utc::now().to_rfc3339();
+    for number in 0..HANGING as u64 {
+        let id = format!("{:06x}", 0xa0_0000 + number);
+        env.create_record_in(None, &id, 1_000_000 + number, 0, &now)
+            .await;
+    }
+    env.api.wait_for_call("POST", "pods", HANGING).await;
+    env.ready_session(&env.ana).await;
+    let log = env.log();
+    assert!(!log.contains("got no answer within"), "they hang no more");
     env.assert_clean().await;
 }
 

@@ -26,6 +26,7 @@ mod layers;
 mod list;
 mod local;
 mod loopback;
+mod maintenance;
 mod memory;
 mod names;
 mod node;

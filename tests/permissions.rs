@@ -23,7 +23,7 @@ const VERBS: [&str; 8] = [
 ];
 
 /// Resources that a compromised bot might try to access.
-const RESOURCES: [(&str, &str); 18] = [
+const RESOURCES: [(&str, &str); 19] = [
     ("", "configmaps"),
     ("", "events"),
     ("", "namespaces"),
@@ -37,6 +37,7 @@ const RESOURCES: [(&str, &str); 18] = [
     ("", "serviceaccounts/token"),
     ("", "services"),
     ("apps", "deployments"),
+    ("coordination.k8s.io", "leases"),
     ("gateway.networking.k8s.io", "gateways"),
     ("gateway.networking.k8s.io", "httproutes"),
     ("networking.k8s.io", "ingresses"),

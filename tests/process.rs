@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use discord_loopback::RestCall;
 use test_support::{ApiFault, TestEnv, WAIT_TIMEOUT, command};
 
 /// Starts a bot that fails at start-up. Returns its exit code and its error.
@@ -106,20 +107,43 @@ async fn a_token_that_discord_refuses_is_said() {
 }
 
 #[tokio::test]
-async fn a_cluster_that_is_not_there_is_said() {
+async fn a_cluster_that_is_not_there_is_said_and_waited_for() {
     let mut env = TestEnv::without_bot(&[]).await;
     let nowhere = "apiVersion: v1\nkind: Config\ncurrent-context: t\n\
         contexts: [{name: t, context: {cluster: t, user: t}}]\n\
         clusters: [{name: t, cluster: {server: \"http://127.0.0.1:9\"}}]\nusers: [{name: t, user: {}}]\n";
     let kubeconfig = env.file("kubeconfig", nowhere);
     env.variables.insert("KUBECONFIG".into(), kubeconfig);
-    let (code, said) = run_until_exit(&mut env).await;
-    assert_eq!(code, Some(1));
-    assert!(
-        said.contains("the Kubernetes API at http://127.0.0.1:9/ can't be used"),
-        "{said}"
-    );
-    assert!(said.contains("Connection refused"), "{said}");
+    env.spawn_bot();
+    for says in [
+        "the Kubernetes API is at http://127.0.0.1:9/",
+        "the start waits for the Kubernetes API, and tries again: ",
+        "Connection refused",
+    ] {
+        env.wait_for_log(says).await;
+    }
+    let status = env.bot().terminate(WAIT_TIMEOUT).await;
+    assert_eq!(status.expect("the bot ended in time").code(), Some(0));
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn an_api_server_that_fails_during_the_start_only_delays_it() {
+    let mut env = TestEnv::without_bot(&[]).await;
+    env.api
+        .set_faults(|_| Some(ApiFault::Answer(500, "etcd is ill".into())));
+    env.spawn_bot();
+    env.wait_for_log("etcd is ill").await;
+    // The checks succeed now, and what follows them does not.
+    let key = |call: &RestCall| call.route == "secrets/{name}";
+    env.api.set_faults(move |call| {
+        let fails = call.method == "LIST" || key(call);
+        fails.then(|| ApiFault::Answer(500, "etcd is still ill".into()))
+    });
+    env.wait_for_log("a watch of the cluster failed").await;
+    env.wait_for_log("etcd is still ill").await;
+    env.api.clear_faults();
+    env.discord.wait_connected().await;
     env.assert_clean().await;
 }
 

@@ -141,6 +141,7 @@ fn authenticator(anonymous: Option<u64>) -> Authenticator {
             stored_keys: false,
             admin: false,
         }],
+        tokens_file: None,
         anonymous: anonymous.map(Into::into),
         hosts: Vec::new(),
         any_catalog: false,

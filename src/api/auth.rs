@@ -19,11 +19,17 @@ use governor::{
     DefaultDirectRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
 };
+use parking_lot::RwLock;
 use ring::digest::{SHA256, digest};
 use tracing::{info, warn};
 
 use super::problem::{Problem, ProblemType};
-use crate::{error::new_reference, metrics, service::Requester, settings};
+use crate::{
+    error::new_reference,
+    metrics,
+    service::Requester,
+    settings::{self, ApiToken},
+};
 
 /// Header with the request ID, which the caller may set.
 const REQUEST_ID_HEADER: &str = "x-request-id";
@@ -43,7 +49,9 @@ pub struct Principal {
 
 /// Known tokens, and the owner of requests without one, if the settings allow these.
 pub struct Authenticator {
-    clients: HashMap<[u8; 32], ApiClient>,
+    /// Owners of the tokens, by the tokens' digests.
+    clients: RwLock<HashMap<[u8; 32], ApiClient>>,
+    quota: Quota,
     anonymous: Option<ApiClient>,
     /// Hosts under which requests without a token are accepted.
     hosts: Vec<String>,
@@ -51,39 +59,56 @@ pub struct Authenticator {
 
 struct ApiClient {
     principal: Principal,
-    pace: DefaultDirectRateLimiter,
+    pace: Arc<DefaultDirectRateLimiter>,
+}
+
+impl ApiClient {
+    fn new(who: Requester, stored_keys: bool, quota: Quota) -> Self {
+        Self {
+            principal: Principal { who, stored_keys },
+            pace: Arc::new(RateLimiter::direct(quota)),
+        }
+    }
 }
 
 impl Authenticator {
     /// Creates an authenticator for the tokens in the settings.
     pub fn new(settings: &settings::Api) -> Self {
-        let client = |principal| ApiClient {
-            principal,
-            pace: RateLimiter::direct(Quota::per_minute(settings.requests_per_minute)),
-        };
-        let tokens = settings.tokens.iter().map(|token| {
-            let who = Requester {
-                id: token.owner,
-                display_name: token.name.clone(),
-                is_admin: token.admin,
-            };
-            let stored_keys = token.stored_keys;
-            (token.digest, client(Principal { who, stored_keys }))
-        });
+        let quota = Quota::per_minute(settings.requests_per_minute);
         let anonymous = settings.anonymous.map(|owner| {
             let who = Requester {
                 id: owner,
                 display_name: "somebody".to_owned(),
                 is_admin: false,
             };
-            let stored_keys = true;
-            client(Principal { who, stored_keys })
+            ApiClient::new(who, true, quota)
         });
-        Self {
-            clients: tokens.collect(),
+        let this = Self {
+            clients: RwLock::default(),
+            quota,
             anonymous,
             hosts: settings.hosts.clone(),
-        }
+        };
+        this.replace_tokens(&settings.tokens);
+        this
+    }
+
+    /// Replaces all tokens. The rate limit of a token that stays goes on.
+    pub(super) fn replace_tokens(&self, tokens: &[ApiToken]) {
+        let mut clients = self.clients.write();
+        let renewed = tokens.iter().map(|token| {
+            let who = Requester {
+                id: token.owner,
+                display_name: token.name.clone(),
+                is_admin: token.admin,
+            };
+            let mut client = ApiClient::new(who, token.stored_keys, self.quota);
+            if let Some(earlier) = clients.get(&token.digest) {
+                client.pace = earlier.pace.clone();
+            }
+            (token.digest, client)
+        });
+        *clients = renewed.collect();
     }
 
     /// Identifies the sender of a request by its headers, and counts it against the rate limit.
@@ -92,6 +117,7 @@ impl Authenticator {
     /// If the token is missing or unknown, or too many requests were sent with it. A request without
     /// a token must not come from a web page.
     pub fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Problem> {
+        let clients = self.clients.read();
         let client = match headers.get(header::AUTHORIZATION) {
             None if self.anonymous.is_some() && !self.is_from_program(headers) => {
                 let says = "Without a token, the API only answers programs, and only at localhost \
@@ -102,7 +128,7 @@ impl Authenticator {
             // A token must be valid, even if requests without one are allowed.
             Some(shown) => bearer(shown).and_then(|token| {
                 let digest = digest(&SHA256, token.as_bytes());
-                self.clients.get(digest.as_ref())
+                clients.get(digest.as_ref())
             }),
         };
         let client = client.ok_or_else(|| {

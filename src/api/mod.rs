@@ -10,6 +10,7 @@ mod problem;
 mod sessions;
 mod state;
 mod token;
+mod tokens_file;
 
 use std::sync::Arc;
 
@@ -71,14 +72,23 @@ pub async fn serve(
              api.anonymous_owner"
         );
     }
-    let authenticator = Authenticator::new(&settings);
+    let authenticator = Arc::new(Authenticator::new(&settings));
+    let file = settings.tokens_file.clone();
+    let tokens = settings.tokens.clone();
     let api = Api {
         settings: Arc::new(settings),
         service,
         shutdown: shutdown.clone(),
     };
-    let router = router(api, authenticator);
-    listen(listener, LIMITS, router, &shutdown).await;
+    let router = router(api, authenticator.clone());
+    let listening = listen(listener, LIMITS, router, &shutdown);
+    match file {
+        None => listening.await,
+        Some(file) => tokio::select! {
+            () = listening => {}
+            () = tokens_file::follow(&file, tokens, &authenticator) => {}
+        },
+    }
     Ok(())
 }
 
@@ -94,7 +104,7 @@ async fn listen(listener: TcpListener, limits: Limits, app: Router, shutdown: &C
     listener::serve(listener, limits, answer, shutdown).await;
 }
 
-fn router(api: Api, authenticator: Authenticator) -> Router {
+fn router(api: Api, authenticator: Arc<Authenticator>) -> Router {
     Router::new()
         .route("/openapi.json", get(document::openapi))
         .route("/sessions", get(sessions::list).post(sessions::create))
@@ -118,7 +128,7 @@ fn router(api: Api, authenticator: Authenticator) -> Router {
         })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(
-            Arc::new(authenticator),
+            authenticator,
             auth::authenticate,
         ))
         .with_state(api)

@@ -48,6 +48,10 @@ pub enum ProblemType {
     NoStoredCredentials,
     /// The owner has as many sessions as allowed.
     QuotaReached,
+    /// An admin has paused starts.
+    StartsPaused,
+    /// All people together have as many sessions as allowed.
+    TotalReached,
     /// The owner has a session in this workspace.
     WorkspaceInUse,
     /// The session can't be opened yet.
@@ -105,6 +109,8 @@ impl ProblemType {
                 S::CONFLICT,
             ),
             Self::QuotaReached => ("quota-reached", "Quota reached", S::CONFLICT),
+            Self::StartsPaused => ("starts-paused", "Starts are paused", S::SERVICE_UNAVAILABLE),
+            Self::TotalReached => ("total-reached", "Total reached", S::SERVICE_UNAVAILABLE),
             Self::WorkspaceInUse => ("workspace-in-use", "Workspace in use", S::CONFLICT),
             Self::NotReady => ("not-ready", "Not ready", S::CONFLICT),
             Self::NoSigningKey => ("no-key", "Signing key is gone", S::CONFLICT),

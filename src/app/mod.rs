@@ -26,7 +26,7 @@ use crate::{
     reaper::Reaper,
     reconciler::Reconciler,
     runtime::{
-        LedgerStore, ReplyStore, Runtime,
+        LedgerStore, PauseStore, ReplyStore, Runtime,
         kubernetes::{self, Kubernetes, Secrets},
         local::Local,
     },
@@ -187,6 +187,7 @@ async fn run_bot(
         replies,
         history,
         ledger,
+        pauses,
         local,
         leadership,
     } = backend;
@@ -199,6 +200,7 @@ async fn run_bot(
         replies,
         history,
         ledger,
+        pauses,
         notifier: notifier.clone(),
         preflight,
         clock: wall_clock(),
@@ -260,6 +262,7 @@ struct Backend {
     replies: Arc<dyn ReplyStore>,
     history: Arc<dyn HistoryStore>,
     ledger: Arc<LedgerStore>,
+    pauses: Arc<PauseStore>,
     /// The local runtime, whose sessions end with the bot. `None` on Kubernetes.
     local: Option<Arc<Local>>,
     leadership: Arc<dyn Leadership>,
@@ -275,11 +278,12 @@ impl Backend {
                 replies: local.replies(),
                 history: local.history(),
                 ledger: local.ledger(),
+                pauses: local.pauses(),
                 local: Some(local),
                 leadership: Arc::new(Alone),
             });
         }
-        let clients = kubernetes::connect(settings).await?;
+        let clients = kubernetes::connect(settings, serves).await?;
         let namespace = &settings.kubernetes.namespace;
         Ok(Self {
             runtime: Arc::new(Kubernetes::start(&clients, settings.clone(), serves).await?),
@@ -289,12 +293,10 @@ impl Backend {
                 settings.clone(),
             )),
             history: Arc::new(kubernetes::HistorySecrets::new(&clients.server, namespace)),
-            ledger: Arc::new(LedgerStore::new(kubernetes::LedgerConfigMap::new(
-                &clients.server,
-                namespace,
-            ))),
+            ledger: Arc::new(kubernetes::document(&clients.server, namespace)),
+            pauses: Arc::new(kubernetes::document(&clients.server, namespace)),
             local: None,
-            leadership: Arc::new(Alone),
+            leadership: kubernetes::leadership(&clients.leases, settings),
         })
     }
 }

@@ -36,6 +36,7 @@ use super::{
     connect::{ConnectError, GatewayInfo, OutageLog, look_up_gateway, register_commands},
     identify::{Pace, wait_for_limit},
     inbox, interactions,
+    presence::Presence,
     pulse::Pulse,
     relay::Relay,
 };
@@ -201,7 +202,10 @@ impl Session {
         });
         let mut runner = ShardRunner::new(ShardRunnerOptions {
             data,
-            event_handlers: vec![Arc::new(Handler { bot: bot.clone() })],
+            event_handlers: vec![Arc::new(Handler {
+                bot: bot.clone(),
+                presence: Presence::default(),
+            })],
             raw_event_handlers: vec![Arc::new(UnreadableInteractionLogger)],
             manager: manager.clone(),
             shard,
@@ -271,12 +275,15 @@ async fn watch_connection(manager: &ShardManager, health: &Health) {
 /// for a while may read events that another bot has handled.
 struct Handler {
     bot: Arc<Bot>,
+    presence: Presence,
 }
 
 #[async_trait]
 impl EventHandler for Handler {
-    async fn ready(&self, _: Context, ready: Ready) {
+    async fn ready(&self, context: Context, ready: Ready) {
         info!("connected to Discord as {}", ready.user.name);
+        self.presence
+            .follow(self.bot.service.clone(), context.shard);
     }
 
     async fn message(&self, _: Context, message: Message) {

@@ -27,6 +27,7 @@ mod inbox;
 mod interactions;
 mod message;
 mod notifier;
+mod presence;
 mod pulse;
 mod query_file;
 mod relay;
@@ -35,6 +36,7 @@ mod responder;
 pub mod start_options;
 mod suggest;
 mod table;
+pub mod until;
 
 use std::{sync::Arc, time::Duration};
 

@@ -5,9 +5,9 @@
 
 mod answer_room;
 mod control_rpc;
+mod document;
 mod environment;
 pub mod kubernetes;
-mod ledger_store;
 pub mod local;
 mod query_pool;
 mod query_rpc;
@@ -20,8 +20,8 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 pub use answer_room::{AnswerMemory, AnswerRoom};
+pub use document::{Document, DocumentBackend, DocumentStore, LedgerStore, PauseStore};
 pub use environment::credential_variables;
-pub use ledger_store::LedgerStore;
 
 pub use crate::duckdb::{
     control::{ControlCommand, ControlResponse},
@@ -37,11 +37,11 @@ use crate::{
     credentials::{CredentialStore, redacted},
     door::activity::Activity,
     error::Error,
-    session::{Details, Ledger, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId},
+    session::{Details, Observed, Orphan, OwnerId, Parts, Pod, Record, SessionId},
     work::WorkKey,
 };
 
-/// Maximum number of attempts to write a record or the ledger when other writers come first.
+/// Maximum number of attempts to write a record or a document when other writers come first.
 const MAX_WRITE_ATTEMPTS: usize = 5;
 /// Time added to a query's own time limit, for starting DuckDB and transferring the response.
 const QUERY_TIMEOUT_MARGIN: Duration = Duration::from_secs(20);
@@ -51,9 +51,15 @@ const VIEW_TIMEOUT: Duration = Duration::from_secs(2);
 /// Result of [`Runtime::claim`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// The record is stored. If an earlier attempt of the same request stored it, this is that
-    /// record.
-    Made(Arc<Record>),
+    /// The record is stored.
+    Made {
+        /// If an earlier attempt of the same request stored a record, this is that one.
+        record: Arc<Record>,
+        /// Records that were stored before this one and are there still, oldest first. So of two claims,
+        /// only the later one has the other one's record here. A record that came while a watch was broken
+        /// counts as earlier.
+        earlier: Vec<Arc<Record>>,
+    },
     /// The workspace has a session. Holds its ID, or the record's name if the record can't be
     /// read or was just removed.
     Taken(String),
@@ -160,7 +166,7 @@ pub trait Runtime: Send + Sync {
     ) -> Result<ControlResponse, Error>;
 
     /// Stores a new record, if its owner has none for this workspace. Two claims of one workspace never
-    /// both succeed. Afterwards, the view shows all records that were stored before, unless its watch
+    /// both succeed. Returns after the view shows all records that were stored before, unless its watch
     /// is slow.
     async fn claim(&self, record: &Record) -> Result<Claim, Error>;
 
@@ -183,23 +189,6 @@ pub trait Runtime: Send + Sync {
 
     /// Removes all parts and Secrets of a session that has no record.
     async fn remove_orphan(&self, orphan: &Orphan) -> Result<(), Error>;
-}
-
-/// Advice for an admin whose ledger can't be read.
-const LEDGER_LOSS_HINT: &str = "to continue, delete it: that loses the totals of one report and \
-    the list of people whose membership is checked, but no session";
-
-/// Storage of the ledger.
-#[async_trait]
-pub trait LedgerBackend: Send + Sync {
-    /// Returns the ledger and its revision, or None if there is no ledger yet.
-    async fn read(&self) -> Result<Option<(Ledger, String)>, Error>;
-
-    /// Overwrites the revision `over`, or creates the ledger if `over` is None.
-    ///
-    /// # Errors
-    /// Returns [`Error::Conflict`] or [`Error::Exists`] if another writer came first.
-    async fn write(&self, ledger: &Ledger, over: Option<&str>) -> Result<(), Error>;
 }
 
 /// Storage of the reply tokens that let the bot continue editing private replies after a restart.

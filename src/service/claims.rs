@@ -1,11 +1,13 @@
-//! Claims: which workspace a new session gets, and whether its owner may have another session.
+//! Claims: which workspace a new session gets, and whether there is room for it.
 
 use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 use super::{Requester, Service, ServiceError, StartRejection, StartRequest, audit::audit};
 use crate::{
     runtime::{Claim, rewrite},
-    session::{Cause, Observed, Record, Workspace, is_within_quota, open_workspaces},
+    session::{Cause, Observed, OwnerId, Quota, QuotaExceeded, Record, SessionId, Workspace},
 };
 
 impl Service {
@@ -20,69 +22,92 @@ impl Service {
         if let Some(same) = self.find_by_request(record) {
             return Ok(same);
         }
-        let limit = self.settings.sessions.per_user;
-        let mine = self.sessions_of(who.id);
-        let ids = |seen: &Observed| seen.record.id.to_string();
+        let present: Vec<_> = self.sessions().into_iter().map(|it| it.record).collect();
+        self.check_quota(who.id, &present)?;
         if let Some(workspace) = &ask.workspace {
-            if mine.len() >= usize::from(limit) {
-                let ids = mine.iter().map(ids).collect();
-                return Err(StartRejection::QuotaReached { ids, limit }.into());
-            }
             return match self.runtime.claim(record).await? {
-                Claim::Made(claimed) => self.confirm(who, record, claimed, None).await,
+                Claim::Made {
+                    record: claimed,
+                    earlier,
+                } => self.confirm(who, record, claimed, &earlier).await,
                 Claim::Taken(id) => Err(self.workspace_in_use(workspace, id).into()),
             };
         }
-        let open = open_workspaces(limit, &workspaces(&mine));
-        let is_open = |seen: &Observed| {
-            (0..open).any(|number| Workspace::unnamed(number) == seen.record.workspace)
-        };
-        let beyond = mine.iter().filter(|seen| !is_open(seen));
-        let mut taken: Vec<_> = beyond.map(ids).collect();
-        for number in 0..open {
+        let limit = self.settings.sessions.per_user;
+        let mut taken = Vec::new();
+        for number in 0..limit {
             let record = Record {
                 workspace: Workspace::unnamed(number),
                 ..record.clone()
             };
             match self.runtime.claim(&record).await? {
-                Claim::Made(claimed) => {
-                    return self.confirm(who, &record, claimed, Some(number)).await;
-                }
+                Claim::Made {
+                    record: claimed,
+                    earlier,
+                } => return self.confirm(who, &record, claimed, &earlier).await,
                 Claim::Taken(other) => taken.push(other),
             }
         }
         Err(StartRejection::QuotaReached { ids: taken, limit }.into())
     }
 
-    /// Takes a record back that was just claimed if its owner now has more sessions than allowed. The
-    /// names of workspaces are not bounded, so two starts can claim the last free place at the same
-    /// moment. The view shows all records that were made before this one. So at least the later start
-    /// is rejected, and both are if each sees the other. `unnamed` is the number of an unnamed workspace.
+    /// Takes a record back that was just claimed if there is no room for its session. Starts at the same
+    /// moment can all find a place free, because the names of workspaces bound nothing. `earlier` are the
+    /// records that were made before.
     async fn confirm(
         &self,
         who: &Requester,
         asked: &Record,
         claimed: Arc<Record>,
-        unnamed: Option<u8>,
+        earlier: &[Arc<Record>],
     ) -> Result<Arc<Record>, ServiceError> {
-        let limit = self.settings.sessions.per_user;
-        let mine = self.sessions_of(who.id);
         // An earlier call of the same request may have made the record, and may have been cut off.
-        if claimed.was_ready() || is_within_quota(limit, unnamed, &workspaces(&mine)) {
-            if claimed.id == asked.id {
-                audit(who, "started", &claimed.id.to_string());
-            }
-            return Ok(claimed);
-        }
-        // The reconciler may have begun to create parts, so it also removes them. Nothing was announced.
-        let ended = |record: &Record| {
-            let record = record.with_ending(Cause::OverQuota, self.now());
-            record.with_end_announced()
+        let checked = if claimed.was_ready() {
+            Ok(())
+        } else {
+            self.check_quota(who.id, earlier)
         };
-        rewrite(&*self.runtime, &claimed.id, ended).await?;
-        let others = mine.iter().filter(|seen| seen.record.id != claimed.id);
-        let ids = others.map(|seen| seen.record.id.to_string()).collect();
-        Err(StartRejection::QuotaReached { ids, limit }.into())
+        if let Err(rejection) = checked {
+            // The reconciler may have begun to create parts, so it also removes them. Nothing was announced.
+            let ended = |record: &Record| {
+                let record = record.with_ending(Cause::OverQuota, self.now());
+                record.with_end_announced()
+            };
+            rewrite(&*self.runtime, &claimed.id, ended).await?;
+            return Err(rejection.into());
+        }
+        if claimed.id == asked.id {
+            audit(who, "started", &claimed.id.to_string());
+        }
+        Ok(claimed)
+    }
+
+    /// Rejects another session of this person if there is no room for it besides those of `earlier`.
+    fn check_quota(&self, owner: OwnerId, earlier: &[Arc<Record>]) -> Result<(), StartRejection> {
+        let sessions = &self.settings.sessions;
+        let quota = Quota {
+            per_user: sessions.per_user,
+            total: sessions.total,
+        };
+        Err(match quota.exceeded(owner, earlier) {
+            None => return Ok(()),
+            Some(QuotaExceeded::PerUser(ids)) => StartRejection::QuotaReached {
+                ids: ids.iter().map(SessionId::to_string).collect(),
+                limit: quota.per_user,
+            },
+            Some(QuotaExceeded::Total(total)) => StartRejection::TotalReached {
+                total,
+                own: self.live_sessions(owner).iter().map(id_of).collect(),
+                next_end: self.next_end(),
+            },
+        })
+    }
+
+    /// Returns the first time at which a rule stops a session of anybody, as far as it is known.
+    fn next_end(&self) -> Option<DateTime<Utc>> {
+        let due = self.last_usage(self.sessions()).into_iter();
+        let due = due.filter_map(|watched| self.scheduled_stop(&watched));
+        due.map(|due| due.at).min()
     }
 
     /// Returns the rejection of a start in a workspace that has this session.
@@ -113,9 +138,8 @@ pub(super) fn check_workspace(ask: &StartRequest, mine: &[Observed]) -> Result<(
     }
 }
 
-fn workspaces(sessions: &[Observed]) -> Vec<Workspace> {
-    let workspaces = sessions.iter().map(|seen| seen.record.workspace.clone());
-    workspaces.collect()
+fn id_of(seen: &Observed) -> SessionId {
+    seen.record.id.clone()
 }
 
 /// Returns true if the record that was found has the same options as the one that was asked for: size,

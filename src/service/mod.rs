@@ -10,6 +10,7 @@ mod claims;
 mod credentials;
 mod history;
 mod options;
+mod pausing;
 mod queries;
 mod reaper_cache;
 mod reaping;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 pub use appearance::Appearance;
 pub use audit::audit_replacement;
@@ -65,10 +66,10 @@ use crate::{
     },
     error::Error,
     history::HistoryStore,
-    runtime::{LedgerStore, ReplyStore, Runtime},
+    runtime::{LedgerStore, PauseStore, ReplyStore, Runtime},
     session::{
         ChannelId, Ending, Incident, MessageId, Observed, OwnerId, ReapPause, Record, Renewal,
-        Report, RequestId, Restore, Warning, WorkReport, Workspace,
+        Report, RequestId, Restore, StartPause, Warning, WorkReport, Workspace,
     },
     settings::Settings,
 };
@@ -218,6 +219,7 @@ pub struct Dependencies {
     pub replies: Arc<dyn ReplyStore>,
     pub history: Arc<dyn HistoryStore>,
     pub ledger: Arc<LedgerStore>,
+    pub pauses: Arc<PauseStore>,
     pub notifier: Arc<dyn Notifier>,
     pub preflight: Preflight,
     pub clock: Clock,
@@ -231,6 +233,9 @@ pub struct Service {
     replies: Arc<dyn ReplyStore>,
     history: Arc<dyn HistoryStore>,
     ledger: Arc<LedgerStore>,
+    pauses: Arc<PauseStore>,
+    /// The pause as it was last read or written.
+    known_pause: watch::Sender<Option<StartPause>>,
     notifier: Arc<dyn Notifier>,
     preflight: Preflight,
     clock: Clock,
@@ -252,6 +257,7 @@ impl Service {
             replies,
             history,
             ledger,
+            pauses,
             notifier,
             preflight,
             clock,
@@ -263,6 +269,8 @@ impl Service {
             replies,
             history,
             ledger,
+            pauses,
+            known_pause: watch::Sender::new(None),
             notifier,
             preflight,
             reaper_cache: reaper_cache::ReaperCache::default(),

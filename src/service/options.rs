@@ -1,6 +1,10 @@
 //! Sizes, catalogs and switches from the settings.
 
-use super::Service;
+use std::num::NonZeroU32;
+
+use chrono_tz::Tz;
+
+use super::{Requester, Service};
 use crate::{
     session::{Failure, Record, Size},
     settings::Catalog,
@@ -35,6 +39,16 @@ impl Service {
     /// Returns true if the rules only show what they would stop.
     pub fn is_dry_run(&self) -> bool {
         self.settings.reaper.dry_run
+    }
+
+    /// Returns the time zone of times that admins type.
+    pub fn time_zone(&self) -> Tz {
+        self.settings.report.schedule.zone()
+    }
+
+    /// Returns the maximum number of sessions of all people, for an admin.
+    pub fn total_for(&self, who: &Requester) -> Option<NonZeroU32> {
+        self.settings.sessions.total.filter(|_| who.is_admin)
     }
 
     /// Returns true if sessions answer queries from the chat.

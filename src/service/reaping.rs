@@ -434,6 +434,16 @@ impl Service {
         each.buffered(MAX_CONCURRENT_DOOR_CALLS).collect().await
     }
 
+    /// Adds the usage that was last heard to sessions, and asks nobody.
+    pub(super) fn last_usage(&self, sessions: Vec<Observed>) -> Vec<TrackedSession> {
+        let known = self.reaper_cache.usage.lock().clone();
+        let each = sessions.into_iter().map(|seen| {
+            let heard = known.get(&seen.record.id).map(|heard| heard.usage);
+            self.with_usage(seen, heard.unwrap_or(Usage::Unknown))
+        });
+        each.collect()
+    }
+
     async fn query_door(&self, seen: &Observed, earlier: Option<UsageReading>) -> Usage {
         let answer = self.activity(seen).await;
         self.record_usage(seen, earlier, answer.as_ref())

@@ -1,12 +1,14 @@
 //! Rejections: expected answers that say "no" to a request. Data only, because the chat and the API
 //! use different words. Pure.
 
-use chrono::{DateTime, Utc};
+use std::num::NonZeroU32;
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     credentials::CredentialPart,
     runtime::{QueryError, RequestFailure},
-    session::{Cause, ExtensionLimit, Observed, OwnerId, SessionId, Workspace},
+    session::{Cause, ExtensionLimit, Observed, OwnerId, SessionId, StartPause, Workspace},
 };
 
 /// The reason why a request was rejected, grouped by use case.
@@ -48,6 +50,21 @@ pub enum StartRejection {
         ids: Vec<String>,
         /// Maximum number of sessions per person.
         limit: u8,
+    },
+    /// An admin has paused starts.
+    Paused {
+        pause: StartPause,
+        /// Time until it ends.
+        left: TimeDelta,
+    },
+    /// All people together have as many sessions as allowed.
+    TotalReached {
+        /// Maximum number of sessions.
+        total: NonZeroU32,
+        /// Sessions of the caller that they can stop.
+        own: Vec<SessionId>,
+        /// First time at which a rule stops a session if nothing changes, if it is known.
+        next_end: Option<DateTime<Utc>>,
     },
     /// The owner has a session in this workspace.
     WorkspaceInUse {

@@ -113,7 +113,8 @@ impl Service {
     /// Returns true if a person's queries can't run before they have entered credentials. False if that
     /// is not known.
     pub async fn needs_credentials_to_query(&self, who: &Requester, catalog: Option<&str>) -> bool {
-        self.check_catalog(catalog).is_ok()
+        self.known_pause().is_none()
+            && self.check_catalog(catalog).is_ok()
             && matches!(self.find_ready_place(who, None, catalog), Ok(None))
             && self.lacks_credentials(who.id, catalog).await
     }
@@ -201,7 +202,10 @@ impl Service {
         catalog: &str,
         limit: u8,
     ) -> Result<Option<QueryPlace>, ServiceError> {
-        let credentials_expire = self.usable_credentials(who.id, catalog).await?;
+        let usable = self.usable_credentials(who.id, catalog);
+        let (pause, usable) = tokio::join!(self.pause(), usable);
+        self.check_pause(pause?)?;
+        let credentials_expire = usable?;
         let ask = StartRequest {
             request: RequestId(format!("query-{}", Uuid::new_v4().simple())),
             channel: None,
@@ -224,7 +228,7 @@ impl Service {
                 workspace: Workspace::of_runner(number),
                 ..record.clone()
             };
-            if let Claim::Made(record) = self.runtime.claim(&record).await? {
+            if let Claim::Made { record, .. } = self.runtime.claim(&record).await? {
                 audit(who, "started query runner", &record.id.to_string());
                 let begun = self.runner_uses.begin(&record.id, &self.clock);
                 return Ok(begun.map(|begun| QueryPlace {

@@ -71,8 +71,11 @@ impl Service {
                 sessions: mine,
             });
         }
+        let usable = self.usable_credentials(who.id, &record.catalog);
+        let (pause, usable) = tokio::join!(self.pause(), usable);
+        self.check_pause(pause?)?;
         check_workspace(&ask, &mine)?;
-        record.credentials_expire = self.usable_credentials(who.id, &record.catalog).await?;
+        record.credentials_expire = usable?;
         let claimed = self.claim(who, &ask, &record).await?;
         if ask.exact && !is_equivalent(&ask, &record, &claimed) {
             Err(StartRejection::RequestReused.into())
@@ -94,7 +97,8 @@ impl Service {
             Some(workspace) => seen.record.workspace == *workspace,
             None => seen.record.stage == Stage::Running,
         };
-        if self.size(size).is_err()
+        if self.known_pause().is_some()
+            || self.size(size).is_err()
             || self.check_catalog(catalog).is_err()
             || self.sessions_of(who.id).iter().any(is_shown_instead)
         {
@@ -122,6 +126,7 @@ impl Service {
         record.credentials = CredentialSource::Awaited;
         record.credentials_expire = credentials.expiry(part);
         if self.find_by_request(&record).is_none() {
+            self.check_pause(self.pause().await?)?;
             check_workspace(&ask, &self.sessions_of(who.id))?;
             if self.settings.credentials.preflight {
                 self.try_credentials(credentials, &record.catalog).await?;

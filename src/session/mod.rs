@@ -10,6 +10,7 @@ mod incident;
 mod ledger;
 mod lifecycle;
 mod observed;
+mod pause;
 mod quota;
 mod reap_policy;
 mod record;
@@ -27,7 +28,8 @@ pub use incident::{Failure, Incident, without_queries};
 pub use ledger::{Ledger, LoadPart, Outcome, Report, ReportDetail, RunningSession, UsageTotal};
 pub use lifecycle::{Policy, Step, next_step, usual_start};
 pub use observed::{Observed, Parts, Phase, Pod, PodState, StartupStep};
-pub use quota::{is_within_quota, open_workspaces};
+pub use pause::{PauseDocument, StartPause};
+pub use quota::{Quota, QuotaExceeded};
 pub use reap_policy::{
     Action, ExtensionLimit, Limits, Orphan, Plan, ReapPause, ScheduledStop, TrackedSession, Usage,
     extension, latest_stop, plan, scheduled_stop,

@@ -1,80 +1,134 @@
-//! The number of sessions that a person may have.
+//! The number of sessions that a person, and all people together, may have.
 
-use super::Workspace;
+use std::{num::NonZeroU32, sync::Arc};
 
-/// Returns how many unnamed workspaces, counted from 0, may be claimed under a quota of `limit`, given
-/// the workspaces of the person's sessions.
-///
-/// Usually this is `limit`. A session in another workspace, or in one that a higher quota allowed,
-/// closes one unnamed workspace.
-pub fn open_workspaces(limit: u8, taken: &[Workspace]) -> u8 {
-    let fits = |number: &u8| fits(limit, *number, taken);
-    (0..=limit).rev().find(fits).unwrap_or(0)
+use super::{Cause, OwnerId, Record, SessionId};
+
+/// Maximum numbers of sessions. Query runners don't count.
+#[derive(Debug, Clone, Copy)]
+pub struct Quota {
+    /// Maximum number per person.
+    pub per_user: u8,
+    /// Maximum number of all people. `None`: no maximum.
+    pub total: Option<NonZeroU32>,
 }
 
-/// Returns true if a person may have sessions in all these workspaces. The last of them was claimed
-/// because it is the unnamed one with this number, or because the person named it.
-///
-/// Unnamed workspaces with lower numbers count as taken. So claims of unnamed workspaces at the same
-/// moment never exclude each other.
-pub fn is_within_quota(limit: u8, unnamed: Option<u8>, taken: &[Workspace]) -> bool {
-    let number = unnamed.map_or(0, |number| number.saturating_add(1));
-    fits(limit, number, taken)
+/// The maximum that leaves no room for another session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QuotaExceeded {
+    /// That of the person, who has these sessions.
+    PerUser(Vec<SessionId>),
+    /// That of all people.
+    Total(NonZeroU32),
 }
 
-/// Returns true if the quota has room for the first unnamed workspaces and all other ones.
-fn fits(limit: u8, number: u8, taken: &[Workspace]) -> bool {
-    let is_first =
-        |workspace: &&Workspace| (0..number).any(|it| Workspace::unnamed(it) == **workspace);
-    let others = taken
-        .iter()
-        .filter(|workspace| !is_first(workspace))
-        .count();
-    usize::from(number) + others <= usize::from(limit)
+impl Quota {
+    /// Returns the maximum that another session of a person would exceed. `earlier` are the records of
+    /// the sessions before it, in the order in which they were created.
+    ///
+    /// A record whose start is about to be taken back does not count. It is known by the same rule, so
+    /// starts at the same moment, at any number of bots, agree which of them get the last places.
+    pub fn exceeded(self, owner: OwnerId, earlier: &[Arc<Record>]) -> Option<QuotaExceeded> {
+        let mut counted: Vec<&Record> = Vec::new();
+        for record in earlier.iter().filter(|record| !record.is_runner()) {
+            let is_taken_back = match record.ending() {
+                Some(ending) => ending.cause == Cause::OverQuota,
+                None => !record.was_ready() && self.full(record.owner, &counted).is_some(),
+            };
+            if !is_taken_back {
+                counted.push(record);
+            }
+        }
+        self.full(owner, &counted)
+    }
+
+    fn full(self, owner: OwnerId, counted: &[&Record]) -> Option<QuotaExceeded> {
+        let theirs = counted.iter().filter(|record| record.owner == owner);
+        let theirs: Vec<_> = theirs.map(|record| record.id.clone()).collect();
+        if theirs.len() >= usize::from(self.per_user) {
+            return Some(QuotaExceeded::PerUser(theirs));
+        }
+        let total = self.total?;
+        let is_full = counted.len() >= usize::try_from(total.get()).unwrap_or(usize::MAX);
+        is_full.then_some(QuotaExceeded::Total(total))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::{starting, starting_runner};
 
-    fn names(names: &[&str]) -> Vec<Workspace> {
-        let names = names.iter().map(|name| name.parse().expect("a name"));
-        names.collect()
+    const ANA: u64 = 7;
+    const BEN: u64 = 8;
+
+    fn quota(per_user: u8, total: u32) -> Quota {
+        let total = NonZeroU32::new(total);
+        Quota { per_user, total }
+    }
+
+    /// A session of this person that is starting.
+    fn session(owner: u64, id: &str) -> Arc<Record> {
+        Arc::new(Record {
+            owner: owner.into(),
+            id: id.parse().expect("an ID"),
+            ..starting()
+        })
+    }
+
+    fn ready(session: &Record) -> Arc<Record> {
+        Arc::new(session.with_announcement(None, session.created, 0))
+    }
+
+    fn ids(ids: &[&str]) -> Vec<SessionId> {
+        let ids = ids.iter().map(|id| id.parse().expect("an ID"));
+        ids.collect()
     }
 
     #[test]
-    fn with_an_unchanged_quota_all_unnamed_workspaces_are_open_to_claims() {
-        assert_eq!(open_workspaces(3, &[]), 3);
-        assert_eq!(open_workspaces(3, &names(&["main", "main-3"])), 3);
+    fn a_person_has_as_many_sessions_as_allowed_in_any_workspaces() {
+        let earlier = [session(ANA, "aaaaaa"), session(BEN, "bbbbbb")];
+        assert_eq!(quota(2, 0).exceeded(ANA.into(), &earlier), None);
+        let exceeded = quota(1, 0).exceeded(ANA.into(), &earlier);
+        assert_eq!(exceeded, Some(QuotaExceeded::PerUser(ids(&["aaaaaa"]))));
     }
 
     #[test]
-    fn named_workspaces_count() {
-        assert_eq!(open_workspaces(2, &names(&["sales"])), 1);
-        assert_eq!(open_workspaces(2, &names(&["sales", "main"])), 1);
-        assert_eq!(open_workspaces(2, &names(&["sales", "ops"])), 0);
-        assert_eq!(open_workspaces(1, &names(&["sales", "ops"])), 0);
+    fn all_people_together_have_as_many_as_allowed() {
+        let earlier = [session(ANA, "aaaaaa"), session(BEN, "bbbbbb")];
+        assert_eq!(quota(2, 3).exceeded(ANA.into(), &earlier), None);
+        let total = NonZeroU32::new(2).expect("a number above 0");
+        let exceeded = quota(2, 2).exceeded(ANA.into(), &earlier);
+        assert_eq!(exceeded, Some(QuotaExceeded::Total(total)));
     }
 
     #[test]
-    fn after_the_quota_was_lowered_sessions_beyond_it_count() {
-        assert_eq!(open_workspaces(2, &names(&["main-3"])), 1);
-        assert_eq!(open_workspaces(2, &names(&["main-2", "main-3"])), 0);
-        assert_eq!(open_workspaces(2, &names(&["main", "main-3"])), 1);
-        assert_eq!(
-            open_workspaces(1, &names(&["main-2", "main-3", "main-4"])),
-            0
-        );
+    fn query_runners_and_starts_that_were_taken_back_do_not_count() {
+        let now = starting().created;
+        let lost = session(ANA, "aaaaaa").with_ending(Cause::OverQuota, now);
+        let earlier = [Arc::new(lost), Arc::new(starting_runner())];
+        assert_eq!(quota(1, 1).exceeded(ANA.into(), &earlier), None);
     }
 
     #[test]
-    fn of_two_claims_at_the_last_free_place_the_later_one_is_over_the_quota() {
-        let all = names(&["main", "sales", "main-2"]);
-        assert!(!is_within_quota(2, None, &all));
-        assert!(!is_within_quota(2, Some(1), &all));
-        let unnamed = names(&["main-2", "main"]);
-        assert!(is_within_quota(2, Some(0), &unnamed));
-        assert!(is_within_quota(2, Some(1), &unnamed));
-        assert!(is_within_quota(2, None, &unnamed));
+    fn a_start_that_lost_its_place_takes_none_from_a_later_one() {
+        // Ana's second start is about to be taken back, so Ben gets the last place.
+        let earlier = [session(ANA, "aaaaaa"), session(ANA, "bbbbbb")];
+        assert_eq!(quota(1, 2).exceeded(BEN.into(), &earlier), None);
+        // One that was ready stays, as after a lower quota.
+        let earlier = [session(ANA, "aaaaaa"), ready(&session(ANA, "bbbbbb"))];
+        let total = NonZeroU32::new(2).expect("a number above 0");
+        let exceeded = quota(1, 2).exceeded(BEN.into(), &earlier);
+        assert_eq!(exceeded, Some(QuotaExceeded::Total(total)));
+    }
+
+    #[test]
+    fn of_starts_at_the_same_moment_the_first_ones_get_the_last_places() {
+        let all = ["aaaaaa", "bbbbbb", "cccccc", "dddddd"];
+        let all = all.map(|id| session(id.len() as u64, id));
+        let quota = quota(20, 2);
+        let owner = all[0].owner;
+        let started = (0..all.len()).filter(|at| quota.exceeded(owner, &all[..*at]).is_none());
+        assert_eq!(started.collect::<Vec<_>>(), [0, 1]);
     }
 }

@@ -176,7 +176,7 @@ pub enum Cause {
         /// Expiry of the new credentials, if it is known.
         credentials_expire: Option<DateTime<Utc>>,
     },
-    /// Its start was taken back, because its owner had as many sessions as allowed.
+    /// Its start was taken back, because its owner, or all people together, had as many sessions as allowed.
     OverQuota,
     /// The cluster refused an object, or credentials could not be stored; a retry would not help.
     Refused {
@@ -222,8 +222,8 @@ pub(super) fn is_plausible_time(time: DateTime<Utc>) -> bool {
 
 /// The field that is the same in every version of the document.
 #[derive(Deserialize)]
-struct Versioned {
-    version: u32,
+pub(super) struct Versioned {
+    pub(super) version: u32,
 }
 
 /// The part of a record that is known before its session exists.

@@ -32,13 +32,20 @@ pub(super) fn read(reader: &mut SettingsReader) -> Result<Option<Api>, Invalid> 
             "is not set, so nobody could use the API; name a file with tokens (`duckbot token`)",
         );
     }
-    let tokens = match file {
-        Some(path) => tokens(reader, &path)?,
+    let tokens = match file.as_deref().map(read_tokens) {
         None => Vec::new(),
+        Some(Ok(tokens)) => tokens,
+        Some(Err(problems)) => {
+            problems
+                .into_iter()
+                .for_each(|problem| reader.add_error(FILE, problem));
+            return Err(Invalid);
+        }
     };
     Ok(Some(Api {
         listen,
         tokens,
+        tokens_file: file,
         anonymous: anonymous.map(Into::into),
         hosts: hosts?,
         any_catalog: any_catalog?,
@@ -48,15 +55,14 @@ pub(super) fn read(reader: &mut SettingsReader) -> Result<Option<Api>, Invalid> 
 }
 
 /// Reads the tokens file: one line per token, see [`token`].
-fn tokens(reader: &mut SettingsReader, path: &Path) -> Result<Vec<ApiToken>, Invalid> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(why) => {
-            return reader.reject(FILE, format!("can't read {}: {why}", path.display()));
-        }
-    };
+///
+/// # Errors
+/// Returns all problems, each as the rest of a sentence about the file.
+pub fn read_tokens(path: &Path) -> Result<Vec<ApiToken>, Vec<String>> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|why| vec![format!("can't read {}: {why}", path.display())])?;
     let mut tokens: Vec<ApiToken> = Vec::new();
-    let mut is_whole = true;
+    let mut problems = Vec::new();
     for (number, line) in text.lines().enumerate() {
         if line.trim().is_empty() || line.starts_with('#') {
             continue;
@@ -64,21 +70,24 @@ fn tokens(reader: &mut SettingsReader, path: &Path) -> Result<Vec<ApiToken>, Inv
         match token(line) {
             Some(token) => tokens.push(token),
             None => {
-                is_whole = false;
                 // The line itself is not shown: it may be a pasted token.
                 let says = "is not a token; the format is `name sha256:<digest> owner=<id>`, \
                             optionally followed by `stored-keys` and `admin`. `duckbot token` \
                             prints such a line";
-                reader.add_error(FILE, format!("line {} {says}", number + 1));
+                problems.push(format!("line {} {says}", number + 1));
             }
         }
     }
     let mut names = HashSet::new();
     if let Some(twice) = tokens.iter().find(|token| !names.insert(&token.name)) {
-        let says = format!("has two tokens with the name {:?}; rename one", twice.name);
-        return reader.reject(FILE, says);
+        let name = &twice.name;
+        problems.push(format!("has two tokens with the name {name:?}; rename one"));
     }
-    if is_whole { Ok(tokens) } else { Err(Invalid) }
+    if problems.is_empty() {
+        Ok(tokens)
+    } else {
+        Err(problems)
+    }
 }
 
 /// Parses one line of the tokens file: `name sha256:<digest> owner=<id> [stored-keys] [admin]`.

@@ -8,11 +8,12 @@ use super::{reader::SettingsReader, tests::minimal, *};
 use crate::outbound::Proxies;
 
 /// Settings that the chart sets itself. Its values have none of them, and no `[local]`.
-const OWNED_BY_CHART: [&str; 7] = [
+const OWNED_BY_CHART: [&str; 8] = [
     "admin.listen",
     "api.listen",
     "api.tokens_file",
     "discord.token_file",
+    "kubernetes.lease",
     "sessions.door_image",
     "sessions.runtime",
     "tls.ca_file",

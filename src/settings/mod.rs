@@ -35,7 +35,7 @@ use serde_json::{Map, Value};
 use crate::outbound::Proxies;
 
 pub use crate::catalog::values::MAX_NAME_BYTES;
-pub use api::token;
+pub use api::{read_tokens, token};
 pub use interface::Interface;
 pub use pod::Pod;
 pub use reference::reference;

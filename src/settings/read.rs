@@ -18,7 +18,9 @@ use super::{
         CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, Sessions, Settings, Sql, Work,
     },
     tables::{read_catalogs, read_default_catalog, read_size, read_sizes},
-    values::{DURATION, ID, any, duration, host_and_port, id, image, label, parse, path, url},
+    values::{
+        DURATION, ID, any, domain_name, duration, host_and_port, id, image, label, parse, path, url,
+    },
 };
 use crate::{
     outbound::{InvalidProxy, Proxies},
@@ -170,9 +172,11 @@ fn read_kubernetes(reader: &mut SettingsReader) -> Result<Kubernetes, Invalid> {
     let watch_silence = reader.required("kubernetes.watch_silence", DURATION, |text| {
         duration(text)?.to_std().ok()
     });
+    let lease = reader.optional("kubernetes.lease", "a Lease's name", domain_name);
     Ok(Kubernetes {
         namespace: namespace?,
         watch_silence: watch_silence?,
+        lease: lease?,
     })
 }
 
@@ -206,6 +210,7 @@ fn read_sessions(reader: &mut SettingsReader, is_local: bool) -> Result<Sessions
     let per_user = reader.required("sessions.per_user", "a number from 1 to 20", |text| {
         text.parse().ok().filter(|n| (1..=20).contains(n))
     });
+    let total = reader.optional("sessions.total", "a number above 0", parse);
     let start_timeout = reader.required("sessions.start_timeout", DURATION, duration);
     let default_size = reader.required("sessions.default_size", "a size's name", label);
     let default_catalog = read_default_catalog(reader);
@@ -213,6 +218,7 @@ fn read_sessions(reader: &mut SettingsReader, is_local: bool) -> Result<Sessions
         image: duckdb_image?,
         door_image: door_image?,
         per_user: per_user?,
+        total: total?,
         start_timeout: start_timeout?,
         default_size: default_size?,
         default_catalog: default_catalog?,

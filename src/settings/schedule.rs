@@ -17,6 +17,11 @@ impl Schedule {
         Self { times, zone }
     }
 
+    /// Time zone of the expression.
+    pub fn zone(&self) -> Tz {
+        self.zone
+    }
+
     /// First scheduled time after `time`. `None` if there is none.
     pub fn next_after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let there = time.with_timezone(&self.zone);

@@ -84,7 +84,10 @@ pub struct Report {
 pub struct Api {
     /// Address to listen on.
     pub listen: SocketAddr,
+    /// Tokens of the file at the start.
     pub tokens: Vec<ApiToken>,
+    /// File with the tokens, which may change.
+    pub tokens_file: Option<PathBuf>,
     /// User that requests without a token act for. `None`: such requests are refused.
     pub anonymous: Option<OwnerId>,
     /// Hosts under which such requests are accepted, besides this machine's own names.
@@ -148,6 +151,8 @@ pub struct Kubernetes {
     pub namespace: String,
     /// Time without traffic after which a watch is restarted.
     pub watch_silence: Duration,
+    /// Name of the Lease in the bot's own namespace. `None`: this bot is alone.
+    pub lease: Option<String>,
 }
 
 /// Sessions as processes on this machine.
@@ -174,6 +179,8 @@ pub struct Sessions {
     pub door_image: String,
     /// Maximum number of sessions per person.
     pub per_user: u8,
+    /// Maximum number of sessions of all people. `None`: no maximum.
+    pub total: Option<NonZeroU32>,
     /// Maximum time until a session is ready.
     pub start_timeout: TimeDelta,
     /// Size of a session if the request names none.

@@ -54,6 +54,7 @@ fn a_small_installation_needs_six_values() {
     assert_eq!(settings.discord.token.expose_secret(), "canary-token");
     assert_eq!(settings.kubernetes.namespace, "duckbot-sessions");
     assert_eq!(settings.sessions.per_user, 2);
+    assert_eq!(settings.sessions.total, None);
     assert_eq!(settings.sessions.start_timeout, TimeDelta::minutes(5));
     assert_eq!(settings.catalogs[0].endpoint, "http://catalog:8181");
     assert_eq!(settings.sessions.default_catalog, "lake");
@@ -100,7 +101,7 @@ fn all_errors_are_reported_at_once() {
         "[discord]\nguidl = \"1\"\ntoken = \"canary-in-toml\"\nallowed_roles = [\"x\", 7, \"y\"]\n\
          [routing]\nkind = \"nginx\"\ndomain = \"https://duck\"\n\
          [sizes.Huge]\ncpu = \"many\"\nmemory = \"4GB\"\n\
-         [sessions]\nper_user = 0\nstart_timeout = \"soon\"\n\
+         [sessions]\nper_user = 0\ntotal = 0\nstart_timeout = \"soon\"\n\
          [catalogs.lake]\ns3_path_style = \"maybe\"\n",
     );
     let invalid = Settings::load(Some(&file.0), HashMap::new()).expect_err("invalid");
@@ -121,6 +122,7 @@ fn all_errors_are_reported_at_once() {
       sessions.image: is required; set it to a container image
       sessions.door_image: is required; set it to a container image
       sessions.per_user: "0" is not a number from 1 to 20
+      sessions.total: "0" is not a number above 0
       sessions.start_timeout: "soon" is not a duration, like 5m or 1h 30m
       discord.guidl: unknown setting; did you mean discord.guild?
     "#);

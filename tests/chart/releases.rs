@@ -1,5 +1,7 @@
 //! Releases of the chart on the cluster: side by side, upgraded, rolled back and uninstalled.
 
+use std::collections::BTreeSet;
+
 use discord_loopback::{Discord, DiscordConfig, Person};
 use serde_json::json;
 use tempfile::TempDir;
@@ -9,7 +11,7 @@ use test_support::{
 
 use super::{helm, run_helm};
 use crate::{
-    deploy::{kubectl, run},
+    deploy::{bots, kubectl, run, wait_for_leader},
     local::replace_credentials,
     sql::{DUCKS, answer},
 };
@@ -129,6 +131,7 @@ impl Release {
         run_helm(&[&chart, more].concat()).await
     }
 
+    /// Waits until all Pods are those of the last change, and one of them leads.
     async fn wait_until_rolled_out(&self) {
         let name = &self.name;
         for object in ["deployment/{}-duckbot", "daemonset/{}-duckbot-images"] {
@@ -136,17 +139,15 @@ impl Release {
             let status = "rollout status --timeout=120s";
             kubectl(&format!("{status} {object} --namespace {name}")).await;
         }
+        wait_for_leader(name, &format!("{name}-duckbot")).await;
         self.discord.wait_connected().await;
     }
 
-    /// Image of the bot that runs.
-    async fn image(&self) -> String {
-        let name = &self.name;
-        let path = "jsonpath={.items[*].spec.containers[*].image}";
-        kubectl(&format!(
-            "get pods --namespace {name} -l app.kubernetes.io/name=duckbot -o {path}"
-        ))
-        .await
+    /// Images of the bots that run.
+    async fn images(&self) -> BTreeSet<String> {
+        let bots = bots(&self.name).await.into_iter();
+        let images = bots.map(|pod| pod.spec.unwrap().containers.remove(0).image.unwrap());
+        images.collect()
     }
 
     /// Starts Ana's session. Returns its ID once it is ready.
@@ -203,12 +204,10 @@ async fn releases_live_side_by_side_and_sessions_outlive_upgrades() {
 
     // The new version looks first, beside the running one, as the manual says.
     let name = one.name.as_str();
-    let pod = format!("get pods --namespace {name} -l app.kubernetes.io/name=duckbot -o name");
-    let pod = kubectl(&pod).await;
+    let pod = bots(name).await.remove(0).metadata.name.unwrap();
     kubectl(&format!(
-        "debug {} --namespace {name} --profile=restricted --copy-to=duckbot-check --container=duckbot \
-         --set-image=duckbot=duckbot.test/duckbot:test -- /usr/bin/duckbot check",
-        pod.trim()
+        "debug pod/{pod} --namespace {name} --profile=restricted --copy-to=duckbot-check --container=duckbot \
+         --set-image=duckbot=duckbot.test/duckbot:test -- /usr/bin/duckbot check"
     ))
     .await;
     let log = format!("logs duckbot-check --namespace {name}");
@@ -232,7 +231,10 @@ async fn releases_live_side_by_side_and_sessions_outlive_upgrades() {
     ];
     one.helm("upgrade", &new).await;
     one.wait_until_rolled_out().await;
-    assert_eq!(one.image().await, "duckbot.test/duckbot:test");
+    assert_eq!(
+        one.images().await,
+        ["duckbot.test/duckbot:test".into()].into()
+    );
     assert_says(&answer(&one.ana, DUCKS).await, "mallard");
     let new_key = format!("{}NEW", one.key_id);
     lake().s3.add_key(&new_key, "the-second-secret");
@@ -243,13 +245,24 @@ async fn releases_live_side_by_side_and_sessions_outlive_upgrades() {
     let listed = one.list().await;
     assert!(listed.contains("last active <t:"), "{listed}");
 
-    // So does the previous version again, after a change of a setting that turned out to be wrong.
+    // A change of a setting turns out to be wrong. Its Pod never becomes ready, so the others go on.
     let wrong = [&new[..], &["--set", "settings.discord.guild=1"]].concat();
     one.helm("upgrade", &wrong).await;
-    one.discord.wait_disconnected().await;
+    let restarts = async || {
+        let bots = bots(name).await.into_iter();
+        let statuses = bots.filter_map(|pod| pod.status?.container_statuses);
+        statuses.flatten().map(|it| it.restart_count).max()
+    };
+    wait_until(restarts, |most| *most > Some(0)).await;
+    assert_says(&answer(&one.ana, DUCKS).await, "mallard");
+
+    // The previous version serves the session again.
     run_helm(&["rollback", name, "1", "--namespace", name]).await;
     one.wait_until_rolled_out().await;
-    assert_eq!(one.image().await, "duckbot.test/duckbot:previous");
+    assert_eq!(
+        one.images().await,
+        ["duckbot.test/duckbot:previous".into()].into()
+    );
     assert_says(&answer(&one.ana, DUCKS).await, "mallard");
     let images = "jsonpath={.spec.containers[*].image}";
     let images = format!(

@@ -183,6 +183,11 @@ async fn a_start_over_the_quota_is_taken_back_whole() {
 }
 
 #[tokio::test]
+async fn a_pause_that_is_confirmed_holds_and_can_be_ended() {
+    inject_faults(Scenario::Pause).await;
+}
+
+#[tokio::test]
 async fn a_session_is_extended_once_or_not_at_all() {
     inject_faults(Scenario::Extend).await;
 }

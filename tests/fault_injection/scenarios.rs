@@ -38,6 +38,7 @@ pub enum Scenario {
     Save,
     Restore,
     TakeBack,
+    Pause,
 }
 
 /// Last reply to the person or the program, if any.
@@ -60,7 +61,10 @@ impl Scenario {
 
     /// Returns true if CI injects one fault into each call. The same calls have more of them in other scenarios.
     pub fn is_brief(self) -> bool {
-        matches!(self, Self::Save | Self::Restore | Self::TakeBack)
+        matches!(
+            self,
+            Self::Save | Self::Restore | Self::TakeBack | Self::Pause
+        )
     }
 
     /// Returns true if a call belongs to the scenario. Watches and the gateway's calls don't.
@@ -106,6 +110,9 @@ impl Scenario {
         let mut api_env = ApiEnv::start_with_env(env).await;
         // The first sweep creates the ledger, which belongs to no scenario.
         api_env.env.bot().wait_for_log(" swept").await;
+        // So does the look at the pause of starts.
+        let shown = "the presence is shown";
+        api_env.env.bot().wait_for_log(shown).await;
         api_env
     }
 
@@ -118,7 +125,7 @@ impl Scenario {
                 env.s3.add_key("AKIAHARNESS", "harness");
                 env.cluster.store_credentials(env.ana.id()).await
             }
-            Self::Start | Self::Forget | Self::Query | Self::TakeBack => {
+            Self::Start | Self::Forget | Self::Query | Self::TakeBack | Self::Pause => {
                 env.cluster.store_credentials(env.ana.id()).await
             }
             Self::Stop | Self::Reschedule | Self::Extend | Self::Reap | Self::Save => {
@@ -144,7 +151,11 @@ impl Scenario {
             make_report_due(api_env).await;
         }
         let env = &api_env.env;
-        let chat = Chat { env, case };
+        let who = match self {
+            Self::Pause => &env.ada,
+            _ => &env.ana,
+        };
+        let chat = Chat { env, who, case };
         match self {
             Self::Setup => chat.setup().await,
             Self::Start => {
@@ -183,6 +194,12 @@ impl Scenario {
                 let is_alone = |documents: &Vec<Value>| documents.len() == 1;
                 wait_until(async || env.cluster.documents().await, is_alone).await;
                 last_reply
+            }
+            Self::Pause => {
+                let never = std::future::pending();
+                let line = "/duck pause until:2h reason:maintenance";
+                chat.command(line, "Nobody can start a session", never)
+                    .await
             }
             Self::Extend => {
                 let never = std::future::pending();
@@ -370,6 +387,21 @@ impl Scenario {
                     env.confirm_stop(&env.ana, &question).await;
                 }
             }
+            Self::Pause => {
+                let stored = env.cluster.pause().await;
+                assert!(
+                    !heard("Nobody can start a session") || !stored.is_null(),
+                    "{last_reply:?}"
+                );
+                if !stored.is_null() {
+                    // The next bot knows of the pause, and can end it.
+                    let refused = env.reply_to(&env.ana, "/duck start").await;
+                    assert!(refused.content.contains("The reason: `maintenance`"));
+                    env.reply_to(&env.ada, "/duck resume").await;
+                    assert!(env.cluster.pause().await.is_null());
+                }
+                env.assert_nothing_left().await;
+            }
             Self::Extend => {
                 let document = wait_until_settled(env)
                     .await
@@ -476,26 +508,23 @@ impl Scenario {
     }
 }
 
-/// Ana in the chat, with the injected fault.
+/// A person in the chat, with the injected fault.
 struct Chat<'a> {
     env: &'a TestEnv,
+    who: &'a Person,
     case: Option<&'a Case>,
 }
 
 impl Chat<'_> {
-    fn ana(&self) -> &Person {
-        &self.env.ana
-    }
-
     /// Runs a command, and waits for the last reply or for `shows`.
     async fn command(&self, line: &str, done: &str, shows: impl Future<Output = ()>) -> LastReply {
-        let asked = self.ana().run_command("#data", line).await.unwrap();
+        let asked = self.who.run_command("#data", line).await.unwrap();
         self.last_word(&asked, done, shows).await
     }
 
     /// Runs a command whose reply has buttons. Returns `None` if the command failed.
     async fn question(&self, line: &str) -> Option<MessageView> {
-        let asked = self.ana().run_command("#data", line).await.unwrap();
+        let asked = self.who.run_command("#data", line).await.unwrap();
         let reply = self.reply(&asked).await?;
         (!reply.content.contains("Reference: ")).then_some(reply)
     }
@@ -507,7 +536,7 @@ impl Chat<'_> {
         done: &str,
         shows: impl Future<Output = ()>,
     ) -> LastReply {
-        let pressed = self.ana().press(message, label).await.unwrap();
+        let pressed = self.who.press(message, label).await.unwrap();
         self.last_word(&pressed, done, shows).await
     }
 
@@ -558,20 +587,16 @@ impl Chat<'_> {
 
     /// Enters [`CREDENTIALS`] through the form, which opens in the channel or in a direct message.
     async fn setup(&self) -> LastReply {
-        let asked = self
-            .ana()
-            .run_command("#data", "/duck setup")
-            .await
-            .unwrap();
+        let asked = self.who.run_command("#data", "/duck setup").await.unwrap();
         let mut place = self.reply(&asked).await?;
         if place.content.contains("sent you a direct message") {
-            place = self.ana().read_dm().await;
+            place = self.who.read_dm().await;
         }
         place.button("Enter credentials")?;
-        let pressed = self.ana().press(&place, "Enter credentials").await.unwrap();
+        let pressed = self.who.press(&place, "Enter credentials").await.unwrap();
         pressed.try_acknowledgement().await?;
         let form = pressed.modal().await;
-        let handed_in = self.ana().submit(&form, &CREDENTIALS).await.unwrap();
+        let handed_in = self.who.submit(&form, &CREDENTIALS).await.unwrap();
         let never = std::future::pending();
         self.last_word(&handed_in, "saved", never).await
     }

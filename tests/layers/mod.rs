@@ -12,13 +12,14 @@ use std::{
 use imports::Crate;
 
 /// Top-level modules, and the modules that each may import.
-const MAY_IMPORT: [(&str, &[&str]); 27] = [
+const MAY_IMPORT: [(&str, &[&str]); 28] = [
     ("work", &["catalog", "s3_error", "session"]),
     ("session", &[]),
     ("catalog", &["outbound"]),
     ("outbound", &["unicode"]),
     ("error", &[]),
     ("diagnostics", &[]),
+    ("concurrency", &[]),
     ("redact", &[]),
     ("unicode", &[]),
     ("s3_error", &[]),
@@ -54,12 +55,14 @@ const MAY_IMPORT: [(&str, &[&str]); 27] = [
     (
         "runtime",
         &[
+            "concurrency",
             "credentials",
             "door",
             "duckdb",
             "error",
             "diagnostics",
             "history",
+            "leadership",
             "metrics",
             "outbound",
             "session",
@@ -113,6 +116,7 @@ const MAY_IMPORT: [(&str, &[&str]); 27] = [
     (
         "reconciler",
         &[
+            "concurrency",
             "credentials",
             "error",
             "leadership",

@@ -21,7 +21,7 @@ use test_support::{
 use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
 
 use crate::{
-    deploy::{NAMES, assert_nothing_left, copy, edit, kubectl},
+    deploy::{NAMES, assert_nothing_left, copy, edit, kubectl, wait_for_leader},
     init::Terminal,
 };
 use page::{Block, Way};
@@ -214,15 +214,15 @@ impl Walk {
                 kubectl("delete secret duckbot-door-keys -n duckbot").await;
                 kubectl("rollout restart deployment/duckbot -n duckbot").await;
                 kubectl("rollout status deployment/duckbot -n duckbot --timeout=120s").await;
+                wait_for_leader("duckbot", "duckbot").await;
                 self.discord.wait_connected().await;
                 let open = format!("/duck open session:{id}");
                 let opened = self.ana.run_command("#data", &open).await.unwrap();
                 assert_says(&opened.reply().await, "because its signing key is gone.");
             }
             "Uninstall with Kustomize" => {
-                let log = self
-                    .run("kubectl logs deployment/duckbot --namespace duckbot")
-                    .await;
+                let logs = "kubectl logs --selector app.kubernetes.io/name=duckbot --tail=-1";
+                let log = self.run(&format!("{logs} --namespace duckbot")).await;
                 assert!(
                     log.contains("health and metrics are at http://[::]:9090"),
                     "{log}"

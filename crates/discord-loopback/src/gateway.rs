@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::gateway_session::{GatewaySession, SocketCommand};
+use crate::presence::Presence;
 use crate::shared::Shared;
 use crate::snowflake::random_hex;
 use crate::state::State;
@@ -23,6 +24,8 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(41_250);
 const GUILDS: u64 = 1;
 /// Close code "authentication failed"; the client must not reconnect.
 pub(crate) const AUTHENTICATION_FAILED: u16 = 4004;
+/// Close code "decode error": a payload is not valid.
+const DECODE_ERROR: u16 = 4002;
 /// Close code "not authenticated": a payload other than IDENTIFY or RESUME came first.
 const NOT_AUTHENTICATED: u16 = 4003;
 
@@ -90,7 +93,17 @@ fn receive(shared: &Shared, outbox: &mpsc::UnboundedSender<SocketCommand>, text:
         }
         Some(2) => shared.change(|state| identify(state, outbox, &payload["d"])),
         Some(6) => shared.change(|state| resume(state, outbox, &payload["d"])),
-        Some(3) => {} // Presence update: not used.
+        Some(3) => match Presence::read(&payload["d"]) {
+            Ok(presence) => shared.change(|state| update_presence(state, outbox, presence)),
+            Err(why) => {
+                shared.change(|state| {
+                    state
+                        .transcript
+                        .note(format!("gateway: a presence is refused: {why}"))
+                });
+                reply(SocketCommand::Close(DECODE_ERROR));
+            }
+        },
         _ => reply(SocketCommand::Close(NOT_AUTHENTICATED)),
     }
 }
@@ -109,8 +122,17 @@ fn identify(state: &mut State, outbox: &mpsc::UnboundedSender<SocketCommand>, da
         let _ = outbox.send(SocketCommand::Close(AUTHENTICATION_FAILED));
         return;
     }
+    let presence = match &data["presence"] {
+        Value::Null => Ok(Presence::default()),
+        given => Presence::read(given),
+    };
+    let Ok(presence) = presence else {
+        let _ = outbox.send(SocketCommand::Close(DECODE_ERROR));
+        return;
+    };
     let mut session = GatewaySession {
         id: random_hex(),
+        presence,
         intents: data["intents"].as_u64().unwrap_or(0),
         seq: 0,
         events: Vec::new(),
@@ -124,6 +146,22 @@ fn identify(state: &mut State, outbox: &mpsc::UnboundedSender<SocketCommand>, da
         .transcript
         .note("gateway: the bot is connected".to_owned());
     state.sessions.push(session);
+}
+
+fn update_presence(
+    state: &mut State,
+    outbox: &mpsc::UnboundedSender<SocketCommand>,
+    presence: Presence,
+) {
+    let mut sessions = state.sessions.iter_mut();
+    let session = sessions.find(|session| session.is_served_by(outbox));
+    let Some(session) = session else {
+        let _ = outbox.send(SocketCommand::Close(NOT_AUTHENTICATED));
+        return;
+    };
+    let line = format!("gateway: the bot is {presence}");
+    session.presence = presence;
+    state.transcript.note(line);
 }
 
 fn ready(state: &State, session: &str, shard: &Value) -> Value {
@@ -177,12 +215,7 @@ fn disconnect(
     outbox: &mpsc::UnboundedSender<SocketCommand>,
     closed_cleanly: bool,
 ) {
-    let mine = |session: &GatewaySession| {
-        session
-            .outbox
-            .as_ref()
-            .is_some_and(|other| other.same_channel(outbox))
-    };
+    let mine = |session: &GatewaySession| session.is_served_by(outbox);
     if !state.sessions.iter().any(mine) {
         return;
     }

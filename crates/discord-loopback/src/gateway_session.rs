@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use crate::presence::Presence;
+
 /// Number of sessions that a bot may open in a day.
 const SESSIONS_A_DAY: u64 = 1000;
 const DAY: Duration = Duration::from_hours(24);
@@ -65,6 +67,7 @@ impl SessionLimit {
 #[derive(Debug)]
 pub(crate) struct GatewaySession {
     pub id: String,
+    pub presence: Presence,
     pub intents: u64,
     pub seq: u64,
     /// Events so far, for a replay after RESUME.
@@ -89,6 +92,12 @@ impl GatewaySession {
         let text = json!({ "op": 0, "t": event, "s": self.seq, "d": data }).to_string();
         self.events.push(text.clone());
         self.send(SocketCommand::Send(text));
+    }
+
+    /// Returns true if the task with this channel serves the session's socket.
+    pub(crate) fn is_served_by(&self, outbox: &mpsc::UnboundedSender<SocketCommand>) -> bool {
+        let own = self.outbox.as_ref();
+        own.is_some_and(|own| own.same_channel(outbox))
     }
 
     pub(crate) fn send(&self, command: SocketCommand) {

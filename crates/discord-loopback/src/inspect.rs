@@ -6,6 +6,7 @@ use tokio::sync::watch;
 use crate::faults::RestCall;
 use crate::model::{EPHEMERAL, Message};
 use crate::people::Person;
+use crate::presence::Presence;
 use crate::server::Discord;
 use crate::shared::Observer;
 use crate::snowflake::Snowflake;
@@ -75,6 +76,21 @@ impl Discord {
                 state.is_connected().then_some(())
             })
             .await;
+    }
+
+    /// Returns the bot's presence, or `None` if no bot is connected.
+    #[must_use]
+    pub fn presence(&self) -> Option<Presence> {
+        self.shared.read(|state| state.presence().cloned())
+    }
+
+    /// Waits until the presence of the connected bot matches `wanted`.
+    pub async fn wait_presence(&self, wanted: impl Fn(&Presence) -> bool) -> Presence {
+        self.shared
+            .wait("a presence of the bot", |state| {
+                state.presence().filter(|it| wanted(it)).cloned()
+            })
+            .await
     }
 
     /// Waits until `count` heartbeats were answered since the start.

@@ -18,6 +18,7 @@ mod json;
 mod model;
 mod people;
 mod post;
+mod presence;
 mod rest;
 mod rules;
 mod server;
@@ -34,6 +35,7 @@ pub use faults::{BoxFuture, FaultButton, Interception, Interceptor, RestCall, Re
 pub use interaction::{Acknowledgement, Interaction};
 pub use model::{Access, ResponseKind};
 pub use people::Person;
+pub use presence::Presence;
 pub use server::Discord;
 pub use shared::Observer;
 pub use snowflake::Snowflake;

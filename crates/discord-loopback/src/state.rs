@@ -13,6 +13,7 @@ use crate::gateway_session::{GatewaySession, SessionLimit, SocketCommand};
 use crate::model::{
     Access, Application, Channel, Guild, InteractionState, Message, PersonState, Role, Upload,
 };
+use crate::presence::Presence;
 use crate::snowflake::{Snowflake, SnowflakeGenerator, random_hex};
 use crate::transcript::Transcript;
 
@@ -196,6 +197,12 @@ impl State {
     /// Returns true if a bot is connected and ready.
     pub(crate) fn is_connected(&self) -> bool {
         self.sessions.iter().any(|session| session.outbox.is_some())
+    }
+
+    /// Presence of the connected bot. `None`: it is offline.
+    pub(crate) fn presence(&self) -> Option<&Presence> {
+        let mut connected = self.sessions.iter().filter(|it| it.outbox.is_some());
+        connected.next_back().map(|session| &session.presence)
     }
 
     /// Closes all sockets without a close frame; the sessions can be resumed.

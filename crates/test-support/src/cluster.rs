@@ -12,6 +12,7 @@ use std::{
 use k8s_openapi::api::{
     authentication::v1::{TokenRequest, TokenRequestSpec},
     authorization::v1::SubjectAccessReview,
+    coordination::v1::Lease,
     core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount},
     rbac::v1::Role,
 };
@@ -167,12 +168,8 @@ impl Namespaces {
             bot: format!("duckbot-{suffix}"),
             sessions: format!("duckbot-sessions-{suffix}"),
         };
-        for file in ["namespaces.yaml", "rbac.yaml"] {
-            let path = root().join("deploy/base").join(file);
-            let text = std::fs::read_to_string(path).unwrap();
-            for document in text.split("\n---\n") {
-                this.create(document).await;
-            }
+        for file in ["namespaces.yaml", "rbac.yaml", "lease.yaml"] {
+            this.apply(file).await;
         }
         if let Some(node) = node {
             this.use_node(node).await;
@@ -214,6 +211,15 @@ impl Namespaces {
         let _ = deleted;
     }
 
+    /// Creates the objects of a file in `deploy/base`.
+    pub async fn apply(&self, file: &str) {
+        let path = root().join("deploy/base").join(file);
+        let text = std::fs::read_to_string(path).unwrap();
+        for document in text.split("\n---\n") {
+            self.create(document).await;
+        }
+    }
+
     /// Creates the object of a manifest in these namespaces, with strict field validation like
     /// `kubectl`.
     async fn create(&self, manifest: &str) {
@@ -241,6 +247,7 @@ impl Namespaces {
             "ServiceAccount" => format!("/api/v1/namespaces/{bot}/serviceaccounts"),
             "Role" => format!("{rbac}/roles"),
             "RoleBinding" => format!("{rbac}/rolebindings"),
+            "Lease" => format!("/apis/coordination.k8s.io/v1/namespaces/{bot}/leases"),
             other => panic!("the harness does not support kind {other}"),
         };
         let request = http_request(&format!("{path}?fieldValidation=Strict"), text);
@@ -273,6 +280,11 @@ impl Namespaces {
         let mut config = Cluster::shared().config().await;
         config.auth_info.token = Some(self.token().await.into());
         Client::try_from(config).unwrap()
+    }
+
+    /// Leases in the bot's namespace. The bot's is `duckbot`.
+    pub fn leases(&self) -> Api<Lease> {
+        Api::namespaced(self.admin.clone(), &self.bot)
     }
 
     pub fn records(&self) -> Api<ConfigMap> {
@@ -390,6 +402,15 @@ impl Namespaces {
         let map = self.records().get_opt("duckbot-ledger").await.unwrap();
         map.map_or(serde_json::Value::Null, |map| {
             serde_json::from_str(&map.data.unwrap()["ledger.json"]).unwrap()
+        })
+    }
+
+    /// Pause of starts that is stored; null if there is none.
+    pub async fn pause(&self) -> serde_json::Value {
+        let map = self.records().get_opt("duckbot-pause").await.unwrap();
+        map.map_or(serde_json::Value::Null, |map| {
+            let text = &map.data.unwrap()["pause.json"];
+            serde_json::from_str::<serde_json::Value>(text).unwrap()["pause"].clone()
         })
     }
 

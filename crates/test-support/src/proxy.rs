@@ -149,13 +149,14 @@ impl Drop for Proxy {
 }
 
 /// Describes a request as method and route, such as `POST pods`, `GET secrets/{name}` or `WATCH
-/// pods`.
+/// pods`. `LIST pods` is a watch that begins with a list.
 fn describe(request: &Request) -> RestCall {
     let path = request.uri().path().to_owned();
-    let method = if is_watch(request) {
-        "WATCH"
-    } else {
-        request.method().as_str()
+    let query = request.uri().query().unwrap_or_default();
+    let method = match request.method().as_str() {
+        _ if query.contains("sendInitialEvents=true") => "LIST",
+        _ if is_watch(request) => "WATCH",
+        method => method,
     };
     let mut words = path
         .split('/')

@@ -7,7 +7,7 @@ use crate::session::{Cause, Ending, Failure, Rule};
 pub(crate) fn ending_reason(ending: &Ending) -> String {
     match &ending.cause {
         Cause::Stopped { .. } => "It was stopped.".to_owned(),
-        Cause::OverQuota => "Its owner has as many sessions as allowed.".to_owned(),
+        Cause::OverQuota => "As many sessions run as allowed.".to_owned(),
         Cause::Restarted { .. } => "Its owner restarted it with new credentials.".to_owned(),
         Cause::Refused { error, .. } => format!("It could not be created. {}", error_text(error)),
         Cause::TookTooLong { after_seconds } => {

@@ -19,6 +19,8 @@ use crate::{
 
 /// Time after which a failed request may be repeated.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// The same while all sessions are in use. People end theirs at any time.
+const FULL_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 impl From<ServiceError> for Problem {
     fn from(problem: ServiceError) -> Self {
@@ -122,6 +124,24 @@ fn start(rejection: StartRejection) -> Problem {
         }
         StartRejection::QuotaReached { ids, limit } => {
             Problem::new(ProblemType::QuotaReached, quota_reached(&ids, limit))
+        }
+        StartRejection::Paused { pause, left } => {
+            let why = pause.reason.map(|reason| format!(": {reason}"));
+            let detail = format!(
+                "An admin has paused starts until {}{}",
+                pause.until.to_rfc3339(),
+                why.unwrap_or_else(|| ".".to_owned())
+            );
+            // Rounded up, so that the next attempt comes after the end.
+            let after = Duration::from_secs(left.num_seconds().unsigned_abs() + 1);
+            Problem::new(ProblemType::StartsPaused, detail).retry_after(after)
+        }
+        StartRejection::TotalReached { total, .. } => {
+            let detail = format!(
+                "All sessions that people can have at a time are in use ({total}). Try again when one has \
+                 ended, or delete one of yours."
+            );
+            Problem::new(ProblemType::TotalReached, detail).retry_after(FULL_RETRY_AFTER)
         }
         StartRejection::WorkspaceInUse {
             workspace,

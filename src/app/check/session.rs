@@ -132,7 +132,7 @@ async fn claim(
         credentials,
     });
     match runtime.claim(&record).await {
-        Ok(Claim::Made(record)) => Ok(record),
+        Ok(Claim::Made { record, .. }) => Ok(record),
         Ok(Claim::Taken(id)) => Err(format!(
             "another check runs, or was interrupted; an admin can end it with /duck stop {id}"
         )),

@@ -29,6 +29,7 @@ impl Command for Help {
     async fn run(&self, call: &Call<'_>, _: Options<'_>) -> Answered {
         let commands = (self.commands)().iter().filter(|it| it.is_for(call));
         let specs: Vec<_> = commands.map(|it| it.spec()).collect();
-        Ok(replies::help(&specs).into())
+        let pause = call.bot.service.known_pause();
+        Ok(replies::with_pause(replies::help(&specs), pause.as_ref()).into())
     }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     discord::{
         call::{Answered, Call, Command},
-        replies::{self, ListEntry},
+        replies::{self, AllSessions, ListEntry},
     },
     session::TrackedSession,
 };
@@ -58,7 +58,11 @@ impl Command for List {
             tracked.into_iter().map(entry).collect::<Vec<_>>()
         };
         let (sessions, runners) = tokio::join!(entries(sessions), entries(runners));
+        let all = all.then(|| AllSessions {
+            total: service.total_for(&call.who),
+        });
         let list = replies::list(&sessions, call.who.id, all, stale, dry_run);
-        Ok(replies::with_runners(list, &runners).into())
+        let list = replies::with_runners(list, &runners);
+        Ok(replies::with_pause(list, service.known_pause().as_ref()).into())
     }
 }

@@ -14,6 +14,7 @@ pub(super) mod history;
 mod list;
 pub(super) mod open;
 pub mod options;
+mod pause;
 mod place;
 pub(super) mod reap;
 mod report;
@@ -55,6 +56,8 @@ static COMMANDS: &[&dyn Command] = &[
     &forget::Forget,
     &report::Report,
     &reap::Reap,
+    &pause::Pause,
+    &pause::Resume,
     &help::Help { commands: all },
 ];
 

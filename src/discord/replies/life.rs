@@ -172,7 +172,7 @@ pub(crate) fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> R
             return Reply::new(format!("{session} was stopped by <@{by}>.{saved}"));
         }
         Cause::OverQuota => {
-            let why = "you have as many sessions as allowed";
+            let why = "as many sessions run as allowed";
             return Reply::new(format!("{session} was not started, because {why}."));
         }
         Cause::Restarted { .. } => {

@@ -1,5 +1,7 @@
 //! Snapshots of every rejection, denial and error.
 
+use std::num::NonZeroU32;
+
 use chrono::TimeDelta;
 
 use super::{
@@ -20,7 +22,7 @@ use crate::{
         CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
         SessionAction, StartRejection, TablesError, UnknownCatalog,
     },
-    session::{ErrorSummary, ExtensionLimit, SessionId, starting},
+    session::{ErrorSummary, ExtensionLimit, SessionId, StartPause, starting},
 };
 
 const ACTIONS: [SessionAction; 6] = [
@@ -44,6 +46,19 @@ fn names(names: &[&str]) -> Vec<String> {
 fn every_rejection() {
     let at = starting().created;
     let quota = |ids, limit| StartRejection::QuotaReached { ids, limit };
+    let paused = |reason: Option<&str>| StartRejection::Paused {
+        pause: StartPause {
+            until: at,
+            by: 9.into(),
+            reason: reason.map(str::to_owned),
+        },
+        left: TimeDelta::hours(2),
+    };
+    let full = |total, own, next_end| StartRejection::TotalReached {
+        total: NonZeroU32::new(total).expect("a number above 0"),
+        own,
+        next_end,
+    };
     let expired = |part| StartRejection::CredentialsExpired {
         part,
         catalog: "lake".into(),
@@ -67,6 +82,10 @@ fn every_rejection() {
         quota(names(&["977a26"]), 1).into(),
         quota(names(&["977a26", "duckui-7-main-2"]), 2).into(),
         quota(names(&["duckui-7-main"]), 1).into(),
+        paused(Some("We upgrade the @everyone `cluster`.")).into(),
+        paused(None).into(),
+        full(40, vec![id()], Some(at)).into(),
+        full(1, Vec::new(), None).into(),
         in_use("977a26", false).into(),
         StartRejection::RequestReused.into(),
         UnknownCatalog {

@@ -1,12 +1,13 @@
 //! Texts of rejections and denials.
 
-use std::fmt::Display;
+use std::{fmt::Display, num::NonZeroU32};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     format::{code, limit_text, relative_time},
     part_name,
+    pausing::starts_paused,
     query_errors::unreadable_table,
     reply::{
         Emphasis, MAX_MESSAGE_CHARS, MAX_ROWS, RESERVE, ROW_BUTTONS, Reply, message_len, shorten,
@@ -136,6 +137,12 @@ fn start(rejection: &StartRejection, then: &str) -> Reply {
             Reply::new(text).with_form(Some(catalog.clone()))
         }
         StartRejection::QuotaReached { ids, limit } => quota_reached(ids, *limit),
+        StartRejection::Paused { pause, .. } => starts_paused(pause),
+        StartRejection::TotalReached {
+            total,
+            own,
+            next_end,
+        } => total_reached(*total, own, *next_end),
         StartRejection::WorkspaceInUse {
             workspace,
             id,
@@ -165,18 +172,45 @@ fn quota_reached(ids: &[String], limit: u8) -> Reply {
             names(records)
         ),
     };
-    let mut reply = Reply::new(format!(
+    let reply = Reply::new(format!(
         "You already have {} session{plural} ({}), and the limit is {limit}.{stop}{tell}",
         ids.len(),
         names(ids)
     ));
-    // The last row is for other buttons.
-    for id in sessions.iter().take(MAX_ROWS - 1) {
+    with_own_sessions(reply, &sessions)
+}
+
+fn total_reached(total: NonZeroU32, own: &[SessionId], next_end: Option<DateTime<Utc>>) -> Reply {
+    let all = match total.get() {
+        1 => "the only session that your team can have".to_owned(),
+        total => format!("all {total} sessions that your team can have"),
+    };
+    let verb = if total.get() == 1 { "is" } else { "are" };
+    let next = next_end.map(|at| {
+        let when = relative_time(at);
+        format!(" If nobody uses or extends it, the next one stops {when}.")
+    });
+    let then = match own {
+        [] => "Press **Try again** later.".to_owned(),
+        own => format!(
+            "To have another one now, stop one of yours ({}), then press **Try again**.",
+            names(own)
+        ),
+    };
+    let reply = Reply::new(format!(
+        "No session is free: {all} at a time {verb} in use.{} {then}",
+        next.unwrap_or_default()
+    ));
+    with_own_sessions(reply, own)
+}
+
+/// Adds a row of buttons for each of the person's sessions. The last row is for other buttons.
+fn with_own_sessions(reply: Reply, own: &[SessionId]) -> Reply {
+    own.iter().take(MAX_ROWS - 1).fold(reply, |reply, id| {
         let open = (Emphasis::Secondary, "Open", Button::Open(id.clone()));
         let stop = (Emphasis::Danger, "Stop", Button::AskToStop(id.clone()));
-        reply = reply.with_session_row(id, sessions.len() > 1, [open, stop]);
-    }
-    reply
+        reply.with_session_row(id, own.len() > 1, [open, stop])
+    })
 }
 
 /// Asks for credentials, with a button whose form goes on with `goal`.
@@ -199,7 +233,9 @@ pub(crate) fn not_started(rejection: &StartRejection, options: StartOptions) -> 
     }
     let reply = start(rejection, "then try again");
     match rejection {
-        StartRejection::QuotaReached { .. } => reply.with_start("Try again", options),
+        StartRejection::Paused { .. }
+        | StartRejection::QuotaReached { .. }
+        | StartRejection::TotalReached { .. } => reply.with_start("Try again", options),
         StartRejection::WorkspaceInUse {
             workspace,
             id,

@@ -62,7 +62,15 @@ fn running_queries_without_a_session() {
         names: vec![TableName::new("sales", "orders")],
         more: false,
     };
-    let nobody = || list(&[], 7.into(), true, None, false);
+    let nobody = || {
+        list(
+            &[],
+            7.into(),
+            Some(AllSessions { total: None }),
+            None,
+            false,
+        )
+    };
     insta::assert_snapshot!(gallery(&[
         (
             "a query starts one",

@@ -1,6 +1,6 @@
 //! Lists of sessions, and the replies to opening and stopping one.
 
-use std::fmt::Write;
+use std::{fmt::Write, num::NonZeroU32};
 
 use chrono::{DateTime, Utc};
 
@@ -153,12 +153,19 @@ pub(crate) struct ListEntry {
     pub due: Option<ScheduledStop>,
 }
 
+/// A list of everybody's sessions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AllSessions {
+    /// Maximum number of sessions, if there is one and the reader is an admin.
+    pub total: Option<NonZeroU32>,
+}
+
 /// Lists sessions of one person or, with `all`, of everybody. Adds buttons for those of `who`. `stale` is the time of the last
 /// update from the cluster, if updates are missing. With `dry_run`, no rule stops sessions.
 pub(crate) fn list(
     sessions: &[ListEntry],
     who: OwnerId,
-    all: bool,
+    all: Option<AllSessions>,
     stale: Option<DateTime<Utc>>,
     dry_run: bool,
 ) -> Reply {
@@ -189,9 +196,9 @@ fn extend_button(entry: &ListEntry) -> Option<(Emphasis, &'static str, Button)> 
     }
 }
 
-fn list_sessions(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
+fn list_sessions(sessions: &[ListEntry], all: Option<AllSessions>, dry_run: bool) -> Reply {
     if sessions.is_empty() {
-        let text = if all {
+        let text = if all.is_some() {
             "Nobody has a session. Start one with `/duck start`."
         } else {
             "You have no sessions. Start one with `/duck start`, or see everybody's with \
@@ -200,10 +207,13 @@ fn list_sessions(sessions: &[ListEntry], all: bool, dry_run: bool) -> Reply {
         return Reply::new(text).with_start("Start a session", StartOptions::default());
     }
     let mut text = match (all, sessions.len()) {
-        (true, 1) => "1 session:".to_owned(),
-        (true, n) => format!("{n} sessions, oldest first:"),
-        (false, 1) => "Your session:".to_owned(),
-        (false, n) => format!("Your {n} sessions, oldest first:"),
+        (Some(AllSessions { total: Some(total) }), n) => {
+            format!("{n} of {total} sessions, oldest first:")
+        }
+        (Some(_), 1) => "1 session:".to_owned(),
+        (Some(_), n) => format!("{n} sessions, oldest first:"),
+        (None, 1) => "Your session:".to_owned(),
+        (None, n) => format!("Your {n} sessions, oldest first:"),
     };
     for (position, ListEntry { watched, url, due }) in sessions.iter().enumerate() {
         let stops = due.as_ref().map(|due| stops(due, dry_run));

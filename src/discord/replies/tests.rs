@@ -1,6 +1,6 @@
 //! Snapshots of all replies.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -13,7 +13,7 @@ use crate::{
     },
     discord::{
         access::DenialReason, buttons::Button, commands::specs, goals::Goal,
-        start_options::StartOptions,
+        start_options::StartOptions, until::InvalidTime,
     },
     door::activity::Activity,
     error::Error,
@@ -31,8 +31,8 @@ use crate::{
         Action, Cause, Details, Ending, ErrorSummary, ExtensionLimit, Failure, Incident, Mebibytes,
         Observed, Orphan, Outcome, Plan, Pod, PodEvent, PodState, ReapPause, Record, Renewal,
         Report, ReportDetail, Requests, Restore, Rule, RunningSession, ScheduledStop, SessionId,
-        Size, Stage, StartupStep, TrackedSession, Usage, UsageTotal, Warning, Workspace,
-        starting as starting_record,
+        Size, Stage, StartPause, StartupStep, TrackedSession, Usage, UsageTotal, Warning,
+        Workspace, starting as starting_record,
     },
 };
 
@@ -954,58 +954,55 @@ fn listing_and_helping() {
     let used = |usage| [list_entry(usage, None)];
     let due = |rule| [list_entry(Usage::Idle(noon()), Some(due(rule)))];
     let noon = starting_record().created;
+    let everybody = Some(AllSessions { total: None });
+    let total = NonZeroU32::new(40);
     insta::assert_snapshot!(gallery(&[
-        ("none of theirs", list(&[], 7.into(), false, None, false)),
-        ("none at all", list(&[], 7.into(), true, None, false)),
-        ("one", list(&one, 7.into(), false, None, false)),
-        (
-            "out of date",
-            list(&one, 7.into(), false, Some(noon), false)
-        ),
+        ("none of theirs", list(&[], 7.into(), None, None, false)),
+        ("none at all", list(&[], 7.into(), everybody, None, false)),
+        ("one", list(&one, 7.into(), None, None, false)),
+        ("out of date", list(&one, 7.into(), None, Some(noon), false)),
         (
             "used before",
-            list(&used(Usage::Idle(noon)), 7.into(), false, None, false)
+            list(&used(Usage::Idle(noon)), 7.into(), None, None, false)
         ),
         (
             "in use",
-            list(&used(Usage::Busy), 7.into(), false, None, false)
+            list(&used(Usage::Busy), 7.into(), None, None, false)
         ),
         (
             "door does not respond",
-            list(
-                &used(Usage::Unreachable(noon)),
-                7.into(),
-                false,
-                None,
-                false
-            )
+            list(&used(Usage::Unreachable(noon)), 7.into(), None, None, false)
         ),
-        ("idle", list(&due(Rule::Idle), 7.into(), false, None, false)),
+        ("idle", list(&due(Rule::Idle), 7.into(), None, None, false)),
         (
             "lifetime",
-            list(&due(Rule::Lifetime), 7.into(), false, None, false)
+            list(&due(Rule::Lifetime), 7.into(), None, None, false)
         ),
         (
             "maximum age",
-            list(&due(Rule::MaxAge), 7.into(), false, None, false)
+            list(&due(Rule::MaxAge), 7.into(), None, None, false)
         ),
         (
             "a dry run",
-            list(&due(Rule::MaxAge), 7.into(), false, None, true)
+            list(&due(Rule::MaxAge), 7.into(), None, None, true)
         ),
         (
             "owner left",
-            list(&due(Rule::OwnerLeft), 7.into(), false, None, false)
+            list(&due(Rule::OwnerLeft), 7.into(), None, None, false)
         ),
         (
             "everybody's",
             list(
                 &[one[0].clone(), one[0].clone()],
                 7.into(),
-                true,
+                everybody,
                 None,
                 false
             )
+        ),
+        (
+            "an admin's, with a total",
+            list(&one, 7.into(), Some(AllSessions { total }), None, false)
         ),
         ("help", help(&specs())),
         ("outdated", outdated()),
@@ -1013,9 +1010,49 @@ fn listing_and_helping() {
 }
 
 #[test]
+fn pausing_starts() {
+    let pause = |by: u64, reason: Option<&str>| StartPause {
+        until: noon() + TimeDelta::hours(6),
+        by: by.into(),
+        reason: reason.map(str::to_owned),
+    };
+    let ours = pause(9, Some("We upgrade the @everyone `cluster`."));
+    let theirs = pause(8, None);
+    let zone = chrono_tz::Europe::Berlin;
+    let invalid = |given, why| invalid_time(given, why, zone);
+    insta::assert_snapshot!(gallery(&[
+        ("paused", paused(&ours, None, true)),
+        ("without a reason", paused(&theirs, None, true)),
+        ("in place of another's", paused(&ours, Some(&theirs), true)),
+        ("that can't be told", paused(&ours, Some(&theirs), false)),
+        ("in place of their own", paused(&ours, Some(&ours), true)),
+        ("replaced", pause_replaced(9.into(), Some(&ours))),
+        ("ended by another", pause_replaced(9.into(), None)),
+        ("resumed", resumed(Some(&ours))),
+        ("not paused", resumed(None)),
+        ("help", with_pause(Reply::new("Commands"), Some(&ours))),
+        ("not a time", invalid("`soon`", InvalidTime::Unreadable)),
+        ("past", invalid("2026-11-01", InvalidTime::Past(noon()))),
+        ("too far", invalid("2062-11-01", InvalidTime::TooFar)),
+        ("long reason", reason_too_long(200)),
+    ]));
+    let status = |now| paused_status(&ours, now, zone);
+    assert_eq!(status(noon()), "Starts are paused until 19:00 CET");
+    let later = status(noon() - TimeDelta::days(2));
+    assert_eq!(later, "Starts are paused until Nov 23, 19:00 CET");
+}
+
+#[test]
 fn a_long_list_says_how_many_it_leaves_out() {
     let many = vec![list_entry(Usage::Idle(noon()), Some(due(Rule::Idle))); 60];
-    let text = list(&many, 7.into(), true, None, false).text;
+    let text = list(
+        &many,
+        7.into(),
+        Some(AllSessions { total: None }),
+        None,
+        false,
+    )
+    .text;
     assert!(message_len(&text) <= MAX_MESSAGE_CHARS);
     let shown = text.matches("\n- ").count();
     assert!(text.starts_with("60 sessions"), "{text}");

@@ -10,12 +10,14 @@ use kube::{
     config::Config,
 };
 
+use tracing::info;
+
 use super::{
     build::route_resource,
-    image,
+    image, lease,
     permissions::{missing_in_own_namespace, missing_permissions},
     records, referenced,
-    request::{ApiAction, ApiServer, error_chain},
+    request::{ApiAction, ApiServer, error_chain, until_answered},
 };
 use crate::{
     diagnostics::Diagnostic,
@@ -70,41 +72,61 @@ pub struct Clients {
     /// ends each watch sooner, so the connection must be dead. This client does not retry, because
     /// it would pause for minutes. The watch restarts itself.
     pub watches: Client,
+    /// Server for the Lease. It shares no connection with the others, and its client does not retry.
+    pub leases: ApiServer,
 }
 
-/// Connects to the cluster and checks that the bot can work there.
+/// Connects to the cluster and checks that the bot can work there. If it `serves`, it waits for an API
+/// server that is slow or does not answer.
 ///
 /// # Errors
 /// Returns a `ConnectError`, whose text tells the installer what is wrong.
-pub async fn connect(settings: &Settings) -> Result<Clients, ConnectError> {
+pub async fn connect(settings: &Settings, serves: bool) -> Result<Clients, ConnectError> {
     let mut config = find_config().await?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     let url = config.cluster_url.to_string();
+    info!("the Kubernetes API is at {url}");
     let mut watching = config.clone();
     watching.read_timeout = Some(settings.kubernetes.watch_silence);
     watching.default_retry = false;
+    let mut holding = watching.clone();
+    holding.connect_timeout = Some(lease::CALL_TIMEOUT);
+    holding.read_timeout = Some(lease::SILENCE);
     let client = |config| {
         Client::try_from(config).map_err(|error| ConnectError::BadConfig(error_chain(&error)))
     };
     let server = ApiServer::new(client(config)?);
     let watches = client(watching)?;
+    let leases = ApiServer::new(client(holding)?).with_time_limit(lease::CALL_TIMEOUT);
     let no_answer = |error| ConnectError::NoAnswer {
         url: url.clone(),
         error,
     };
 
-    let namespace = &settings.kubernetes.namespace;
-    let missing = missing_permissions(&server, settings)
-        .await
-        .map_err(no_answer)?;
-    not_allowed(namespace, missing)?;
-    let home = server.default_namespace();
-    let missing = missing_in_own_namespace(&server, settings)
-        .await
-        .map_err(no_answer)?;
-    not_allowed(home, missing)?;
-    match routes(&server, settings).await {
-        Ok(()) => Ok(Clients { server, watches }),
+    // At the same time, because each call may take long.
+    let check = async || {
+        tokio::try_join!(
+            missing_permissions(&server, settings),
+            missing_in_own_namespace(&server, settings),
+            async {
+                match routes(&server, settings).await {
+                    // A missing permission is a better explanation.
+                    Err(error) if error.is_permanent() => Ok(Err(error)),
+                    listed => listed.map(Ok),
+                }
+            },
+        )
+    };
+    let checked = until_answered(serves, check).await;
+    let (there, at_home, listed) = checked.map_err(no_answer)?;
+    not_allowed(&settings.kubernetes.namespace, there)?;
+    not_allowed(server.default_namespace(), at_home)?;
+    match listed {
+        Ok(()) => Ok(Clients {
+            server,
+            watches,
+            leases,
+        }),
         Err(Error::Unknown { .. }) => Err(no_routes(settings.routing.kind)),
         Err(error) => Err(no_answer(error)),
     }
@@ -217,6 +239,9 @@ pub async fn diagnose(settings: &Settings) -> Vec<Diagnostic> {
         }
         Err(error) => Diagnostic::failed("routes", error.to_string()),
     });
+    if let Some(name) = &settings.kubernetes.lease {
+        diagnostics.push(lease::diagnose(&server, name).await);
+    }
     diagnostics.push(records::diagnose(&server, namespace).await);
     let (session, door) = tokio::join!(
         image::diagnose(

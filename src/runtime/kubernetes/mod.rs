@@ -4,11 +4,12 @@
 mod authorities;
 pub mod build;
 mod connect;
+mod documents;
 mod exec;
 mod gateway;
 mod history;
 mod image;
-mod ledger;
+mod lease;
 mod memory;
 mod permissions;
 mod readiness;
@@ -28,7 +29,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::Context;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod, Secret, Service};
 use kube::{
     Api, ResourceExt,
     api::{
@@ -42,13 +43,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{debug, warn};
 
 pub use connect::{Clients, connect, diagnose};
+pub use documents::document;
 pub use history::HistorySecrets;
-pub use ledger::LedgerConfigMap;
+pub use lease::leadership;
 pub use permissions::{PermissionRule, REQUIRED, REQUIRED_IN_OWN_NAMESPACE};
 use readiness::Readiness;
 pub use replies::ReplySecrets;
 pub use request::ApiServer;
-use request::{ApiAction, error_chain};
+use request::{ApiAction, error_chain, until_answered};
 pub use secrets::Secrets;
 pub use signing_keys::DOOR_KEYS;
 use signing_keys::SigningKeys;
@@ -99,6 +101,7 @@ pub struct Kubernetes {
     services: Api<Service>,
     routes: Api<DynamicObject>,
     metrics: Api<DynamicObject>,
+    events: Api<Event>,
     /// Used only to delete Secrets of sessions, and to add the key of saved work.
     secrets: Api<PartialObjectMeta<Secret>>,
     route_plural: String,
@@ -107,10 +110,11 @@ pub struct Kubernetes {
 impl Kubernetes {
     /// Starts the watches and waits until each has listed its objects once.
     ///
-    /// If it `serves`, sessions get the CA certificates that the bot trusts.
+    /// If it `serves`, sessions get the CA certificates that the bot trusts, and it waits for an API server
+    /// that is slow or does not answer.
     ///
     /// # Errors
-    /// If the signing keys can't be read or created, or the HTTP client for doors can't be built.
+    /// If the bot may not read or write what it needs, or the HTTP client for doors can't be built.
     pub async fn start(
         clients: &Clients,
         settings: Arc<Settings>,
@@ -126,21 +130,31 @@ impl Kubernetes {
             // Idle connections to all doors would take more memory than new ones take time.
             .pool_max_idle_per_host(0)
             .build()?;
-        if serves && settings.has_own_authorities() {
-            let written = authorities::publish(server, namespace, &settings.outbound.authorities);
-            written.await.context("sessions can't get tls.ca_file")?;
-        }
-        let cache = Arc::new(Cache::start(&clients.watches, &settings).await);
+        let publish = async || {
+            if serves && settings.has_own_authorities() {
+                authorities::publish(server, namespace, &settings.outbound.authorities).await?;
+            }
+            Ok(())
+        };
+        let (published, cache, signing_keys) = tokio::join!(
+            until_answered(serves, publish),
+            Cache::start(&clients.watches, &settings),
+            until_answered(serves, async || SigningKeys::start(server, Utc::now())
+                .await),
+        );
+        published.context("sessions can't get tls.ca_file")?;
+        let cache = Arc::new(cache);
         Ok(Self {
             server: server.clone(),
             queries: QueryPool::new(settings.linger()),
             _readiness: Readiness::start(cache.clone(), doors.clone()),
             cache,
-            signing_keys: SigningKeys::start(server, Utc::now()).await?,
+            signing_keys: signing_keys?,
             work_master: WorkMaster::new(server),
             doors,
             records: Api::namespaced(server.client(), namespace),
             pods: Api::namespaced(server.client(), namespace),
+            events: Api::namespaced(server.client(), namespace),
             services: Api::namespaced(server.client(), namespace),
             routes: Api::namespaced_with(server.client(), namespace, &resource),
             secrets: Api::namespaced(server.client(), namespace),
@@ -393,9 +407,18 @@ impl Runtime for Kubernetes {
         };
         let name = seen.record.id.object_name();
         let measured = self.metrics.get_opt(&name);
+        let theirs = ListParams::default().fields(&format!("involvedObject.uid={}", pod.uid));
+        let listed = self.events.list(&theirs);
         // Ignore failures: many clusters have no metrics server.
-        let measured = self.server.call(self.action("get", "pods"), measured).await;
-        let mut events: Vec<_> = self.cache.view().pod_events(&pod.uid).cloned().collect();
+        let (measured, listed) = tokio::join!(
+            self.server.call(self.action("get", "pods"), measured),
+            self.server.call(self.action("list", "events"), listed),
+        );
+        let mut events: Vec<_> = match listed {
+            Ok(listed) => listed.iter().filter_map(status::pod_event).collect(),
+            // The view has the most important ones.
+            Err(_) => self.cache.view().pod_events(&pod.uid).cloned().collect(),
+        };
         events.sort_by_key(|event| event.at);
         Details {
             node: pod.node.clone(),
@@ -577,7 +600,10 @@ impl Runtime for Kubernetes {
                 let at = revision(&created.metadata);
                 self.cache.apply_write(created, lists);
                 self.wait_for_older_records(at).await;
-                Ok(Claim::Made(Arc::new(record.clone())))
+                Ok(Claim::Made {
+                    record: Arc::new(record.clone()),
+                    earlier: self.cache.view().records_before(&name, at),
+                })
             }
             Err(Error::Exists { .. }) => {
                 let found = self.records.get(&name);
@@ -597,7 +623,12 @@ impl Runtime for Kubernetes {
                         let at = revision(&stored.metadata);
                         self.cache.apply_write(stored, lists);
                         self.wait_for_older_records(at).await;
-                        Ok(Claim::Made(Arc::new(found)))
+                        let view = self.cache.view();
+                        let since = view.first_revision(&name).unwrap_or(at);
+                        Ok(Claim::Made {
+                            record: Arc::new(found),
+                            earlier: view.records_before(&name, since),
+                        })
                     }
                     Ok(found) => Ok(Claim::Taken(found.id.to_string())),
                     // A record that this bot can't read occupies its name too.

@@ -8,6 +8,7 @@ use kube::{Api, api::PostParams};
 
 use super::{
     build::{GATEWAY_GROUP, route_resource},
+    lease::LEASES,
     request::{ApiAction, ApiServer},
     signing_keys::DOOR_KEYS,
     work_master::WORK_MASTER,
@@ -70,6 +71,9 @@ pub const REQUIRED: [PermissionRule; 11] = [
 pub const REQUIRED_IN_OWN_NAMESPACE: PermissionRule =
     rule("", "secrets", &["create", "get", "update"]);
 
+/// Permissions in the bot's own namespace for the Lease `kubernetes.lease`, if it is set.
+const LEASE: PermissionRule = rule("coordination.k8s.io", LEASES, &["get", "update"]);
+
 const fn rule(
     group: &'static str,
     resource: &'static str,
@@ -90,11 +94,18 @@ pub(super) async fn missing_in_own_namespace(
     let rule = REQUIRED_IN_OWN_NAMESPACE;
     let namespace = server.default_namespace();
     let of_work = settings.saves_work().then_some(("get", WORK_MASTER));
-    let needed = rule.verbs.iter().map(|verb| (*verb, DOOR_KEYS));
-    let asked = needed.chain(of_work).map(|(verb, secret)| async move {
-        let name = (verb != "create").then_some(secret);
+    let secrets = rule.verbs.iter().map(|verb| (*verb, DOOR_KEYS));
+    let secrets = secrets
+        .chain(of_work)
+        .map(|(verb, name)| (rule, verb, name));
+    let lease = settings.kubernetes.lease.iter().flat_map(|name| {
+        let verbs = LEASE.verbs.iter();
+        verbs.map(move |verb| (LEASE, *verb, name.as_str()))
+    });
+    let asked = secrets.chain(lease).map(|(rule, verb, object)| async move {
+        let name = (verb != "create").then_some(object);
         let allowed = is_allowed(server, namespace, rule, verb, name).await?;
-        Ok((!allowed).then(|| format!("{verb} {} {secret}", rule.resource)))
+        Ok((!allowed).then(|| format!("{verb} {} {object}", rule.resource)))
     });
     Ok(try_join_all(asked).await?.into_iter().flatten().collect())
 }

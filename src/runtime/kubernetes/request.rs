@@ -6,23 +6,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kube::{Client, core::Status};
-use tokio::sync::Semaphore;
+use kube::{Client, core::Status, runtime::watcher};
+use tokio::time::{sleep, timeout};
+use tracing::warn;
 
-use crate::{error::Error, metrics};
+use crate::{concurrency::ConcurrencyLimit, error::Error, metrics};
 
-/// Time limit of one call, including the client's own retries (see `connect::Clients`).
+/// Default time limit of one call, including the client's own retries (see `connect::Clients`).
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Maximum number of concurrent calls. Each has its own connection, so the calls for a thousand
-/// sessions at once would take more memory than the view of these sessions.
-const MAX_CONCURRENT_CALLS: usize = 32;
+/// Maximum number of concurrent calls, and how many slow ones are let go on beside them. Each has its own
+/// connection, so the calls for a thousand sessions at once would take more memory than the view of these
+/// sessions.
+const MAX_CONCURRENT_CALLS: [usize; 2] = [32, 256];
 
-/// Access to an API server, with a limit on concurrent calls.
+/// Access to an API server, with limits on concurrent calls and on the time of each.
 #[derive(Clone)]
 pub struct ApiServer {
     client: Client,
-    permits: Arc<Semaphore>,
+    limit: Arc<ConcurrencyLimit>,
+    time_limit: Duration,
 }
 
 /// Action of a call, as RBAC names it.
@@ -121,8 +124,14 @@ impl ApiServer {
     pub(super) fn new(client: Client) -> Self {
         Self {
             client,
-            permits: Arc::new(Semaphore::new(MAX_CONCURRENT_CALLS)),
+            limit: Arc::new(ConcurrencyLimit::new(MAX_CONCURRENT_CALLS)),
+            time_limit: CALL_TIMEOUT,
         }
+    }
+
+    /// Sets another time limit of one call.
+    pub(super) fn with_time_limit(self, time_limit: Duration) -> Self {
+        Self { time_limit, ..self }
     }
 
     /// Returns the client, to prepare calls with.
@@ -135,21 +144,22 @@ impl ApiServer {
         self.client.default_namespace()
     }
 
-    /// Makes a call, as soon as fewer than the maximum number run. [`CALL_TIMEOUT`] counts from
-    /// then.
+    /// Makes a call, as soon as [`MAX_CONCURRENT_CALLS`] allows. The time limit counts from then.
     pub(super) async fn call<T>(
         &self,
         action: ApiAction<'_>,
         answer: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, Error> {
-        // The semaphore is never closed, so this can't fail.
-        let _turn = self.permits.acquire().await;
-        let begin = Instant::now();
-        let outcome = match tokio::time::timeout(CALL_TIMEOUT, answer).await {
+        let call = async {
+            let begin = Instant::now();
+            (timeout(self.time_limit, answer).await, begin.elapsed())
+        };
+        let (answer, took) = self.limit.run(call).await;
+        let outcome = match answer {
             Ok(answer) => answer.map_err(|error| action.call_error(&error)),
             Err(_) => Err(Error::TimedOut {
                 action: action.to_string(),
-                after: CALL_TIMEOUT,
+                after: self.time_limit,
             }),
         };
         let counted = match &outcome {
@@ -160,8 +170,29 @@ impl ApiServer {
             Err(error) if error.is_permanent() => "refused",
             Err(_) => "failed",
         };
-        metrics::record_kubernetes_request(action.verb, action.resource, counted, begin.elapsed());
+        metrics::record_kubernetes_request(action.verb, action.resource, counted, took);
         outcome
+    }
+}
+
+/// Makes the calls that a start needs. A failure that may pass ends the start only if it is not `patient`.
+/// Otherwise they are repeated, with pauses that grow to 30 s.
+///
+/// # Errors
+/// If they fail for good, or the first time if not `patient`.
+pub(super) async fn until_answered<T>(
+    patient: bool,
+    call: impl AsyncFn() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut pauses = watcher::DefaultBackoff::default();
+    loop {
+        match call().await {
+            Err(error) if patient && !error.is_permanent() => {
+                warn!("the start waits for the Kubernetes API, and tries again: {error}");
+                sleep(pauses.next().unwrap_or_default()).await;
+            }
+            outcome => return outcome,
+        }
     }
 }
 

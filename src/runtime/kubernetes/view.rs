@@ -40,13 +40,17 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Returns true if each watch has completed its first list.
-    pub(super) fn is_complete(&self) -> bool {
-        self.records.is_complete()
-            && self.pods.is_complete()
-            && self.events.is_complete()
-            && self.services.is_complete()
-            && self.routes.is_complete()
+    /// Returns the kinds of objects of which the watch has not completed its first list.
+    pub(super) fn missing_lists(&self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("records", self.records.lists),
+            ("Pods", self.pods.lists),
+            ("Events", self.events.lists),
+            ("Services", self.services.lists),
+            ("routes", self.routes.lists),
+        ];
+        all.into_iter()
+            .filter_map(|(kind, lists)| (lists == 0).then_some(kind))
     }
 
     /// Returns all sessions, oldest first.
@@ -84,6 +88,25 @@ impl View {
     pub(super) fn is_at_least(&self, name: &str, uid: &str, at: u64) -> bool {
         let stored = self.records.current.by_name.get(name);
         stored.is_none_or(|stored| &*stored.uid != uid || stored.at >= at)
+    }
+
+    /// Returns the revision at which the record `name` was created; 0 if the watch did not show that.
+    pub(super) fn first_revision(&self, name: &str) -> Option<u64> {
+        let stored = self.records.current.by_name.get(name)?;
+        Some(stored.first)
+    }
+
+    /// Returns the records that were created before this revision, except for the record `name`, oldest
+    /// first.
+    pub(super) fn records_before(&self, name: &str, revision: u64) -> Vec<Arc<Record>> {
+        let stored = self.records.current.by_name.iter();
+        let earlier = stored.filter(|(other, it)| *other != name && it.first < revision);
+        let earlier = earlier.filter_map(|(_, it)| Some((it.first, it.record.clone()?)));
+        let mut earlier: Vec<_> = earlier.collect();
+        earlier.sort_unstable_by(|(a, old), (b, new)| {
+            (a, old.created, &old.id).cmp(&(b, new.created, &new.id))
+        });
+        earlier.into_iter().map(|(_, record)| record).collect()
     }
 
     fn observed(&self, stored: &StoredRecord) -> Option<Observed> {
@@ -161,7 +184,8 @@ impl View {
         self.pods.current.0.get(name).cloned()
     }
 
-    /// Returns the Events of the Pod with this UID, in no particular order.
+    /// Returns those Events of the Pod with this UID that can say more than its status, in no particular
+    /// order.
     pub(super) fn pod_events(&self, uid: &str) -> impl Iterator<Item = &PodEvent> {
         let events = self.events.current.0.get(uid);
         events.into_iter().flat_map(HashMap::values)
@@ -205,6 +229,9 @@ pub(super) trait ObjectIndex: Default {
 
     /// Removes an object. Returns true if the visible state changed.
     fn remove(&mut self, object: &Self::Object) -> bool;
+
+    /// Takes over what a list does not tell from the objects that it replaces.
+    fn complete_from(&mut self, _replaced: &Self) {}
 }
 
 /// Objects of one kind, with those of an incomplete list beside them. The old objects are shown
@@ -223,10 +250,6 @@ impl<K: ObjectIndex> WatchStore<K> {
         self.lists
     }
 
-    fn is_complete(&self) -> bool {
-        self.lists > 0
-    }
-
     /// Applies an event of the watch. Returns true if the visible state changed.
     pub(super) fn take(&mut self, event: watcher::Event<K::Object>) -> bool {
         match event {
@@ -241,6 +264,7 @@ impl<K: ObjectIndex> WatchStore<K> {
                 false
             }
             watcher::Event::InitDone => {
+                self.incoming.complete_from(&self.current);
                 self.current = std::mem::take(&mut self.incoming);
                 self.lists += 1;
                 true
@@ -278,9 +302,17 @@ impl Records {
     /// Stores a record, unless the stored one is newer.
     fn upsert(&mut self, map: ConfigMap) -> bool {
         let name = map.name_any();
-        let known = self.by_name.get(&name);
-        if known.is_some_and(|known| known.at > revision(&map.metadata)) {
-            return false;
+        let at = revision(&map.metadata);
+        let mut first = at;
+        if let Some(known) = self.by_name.get_mut(&name) {
+            if Some(&*known.uid) == map.metadata.uid.as_deref() {
+                // The watch may show the creation after the answer to a later write.
+                known.first = known.first.min(at);
+                first = known.first;
+            }
+            if known.at > at {
+                return false;
+            }
         }
         self.forget(&name);
         let record = read_record(&map).inspect_err(|why| {
@@ -295,7 +327,8 @@ impl Records {
         }
         let stored = StoredRecord {
             session: session(&map.metadata),
-            at: revision(&map.metadata),
+            at,
+            first,
             uid: map.metadata.uid.unwrap_or_default().into(),
             revision: map.metadata.resource_version.unwrap_or_default().into(),
             record,
@@ -325,6 +358,8 @@ struct StoredRecord {
     uid: Arc<str>,
     revision: Arc<str>,
     at: u64,
+    /// Revision at which the record was created; 0 if the watch did not show that.
+    first: u64,
     /// Session ID from the label, which an unreadable record has too.
     session: Option<SessionId>,
     record: Option<Arc<Record>>,
@@ -350,6 +385,14 @@ impl ObjectIndex for Records {
         }
         self.forget(&name);
         true
+    }
+
+    fn complete_from(&mut self, replaced: &Self) {
+        for (name, stored) in &mut self.by_name {
+            let known = replaced.by_name.get(name);
+            let known = known.filter(|known| known.uid == stored.uid);
+            stored.first = known.map_or(0, |known| known.first);
+        }
     }
 }
 
@@ -414,7 +457,7 @@ impl ObjectIndex for Pods {
     }
 }
 
-/// Events about Pods, by the Pod's UID and the Event's name.
+/// Events about Pods that can say more than the Pod's status, by the Pod's UID and the Event's name.
 #[derive(Default)]
 pub(super) struct PodEvents(HashMap<String, HashMap<String, PodEvent>>);
 
@@ -425,11 +468,13 @@ impl ObjectIndex for PodEvents {
         let Some(pod_event) = status::pod_event(&event) else {
             return false;
         };
-        let is_relevant = status::is_relevant(&pod_event.reason);
+        if !status::is_relevant(&pod_event.reason) {
+            return false;
+        }
         let name = event.name_any();
         let about = event.involved_object.uid.unwrap_or_default();
         self.0.entry(about).or_default().insert(name, pod_event);
-        is_relevant
+        true
     }
 
     fn remove(&mut self, event: &Event) -> bool {
@@ -441,7 +486,7 @@ impl ObjectIndex for PodEvents {
         if all.is_empty() {
             self.0.remove(about);
         }
-        gone.is_some_and(|it| status::is_relevant(&it.reason))
+        gone.is_some()
     }
 }
 
@@ -595,7 +640,8 @@ mod tests {
         }
         assert!(view.records.take(InitDone) && view.sessions().is_empty());
         assert!(view.services.take(InitDone) && view.orphans().len() == 1);
-        assert!(!view.is_complete());
+        let missing = |view: &View| view.missing_lists().collect::<Vec<_>>();
+        assert_eq!(missing(&view), ["Pods", "Events", "routes"]);
         for done in [
             view.pods.take(InitDone),
             view.events.take(InitDone),
@@ -603,7 +649,7 @@ mod tests {
         ] {
             assert!(done);
         }
-        assert!(view.is_complete());
+        assert_eq!(missing(&view), [""; 0]);
     }
 
     #[test]
@@ -699,6 +745,48 @@ mod tests {
         assert!(view.records.apply_write(at(record(), "v", 12), 1));
         assert!(!view.records.take(Delete(at(record(), "u", 11))));
         assert_eq!(shows(&view).as_deref(), Some("12"));
+    }
+
+    #[test]
+    fn records_are_known_in_the_order_in_which_they_were_created() {
+        let named = |name: &str, id: &str, revision| {
+            let record = Record {
+                id: id.parse().expect("an ID"),
+                ..starting()
+            };
+            let mut map = map(&serde_json::to_string(&record).expect("a record"));
+            map.metadata.name = Some(name.into());
+            at(map, name, revision)
+        };
+        let before = |view: &View, name: &str, revision| {
+            let records = view.records_before(name, revision);
+            let ids = records.iter().map(|record| record.id.to_string());
+            ids.collect::<Vec<_>>()
+        };
+        let mut view = View::default();
+        view.records.take(Init);
+        view.records.take(InitApply(named("a", "aaaaaa", 9)));
+        view.records.take(InitDone);
+        // The answer comes before the watch shows another bot's record, which was made earlier.
+        assert!(view.records.apply_write(named("c", "cccccc", 12), 1));
+        view.records.take(Apply(named("b", "bbbbbb", 11)));
+        view.records.take(Apply(named("d", "dddddd", 13)));
+        assert_eq!(before(&view, "c", 12), ["aaaaaa", "bbbbbb"]);
+        assert_eq!(before(&view, "b", 11), ["aaaaaa"]);
+        // A later change makes no record newer, and neither does a list.
+        view.records.take(Apply(named("b", "bbbbbb", 14)));
+        view.records.take(Init);
+        for (name, id, revision) in [
+            ("c", "cccccc", 12),
+            ("b", "bbbbbb", 14),
+            ("e", "eeeeee", 15),
+        ] {
+            view.records.take(InitApply(named(name, id, revision)));
+        }
+        view.records.take(InitDone);
+        assert_eq!(view.first_revision("b"), Some(11));
+        // Of a record that only a list has shown, nobody knows when it was made.
+        assert_eq!(before(&view, "c", 12), ["eeeeee", "bbbbbb"]);
     }
 
     #[test]

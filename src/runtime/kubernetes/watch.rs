@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use tokio::{
     sync::watch,
     task::JoinSet,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 use tracing::{info, warn};
 
@@ -34,8 +34,17 @@ use crate::{metrics, settings::Settings};
 /// Time after its list until a watch counts as working again.
 const STABLE_AFTER: Duration = Duration::from_secs(2);
 
-/// Number of objects in one page of a list. Small, because unparsed objects take much memory.
-const LIST_PAGE_SIZE: u32 = 10;
+/// Number of objects in one page of a list, where the API server can't stream lists. A page of Pods
+/// takes several MB, because unparsed objects take much memory.
+const LIST_PAGE_SIZE: u32 = 100;
+
+/// Selects the Events that the view needs. The ignored reasons are most of a healthy session's Events,
+/// and say nothing that its Pod's status does not say. (Selectors can't list the wanted ones.)
+const EVENTS: &str = "involvedObject.kind=Pod,reason!=Scheduled,reason!=Created,reason!=Started,\
+                      reason!=Killing";
+
+/// Time after which a start says in the log what it waits for. Doubled each time.
+const START_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The view and the watches that keep it current. Dropping it ends the watches.
 pub(super) struct Cache {
@@ -50,7 +59,8 @@ pub(super) struct Cache {
 type BrokenWatches = Arc<Mutex<HashMap<String, DateTime<Utc>>>>;
 
 impl Cache {
-    /// Starts the watches and waits until each has listed its objects once.
+    /// Starts the watches and waits until each has listed its objects once, however long the API server
+    /// takes.
     pub(super) async fn start(client: &Client, settings: &Settings) -> Self {
         let namespace = &settings.kubernetes.namespace;
         let mut spawner = WatchSpawner {
@@ -68,7 +78,7 @@ impl Cache {
             .timeout(seconds as u32)
             .page_size(LIST_PAGE_SIZE);
         let ours = any.clone().labels(&format!("{MANAGED_BY}={DUCKBOT}"));
-        let about_pods = any.fields("involvedObject.kind=Pod");
+        let about_pods = any.fields(EVENTS);
         let resource = route_resource(settings.routing.kind);
         let routes = Api::namespaced_with(client.clone(), namespace, &resource);
         spawner.spawn(namespaced(client, namespace), &ours, |view| {
@@ -88,8 +98,21 @@ impl Cache {
             broken: spawner.broken,
             _watches: spawner.watches,
         };
-        cache.wait_until(View::is_complete).await;
+        cache.wait_for_lists().await;
         cache
+    }
+
+    async fn wait_for_lists(&self) {
+        let begin = Instant::now();
+        let mut patience = START_PATIENCE;
+        let listed = self.wait_until(|view| view.missing_lists().next().is_none());
+        let mut listed = std::pin::pin!(listed);
+        while timeout(patience, &mut listed).await.is_err() {
+            let missing = self.view().missing_lists().collect::<Vec<_>>().join(", ");
+            let seconds = begin.elapsed().as_secs();
+            warn!("the start has waited {seconds} s for the API server to list: {missing}");
+            patience *= 2;
+        }
     }
 
     /// Locks the view as it is now. Don't await anything while holding the lock.
@@ -164,10 +187,17 @@ impl WatchSpawner {
         self.watches.spawn(async move {
             let what = api.resource_url();
             let mut pauses = watcher::DefaultBackoff::default();
-            loop {
+            let mut is_streamed = true;
+            'list: loop {
                 // Always start with a list: after an error it is unknown what was missed, and the
                 // list is short.
-                let mut events = std::pin::pin!(watcher(api.clone(), which.clone()));
+                let config = if is_streamed {
+                    which.clone().streaming_lists()
+                } else {
+                    which.clone()
+                };
+                let mut events = std::pin::pin!(watcher(api.clone(), config));
+                let mut is_listing = false;
                 let mut stable_at = None;
                 loop {
                     let event = tokio::select! {
@@ -185,6 +215,11 @@ impl WatchSpawner {
                     };
                     let event = match event {
                         Some(Ok(event)) => event,
+                        Some(Err(error)) if is_streamed && is_unknown_option(&error) => {
+                            info!(what, "the API server does not stream lists; listing in pages");
+                            is_streamed = false;
+                            continue 'list;
+                        }
                         Some(Err(error)) => {
                             let error = error_chain(&error);
                             metrics::count_watch_restart(what.rsplit('/').next().unwrap_or(what));
@@ -196,12 +231,23 @@ impl WatchSpawner {
                         }
                         None => break,
                     };
-                    if let watcher::Event::InitDone = event {
-                        stable_at = Some(Instant::now() + STABLE_AFTER);
-                        // The list is complete, so the view is current as of now.
-                        if let Some(since) = broken.lock().get_mut(what) {
-                            *since = Utc::now();
+                    match event {
+                        // The stream ended within the list.
+                        watcher::Event::Init if is_listing && is_streamed => {
+                            info!(what, "the API server ended a streamed list; listing in pages");
+                            is_streamed = false;
+                            continue 'list;
                         }
+                        watcher::Event::Init => is_listing = true,
+                        watcher::Event::InitDone => {
+                            is_listing = false;
+                            stable_at = Some(Instant::now() + STABLE_AFTER);
+                            // The list is complete, so the view is current as of now.
+                            if let Some(since) = broken.lock().get_mut(what) {
+                                *since = Utc::now();
+                            }
+                        }
+                        _ => {}
                     }
                     let is_news = part(&mut view.lock()).take(event);
                     if is_news {
@@ -213,4 +259,10 @@ impl WatchSpawner {
             }
         });
     }
+}
+
+/// Returns true if the API server does not know the option of streamed lists. Kubernetes 1.33 has it turned
+/// off by default.
+fn is_unknown_option(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 422)
 }

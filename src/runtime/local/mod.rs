@@ -10,6 +10,7 @@
 //! | `replies/<session>` | a session's reply token |
 //! | `history/<owner>` | a person's past queries |
 //! | `ledger` | the ledger |
+//! | `pause` | the pause of starts |
 //! | `work-key` | the key from which those of people's saved work are derived |
 //! | `sessions/<session>/` | DuckDB's home and temporary files; removed with its session |
 //!
@@ -17,10 +18,10 @@
 //! open. The next bot starts the sessions again, with the files that they had.
 
 mod credentials;
+mod documents;
 mod duckdb;
 mod files;
 mod history;
-mod ledger;
 mod process;
 
 use std::{
@@ -46,16 +47,16 @@ use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
 pub use credentials::{CredentialFiles, ReplyFiles};
+use documents::document;
 pub use duckdb::{DuckDb, UnusableDuckDb};
 pub use files::lock_folder;
 use files::{Folder, disk_error};
 pub use history::HistoryFiles;
-use ledger::LedgerFile;
 use process::{Launch, Process, ReservedPort, Variables};
 
 use super::{
-    AnswerRoom, AskError, Claim, ControlCommand, ControlResponse, LedgerStore, QueryRequest,
-    QueryResponse, Runtime, control_rpc, environment,
+    AnswerRoom, AskError, Claim, ControlCommand, ControlResponse, LedgerStore, PauseStore,
+    QueryRequest, QueryResponse, Runtime, control_rpc, environment,
     query_pool::QueryPool,
     query_rpc::{QueryProcess, failed},
 };
@@ -108,6 +109,7 @@ pub struct Local {
     replies: Arc<ReplyFiles>,
     history: Arc<HistoryFiles>,
     ledger: Arc<LedgerStore>,
+    pauses: Arc<PauseStore>,
     /// File with all CA certificates that sessions trust. `None`: those of the system.
     ca_file: Option<PathBuf>,
     key: SigningKey,
@@ -240,7 +242,8 @@ impl Local {
             credentials: Arc::new(CredentialFiles(credentials)),
             replies: Arc::new(ReplyFiles(replies)),
             history: Arc::new(HistoryFiles::new(history)),
-            ledger: Arc::new(LedgerStore::new(LedgerFile(home))),
+            ledger: Arc::new(document(home)),
+            pauses: Arc::new(document(Folder::open(local_settings.folder)?)),
             key: SigningKey::read(DOOR_KEY_ID, &SigningKey::generate())
                 .context("the signing key can't be created")?,
             program: std::env::current_exe().context("the path of duckbot's program is unknown")?,
@@ -273,6 +276,10 @@ impl Local {
 
     pub fn ledger(&self) -> Arc<LedgerStore> {
         self.ledger.clone()
+    }
+
+    pub fn pauses(&self) -> Arc<PauseStore> {
+        self.pauses.clone()
     }
 
     /// Kills the DuckDB processes of `owner`, to try out a crash in the sandbox.
@@ -610,7 +617,11 @@ impl Runtime for Local {
         let mut all = self.view.sessions.lock();
         match all.get(&name) {
             Some(held) if held.record.request == record.request => {
-                return Ok(Claim::Made(held.record.clone()));
+                // The earlier attempt was told which records came before.
+                return Ok(Claim::Made {
+                    record: held.record.clone(),
+                    earlier: Vec::new(),
+                });
             }
             Some(held) => return Ok(Claim::Taken(held.record.id.to_string())),
             None => {}
@@ -624,10 +635,11 @@ impl Runtime for Local {
             door: None,
         };
         self.store(&name, &held)?;
+        let earlier = all.values().map(|held| held.record.clone()).collect();
         all.insert(name, held);
         drop(all);
         self.view.changed();
-        Ok(Claim::Made(record))
+        Ok(Claim::Made { record, earlier })
     }
 
     async fn save(&self, seen: &Observed, record: &Record) -> Result<(), Error> {

@@ -32,7 +32,8 @@ pub(super) fn for_person(state: &State, wanted: Option<Snowflake>) -> Value {
         "bot": {
             "id": state.application.id.to_string(),
             "name": state.application.name,
-            "online": state.is_connected(),
+            "status": state.presence().map_or("offline", |it| &it.status),
+            "activity": state.presence().and_then(|it| it.activity.as_ref()),
         },
         "people": state.people.iter().map(|it| person(state, it)).collect::<Vec<_>>(),
         "channels": channels(state, me),

@@ -3,7 +3,7 @@ use crate::{
     credentials::preflight::CheckedService,
     outbound::CertificateProblem,
     service::{CredentialsRejection, QueryRejection, UnknownCatalog},
-    session::{ExtensionLimit, SessionId},
+    session::{ExtensionLimit, SessionId, StartPause},
 };
 
 fn id() -> SessionId {
@@ -53,7 +53,15 @@ fn every_rejection() {
         id: id.into(),
         is_stopping,
     };
-    let rejections: [Rejection; 28] = [
+    let paused = |reason: Option<&str>| StartRejection::Paused {
+        pause: StartPause {
+            until: at,
+            by: 9.into(),
+            reason: reason.map(str::to_owned),
+        },
+        left: chrono::TimeDelta::hours(2),
+    };
+    let rejections: [Rejection; 31] = [
         StartRejection::UnknownSize {
             given: given(),
             known: names(),
@@ -68,6 +76,14 @@ fn every_rejection() {
         quota(&["977a26", "1b2c3d"], 2).into(),
         quota(&["977a26", "duckui-7-main-2"], 2).into(),
         quota(&["duckui-7-main"], 1).into(),
+        StartRejection::TotalReached {
+            total: std::num::NonZeroU32::new(40).expect("a number above 0"),
+            own: Vec::new(),
+            next_end: Some(at),
+        }
+        .into(),
+        paused(Some("We upgrade the cluster.")).into(),
+        paused(None).into(),
         in_use("977a26", false).into(),
         in_use("977a26", true).into(),
         in_use("duckui-7-sales", false).into(),

@@ -16,9 +16,8 @@ export function appTag() {
 
 /** The bot's avatar with a dot for its status. */
 function botAvatar() {
-  const online = store.state.bot.online;
-  const word = online ? "online" : "offline";
-  const dot = el(`span.dot.${word}`, { role: "img", "aria-label": word });
+  const { status } = store.state.bot;
+  const dot = el(`span.dot.${status}`, { role: "img", "aria-label": status });
   return el("span.with-dot", {}, avatar(store.state.bot.id), dot);
 }
 
@@ -91,7 +90,7 @@ function members() {
   return [
     ...[...groups].map(([role, group]) => memberGroup(role, group)),
     el("section", {}, el("h3", {}, "Bot"),
-      el("ul", {}, el("li.member", {}, botAvatar(), nameWithNote(name, bot.online ? "online" : "offline")))),
+      el("ul", {}, el("li.member", {}, botAvatar(), nameWithNote(name, bot.activity ?? bot.status)))),
     left.length > 0 && memberGroup("not in this server", left, "away"),
   ];
 }
