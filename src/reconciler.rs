@@ -27,8 +27,8 @@ use crate::{
         summarize,
     },
     session::{
-        Cause, Failure, Incident, Ledger, Observed, Outcome, Parts, Policy, Record, Renewal,
-        SessionId, Stage, Step, WorkOutcome, latest_stop, next_step,
+        Cause, Failure, Incident, Ledger, MessageId, Observed, Outcome, Parts, Policy, Record,
+        Renewal, SessionId, Stage, Step, WorkOutcome, latest_stop, next_step,
     },
     settings::Settings,
 };
@@ -385,7 +385,32 @@ impl Reconciler {
         }
     }
 
+    /// Announces a session that is ready. If Discord can't be reached, the session runs without it, and
+    /// the step is repeated.
     async fn announce(&self, seen: &Observed) -> Result<(), Error> {
+        let posted = self.post_announcement(seen).await;
+        match &posted {
+            Ok(_) => {}
+            Err(Error::Discord { .. }) if !seen.record.announcement_due => {}
+            Err(_) => return posted.map(drop),
+        }
+        let restarts = seen.pod.as_ref().map_or(0, |pod| pod.restarts);
+        let now = (self.clock)();
+        if !seen.record.was_ready() {
+            metrics::record_start(seen.record.kind, duration_until(now, seen.record.created));
+        }
+        // Store the message's ID even if the session is stopped right now. Otherwise nothing would
+        // ever remove the URL from the message.
+        let id = &seen.record.id;
+        let announced = |record: &Record| match &posted {
+            Ok(message) => record.with_announcement(*message, now, restarts),
+            Err(_) => record.with_ready(now, restarts),
+        };
+        rewrite(&*self.runtime, id, announced).await?;
+        posted.map(drop)
+    }
+
+    async fn post_announcement(&self, seen: &Observed) -> Result<Option<MessageId>, Error> {
         let url = self.runtime.url(&seen.record.id);
         if let Some(rescheduled) = &seen.record.rescheduled {
             // Edit the first message, so that it no longer offers the URL. The edit in `resume`
@@ -395,21 +420,9 @@ impl Reconciler {
                 .await?;
         }
         let work = describe_work(&*self.runtime, seen).await;
-        let announced = self
-            .notifier
-            .announce_ready(&seen.record, &url, work.as_ref());
-        let message = announced.await?;
-        let restarts = seen.pod.as_ref().map_or(0, |pod| pod.restarts);
-        let now = (self.clock)();
-        if !seen.record.was_ready() {
-            metrics::record_start(seen.record.kind, duration_until(now, seen.record.created));
-        }
-        // Store the message's ID even if the session is stopped right now. Otherwise nothing would
-        // ever remove the URL from the message.
-        let id = &seen.record.id;
-        let announced = |record: &Record| record.with_announcement(message, now, restarts);
-        rewrite(&*self.runtime, id, announced).await?;
-        Ok(())
+        self.notifier
+            .announce_ready(&seen.record, &url, work.as_ref())
+            .await
     }
 
     async fn end(&self, seen: &Observed, cause: Cause) -> Result<(), Error> {

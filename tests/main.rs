@@ -31,6 +31,7 @@ mod maintenance;
 mod memory;
 mod names;
 mod node;
+mod outage;
 mod outbound;
 mod permissions;
 mod preflight;

@@ -113,7 +113,11 @@ fn block_on<T: Default>(
     limit: Duration,
     body: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Runtime::new().context("can't start the async runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(worker_threads())
+        .enable_all()
+        .build();
+    let runtime = runtime.context("can't start the async runtime")?;
     let outcome = runtime.block_on(async {
         let mut body = std::pin::pin!(body);
         tokio::select! {
@@ -127,6 +131,12 @@ fn block_on<T: Default>(
     });
     runtime.shutdown_timeout(Duration::from_millis(500));
     outcome
+}
+
+/// Returns the number of threads for async work. At least two: serenity's gateway keeps one busy while
+/// its socket is broken, and a container may have only one CPU.
+fn worker_threads() -> usize {
+    std::thread::available_parallelism().map_or(2, |count| count.get().max(2))
 }
 
 /// Runs the bot until `shutdown`.

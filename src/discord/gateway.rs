@@ -212,7 +212,8 @@ impl Session {
             http,
         });
         let messenger = ShardMessenger::new(&runner);
-        // A task of its own, because serenity's runner does not yield while its socket is broken.
+        // A task of its own, because serenity's runner does not yield while its socket is broken. See
+        // `watch_connection`.
         let runner = tokio::spawn(async move { drop(runner.run().await) });
         Ok(Self {
             runner: AbortOnDropHandle::new(runner),
@@ -266,7 +267,14 @@ async fn watch_connection(manager: &ShardManager, health: &Health) {
         let is_up = |it: &ShardRunnerInfo| {
             it.stage == ConnectionStage::Connected && pulse.is_alive(it.latency, Instant::now())
         };
-        let is_connected = runners.get(&SHARD).is_some_and(is_up);
+        let runner = runners.get(&SHARD);
+        if let Some(runner) = runner.filter(|it| it.stage == ConnectionStage::Connecting) {
+            // The runner could not resume. It would read from its broken socket, without a pause, until
+            // the next heartbeat is due. It ends because nothing can be sent there.
+            let close = ShardRunnerMessage::Close(CLOSE_NORMAL, None);
+            runner.runner_tx.send_to_shard(close);
+        }
+        let is_connected = runner.is_some_and(is_up);
         health.set_connected(is_connected, Utc::now());
     }
 }

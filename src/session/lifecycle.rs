@@ -165,6 +165,7 @@ fn step_running(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
                 _ if *state == PodState::Ready && seen.record.credentials_replaced => {
                     Step::RenewCredentials
                 }
+                _ if *state == PodState::Ready && seen.record.announcement_due => Step::Announce,
                 _ => warn_or_wait(seen, now, policy),
             }
         }),
@@ -287,6 +288,19 @@ mod tests {
         let ready = record.with_announcement(None, after(1), 0);
         session.record = ready.with_ending(cause, after(2)).into();
         session
+    }
+
+    #[test]
+    fn a_session_that_could_not_be_announced_runs_and_is_announced_later() {
+        let mut session = seen(Stage::Starting, Some(PodState::Ready), true);
+        assert_eq!(next_step(&session, after(1), &POLICY), Step::Announce);
+        session.record = session.record.with_ready(after(1), 0).into();
+        assert_eq!(session.phase(), crate::session::Phase::Running);
+        assert_eq!(next_step(&session, after(9), &POLICY), Step::Announce);
+        let announced = session.record.with_announcement(None, after(9), 0);
+        assert_eq!(announced.ready, Some(after(1)));
+        session.record = announced.into();
+        assert_eq!(next_step(&session, after(9), &POLICY), Step::Wait(None));
     }
 
     #[test]

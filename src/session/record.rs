@@ -79,6 +79,9 @@ pub struct Record {
     pub warned: Option<Warning>,
     /// Announcement, once it is posted.
     pub announcement: Option<MessageId>,
+    /// True if the session is ready, and is still to be announced because Discord could not be reached.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub announcement_due: bool,
     #[serde(flatten)]
     pub stage: Stage,
 }
@@ -117,7 +120,7 @@ pub enum CredentialSource {
 pub enum Stage {
     /// Objects are being created, or the Pod is not ready yet.
     Starting,
-    /// The session was ready, and its URL was announced.
+    /// The session was ready, and its URL was announced unless Discord could not be reached.
     Running,
     /// The cluster took the Pod. When the Pod is gone, the session starts again.
     Rescheduling(Incident),
@@ -284,6 +287,7 @@ impl Record {
             kept_until: None,
             warned: None,
             announcement: None,
+            announcement_due: false,
             stage: Stage::Starting,
         }
     }
@@ -397,8 +401,17 @@ impl Record {
         at: DateTime<Utc>,
         restarts: u32,
     ) -> Self {
+        Self {
+            announcement: message,
+            announcement_due: false,
+            ..self.with_ready(at, restarts)
+        }
+    }
+
+    /// Returns the record of a session that is ready and still to be announced.
+    pub fn with_ready(&self, at: DateTime<Utc>, restarts: u32) -> Self {
         let mut record = self.clone();
-        record.announcement = message;
+        record.announcement_due = true;
         record.ready.get_or_insert(at);
         record.restarts_told = restarts;
         if record.stage == Stage::Starting {
@@ -506,6 +519,7 @@ impl Record {
             let incident = incident.clone();
             record.rescheduled = Some(Rescheduled { at, incident });
             record.restarts_told = 0;
+            record.announcement_due = false;
             record.credentials_warned &= record.credentials_expire == credentials_expire;
             record.credentials_expire = credentials_expire;
             record.stage = Stage::Starting;

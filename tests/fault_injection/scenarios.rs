@@ -389,7 +389,7 @@ impl Scenario {
                 env.assert_nothing_left().await;
             }
             Self::TakeBack => {
-                let is_settled = |all: &Vec<Value>| all.iter().all(|it| it["stage"] == "running");
+                let is_settled = |all: &Vec<Value>| all.iter().all(is_running);
                 let settled = wait_until(async || env.cluster.documents().await, is_settled).await;
                 let other = settled.iter().map(id).find(|id| id != RIVAL);
                 let mut whole = env.session_objects(&env.ana, 0, RIVAL);
@@ -656,13 +656,14 @@ fn id(document: &Value) -> String {
     document["id"].as_str().unwrap().to_owned()
 }
 
+/// Returns true if a session is running, and was announced.
+fn is_running(document: &Value) -> bool {
+    document["stage"] == "running" && document["announcement_due"].is_null()
+}
+
 /// Waits until a session that satisfies `is_it` is running.
 async fn wait_for_running(env: &TestEnv, is_it: impl Fn(&Value) -> bool) {
-    let is_there = |documents: &Vec<Value>| {
-        documents
-            .iter()
-            .any(|it| it["stage"] == "running" && is_it(it))
-    };
+    let is_there = |documents: &Vec<Value>| documents.iter().any(|it| is_running(it) && is_it(it));
     wait_until(async || env.cluster.documents().await, is_there).await;
 }
 
@@ -673,7 +674,7 @@ async fn wait_until_gone(env: &TestEnv) {
 
 /// Waits until the session is running or gone. Returns its record.
 async fn wait_until_settled(env: &TestEnv) -> Option<Value> {
-    let rests = |documents: &Vec<Value>| documents.iter().all(|it| it["stage"] == "running");
+    let rests = |documents: &Vec<Value>| documents.iter().all(is_running);
     let mut found = wait_until(async || env.cluster.documents().await, rests).await;
     assert!(found.len() <= 1, "two records: {found:?}");
     found.pop()
@@ -681,7 +682,7 @@ async fn wait_until_settled(env: &TestEnv) -> Option<Value> {
 
 /// Waits until the evicted session is running again, or gone. Returns its record.
 async fn wait_until_back(env: &TestEnv) -> Option<Value> {
-    let is_moved = |it: &Value| it["stage"] == "running" && !it["rescheduled"].is_null();
+    let is_moved = |it: &Value| is_running(it) && !it["rescheduled"].is_null();
     let is_over = |documents: &Vec<Value>| documents.iter().all(is_moved);
     let mut found = wait_until(async || env.cluster.documents().await, is_over).await;
     found.pop()

@@ -1,9 +1,6 @@
 //! Methods that control a loopback Discord. They change state only.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use crate::faults::{FaultButton, Interceptor, RestFault};
 use crate::gateway::AUTHENTICATION_FAILED;
@@ -11,7 +8,7 @@ use crate::gateway_session::{SessionLimit, SocketCommand};
 use crate::model::{Access, PersonState};
 use crate::people::Person;
 use crate::server::Discord;
-use crate::snowflake::{Snowflake, random_hex};
+use crate::snowflake::Snowflake;
 
 impl Discord {
     /// Injects a fault into the next matching calls.
@@ -72,28 +69,27 @@ impl Discord {
             .change(|state| state.controls.heartbeat_interval = Some(every));
     }
 
-    /// Lets the bot open only so many further sessions in this time. With none left, a session is refused
-    /// as if Discord had reset the bot's token.
+    /// Lets the bot open only so many further sessions, for this time after it first looks at the limit. With
+    /// none left, a session is refused as if Discord had reset the bot's token.
     pub fn set_session_limit(&self, remaining: u64, reset_after: Duration) {
         self.shared.change(|state| {
             state.session_limit = SessionLimit {
                 remaining,
-                resets_at: Some(Instant::now() + reset_after),
+                period: reset_after,
+                resets_at: None,
             };
         });
     }
 
-    /// Resets the bot's token, and closes the gateway's connections. Returns the new one.
-    pub fn reset_token(&self) -> String {
+    /// Gives the bot another token, as a reset in the developer portal does, and ends its sessions.
+    pub fn replace_token(&self, token: &str) {
         self.shared.change(|state| {
-            state.application.token = format!("loopback.{}", random_hex());
-            state.sessions.retain(|session| {
+            token.clone_into(&mut state.application.token);
+            for session in state.sessions.drain(..) {
                 session.send(SocketCommand::Close(AUTHENTICATION_FAILED));
-                false
-            });
-            state.transcript.note("the token is reset".to_owned());
-            state.application.token.clone()
-        })
+            }
+            state.transcript.note("the token is replaced".to_owned());
+        });
     }
 
     /// Deletes a message, as a moderator can.

@@ -15,7 +15,9 @@ const DAY: Duration = Duration::from_hours(24);
 #[derive(Debug)]
 pub(crate) struct SessionLimit {
     pub remaining: u64,
-    /// Time at which the bot may open as many as at first. `None` before the first one.
+    /// Time after which the bot may open as many as at first.
+    pub period: Duration,
+    /// End of the period. `None` before the first session, and before anybody looks at another limit.
     pub resets_at: Option<Instant>,
 }
 
@@ -23,6 +25,7 @@ impl Default for SessionLimit {
     fn default() -> Self {
         Self {
             remaining: SESSIONS_A_DAY,
+            period: DAY,
             resets_at: None,
         }
     }
@@ -32,7 +35,7 @@ impl SessionLimit {
     /// Counts a session. Returns false if the bot may open none.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
         self.refill(now);
-        self.resets_at.get_or_insert(now + DAY);
+        self.resets_at.get_or_insert(now + self.period);
         let is_allowed = self.remaining > 0;
         self.remaining = self.remaining.saturating_sub(1);
         is_allowed
@@ -41,6 +44,9 @@ impl SessionLimit {
     /// Returns the limit as in the response of `/gateway/bot`.
     pub(crate) fn json(&mut self, now: Instant) -> Value {
         self.refill(now);
+        if self.remaining < SESSIONS_A_DAY {
+            self.resets_at.get_or_insert(now + self.period);
+        }
         let left = self.resets_at.map_or(Duration::ZERO, |at| at - now);
         json!({
             "total": SESSIONS_A_DAY,

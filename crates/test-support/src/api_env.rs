@@ -83,7 +83,8 @@ impl ApiEnv {
         self.url = url_of(self.env.standby().0).await;
     }
 
-    async fn find_url(&mut self) {
+    /// Waits until the API of the running bot takes connections.
+    pub async fn find_url(&mut self) {
         self.url = url_of(self.env.bot()).await;
     }
 
