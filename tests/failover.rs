@@ -3,7 +3,7 @@
 //!
 //! Most of the time passes until a Lease lapses. So scenarios run at once, each in its own environment.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use discord_loopback::RestCall;
 use k8s_openapi::api::coordination::v1::LeaseSpec;
@@ -61,6 +61,15 @@ async fn start_half(env: &TestEnv) -> discord_loopback::Interaction {
     let token = async || secrets.get_opt(&name).await.unwrap();
     wait_until(token, Option::is_some).await;
     asked
+}
+
+/// States of a process's threads, such as `T` for a stopped one.
+fn states_of_threads(process: u32) -> BTreeSet<String> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    // A thread may end meanwhile.
+    let stats = threads.filter_map(|it| std::fs::read_to_string(it.ok()?.path().join("stat")).ok());
+    let state = |stat: String| Some(stat.rsplit_once(") ")?.1.get(..1)?.to_owned());
+    stats.filter_map(state).collect()
 }
 
 /// Calls through `api` from the one with this number on that change something.
@@ -145,6 +154,11 @@ async fn stopped_leader() {
     env.ready_session(&env.ana).await;
     let leader = env.bot().pid();
     signal("STOP", leader).await;
+    wait_until(
+        async || states_of_threads(leader),
+        |it| *it == BTreeSet::from(["T".to_owned()]),
+    )
+    .await;
     let unheard = env.ben.run_command("#data", "/duck start").await.unwrap();
     env.swap_bots().await;
     // The connection of the stopped bot stays open.

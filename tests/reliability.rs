@@ -33,7 +33,7 @@ if the use case took another path, for example with fewer edits of its progress.
 ";
 
 /// Single faults: description, test binary, and the test that injects the fault.
-const SINGLE: [(&str, &str, &str); 41] = [
+const SINGLE: [(&str, &str, &str); 42] = [
     (
         "the storage fails after each number of requests of a save",
         "tests",
@@ -327,7 +327,8 @@ fn singles(text: &mut String) {
         } else {
             format!("{program}/{folder}")
         };
-        let source = fs::read_to_string(here(&format!("tests/{folder}.rs"))).unwrap();
+        let read = |end| fs::read_to_string(here(&format!("tests/{folder}{end}")));
+        let source = read(".rs").or_else(|_| read("/mod.rs")).unwrap();
         assert!(
             source.contains(&format!("async fn {name}()")),
             "there is no test {test}"
