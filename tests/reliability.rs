@@ -33,7 +33,7 @@ if the use case took another path, for example with fewer edits of its progress.
 ";
 
 /// Single faults: description, test binary, and the test that injects the fault.
-const SINGLE: [(&str, &str, &str); 42] = [
+const SINGLE: [(&str, &str, &str); 45] = [
     (
         "the storage fails after each number of requests of a save",
         "tests",
@@ -153,6 +153,21 @@ const SINGLE: [(&str, &str, &str); 42] = [
         "one interaction is delivered twice",
         "tests",
         "faults::one_interaction_delivered_twice_makes_one_session",
+    ),
+    (
+        "the API server fails while the bot starts",
+        "tests",
+        "process::an_api_server_that_fails_during_the_start_only_delays_it",
+    ),
+    (
+        "the API server does not stream lists, or ends one too early",
+        "tests",
+        "watch::an_api_server_that_does_not_stream_lists_is_asked_for_pages",
+    ),
+    (
+        "the creates of many sessions hang",
+        "tests",
+        "faults::creates_that_hang_do_not_hold_up_the_next_start",
     ),
     (
         "Discord is unavailable for a while",
