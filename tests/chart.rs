@@ -146,7 +146,8 @@ fn settings(all: &[Value]) -> String {
         }
     }
     let read = Settings::read(Some((Path::new(name), text.as_str().unwrap())), variables);
-    format!("{:#?}", read.unwrap())
+    let read = format!("{:#?}", read.unwrap());
+    read.replace(folder.path().to_str().unwrap(), "")
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ if the use case took another path, for example with fewer edits of its progress.
 ";
 
 /// Single faults: description, test binary, and the test that injects the fault.
-const SINGLE: [(&str, &str, &str); 38] = [
+const SINGLE: [(&str, &str, &str); 42] = [
     (
         "the storage fails after each number of requests of a save",
         "tests",
@@ -157,12 +157,32 @@ const SINGLE: [(&str, &str, &str); 38] = [
     (
         "Discord is unavailable for a while",
         "tests",
-        "admin::without_discord_it_is_not_ready",
+        "admin::without_discord_it_is_ready_and_says_so",
     ),
     (
         "two bots run at the same time",
         "tests",
         "faults::two_bots_at_once_do_everything_once",
+    ),
+    (
+        "the leader of two bots is killed, or told to end",
+        "tests",
+        "failover::a_leader_that_ends_is_followed",
+    ),
+    (
+        "the leader of two bots does not reach the API server, or is stopped for a while",
+        "tests",
+        "failover::a_leader_that_may_not_act_does_not",
+    ),
+    (
+        "two bots have no Discord, or no Lease",
+        "tests",
+        "failover::without_discord_or_the_lease_the_bots_wait_and_both_serve_the_api",
+    ),
+    (
+        "the leader of two bots is killed after each call of a start that changes something",
+        "tests",
+        "fault_injection::a_start_goes_on_with_the_next_leader",
     ),
     (
         "the API server hangs",

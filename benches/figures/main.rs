@@ -9,6 +9,7 @@ mod binary;
 mod calls;
 mod commands;
 mod console;
+mod failover;
 mod floor;
 mod floor_bot;
 mod kept;
@@ -24,9 +25,9 @@ mod work;
 
 use table::Table;
 
-const GROUPS: [&str; 12] = [
+const GROUPS: [&str; 13] = [
     "api", "commands", "calls", "node", "memory", "scale", "sandbox", "sql", "work", "console",
-    "kept", "binary",
+    "kept", "failover", "binary",
 ];
 
 #[tokio::main]
@@ -63,6 +64,7 @@ async fn main() {
             "work" => work::rows().await,
             "console" => console::rows().await,
             "kept" => kept::rows().await,
+            "failover" => failover::rows().await,
             _ => binary::rows().await,
         };
         table.replace_group(group, rows);

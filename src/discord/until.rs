@@ -75,9 +75,7 @@ fn date(text: &str) -> Option<NaiveDate> {
 
 /// Parses `18:00`, `6pm` or `6:30pm`.
 fn time_of_day(text: &str) -> Option<NaiveTime> {
-    let Some((hours, half)) = text.split_at_checked(text.len().checked_sub(2)?) else {
-        return None;
-    };
+    let (hours, half) = text.split_at_checked(text.len().checked_sub(2)?)?;
     if !["am", "pm"].contains(&half) {
         return NaiveTime::parse_from_str(text, "%H:%M").ok();
     }

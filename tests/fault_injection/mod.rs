@@ -17,7 +17,7 @@ use std::{
 };
 
 use discord_loopback::Interceptor;
-use faults::{Case, Fault, Injector, Moment, Recorder, WithRival};
+use faults::{CallSite, Case, Fault, Injector, Moment, Recorder, WithRival};
 use futures_util::{StreamExt, stream};
 use scenarios::Scenario;
 use serde_json::json;
@@ -42,8 +42,8 @@ fn set_gates(env: &TestEnv, scenario: Scenario, interceptor: Option<Arc<dyn Inte
 }
 
 /// Runs a scenario without faults, and returns its calls.
-async fn record_calls(scenario: Scenario) -> Vec<faults::CallSite> {
-    let mut api_env = scenario.start_env().await;
+async fn record_calls(scenario: Scenario) -> Vec<CallSite> {
+    let mut api_env = scenario.start_env(false).await;
     let quick = api_env.env.kubelet.ready_all_pods();
     scenario.prepare(&mut api_env).await;
     let recorder = Arc::new(Recorder::of(scenario));
@@ -59,10 +59,11 @@ async fn record_calls(scenario: Scenario) -> Vec<faults::CallSite> {
     sites
 }
 
-/// Runs a scenario with one fault, and checks the result. Returns false if the scenario took
-/// another path, such as fewer edits of its progress, and never reached the call site.
-async fn run_with_fault(scenario: Scenario, case: Case) -> bool {
-    let mut api_env = scenario.start_env().await;
+/// Runs a scenario with one fault, and checks the result. Then another bot goes on: a new one, or one that
+/// stood by. Returns false if the scenario took another path, such as fewer edits of its progress, and never
+/// reached the call site.
+async fn run_with_fault(scenario: Scenario, case: Case, has_standby: bool) -> bool {
+    let mut api_env = scenario.start_env(has_standby).await;
     let quick = api_env.env.kubelet.ready_all_pods();
     scenario.prepare(&mut api_env).await;
     let injector = Injector::new(scenario, case.clone());
@@ -75,7 +76,11 @@ async fn run_with_fault(scenario: Scenario, case: Case) -> bool {
     injector.dead.notify_waiters();
     set_gates(&api_env.env, scenario, None);
     scenario.while_down(&api_env).await;
-    api_env.start_bot().await;
+    if has_standby {
+        api_env.swap_bots().await;
+    } else {
+        api_env.start_bot().await;
+    }
     scenario.check(&api_env, Some(&case), last_reply).await;
     // Everything works as before: existing sessions can be stopped, and a new one can start.
     api_env.env.clean_up().await;
@@ -87,7 +92,7 @@ async fn run_with_fault(scenario: Scenario, case: Case) -> bool {
 async fn inject_faults(scenario: Scenario) {
     let sites = record_calls(scenario).await;
     assert!(sites.len() >= 2, "{sites:?}");
-    let all = std::env::var("DUCKBOT_TEST_WALK").is_ok_and(|it| it == "all");
+    let all = runs_all();
     let (kills, others): (Vec<_>, Vec<_>) = Fault::ALL.into_iter().partition(|it| it.is_kill());
     let mut cases = Vec::new();
     for (number, site) in sites.iter().enumerate() {
@@ -113,7 +118,7 @@ async fn inject_faults(scenario: Scenario) {
     }
     let runs = cases.iter().map(|case| async move {
         eprintln!("{scenario:?}: {:?} at {}", case.fault, case.site);
-        run_with_fault(scenario, case.clone()).await
+        run_with_fault(scenario, case.clone(), false).await
     });
     let reached: Vec<_> = stream::iter(runs).buffered(2).collect().await;
     let mut calls: BTreeMap<String, bool> = BTreeMap::new();
@@ -129,6 +134,41 @@ async fn inject_faults(scenario: Scenario) {
     if all {
         write_results(scenario, sites.len(), &cases, &reached);
     }
+}
+
+fn runs_all() -> bool {
+    std::env::var("DUCKBOT_TEST_WALK").is_ok_and(|it| it == "all")
+}
+
+/// Kills the leader after each call of a scenario that changes something, while another bot stands by. With
+/// all cases, also at the other calls, and before each.
+async fn kill_leader(scenario: Scenario) {
+    let sites = record_calls(scenario).await;
+    let all = runs_all();
+    let is_meant = |site: &&CallSite| all || (site.method != "GET" && site.nth == 1);
+    let moments = if all {
+        &[Moment::Before, Moment::After][..]
+    } else {
+        &[Moment::After]
+    };
+    let cases = sites.iter().filter(is_meant).flat_map(|site| {
+        let fault = |moment: &Moment| Fault::Killed(*moment);
+        let site = site.clone();
+        moments.iter().map(fault).map(move |fault| Case {
+            site: site.clone(),
+            fault,
+        })
+    });
+    let runs = cases.map(|case| async move {
+        eprintln!(
+            "{scenario:?} with a standby: {:?} at {}",
+            case.fault, case.site
+        );
+        run_with_fault(scenario, case, true).await
+    });
+    // They mostly wait until a Lease lapses.
+    let reached: Vec<_> = stream::iter(runs).buffered(8).collect().await;
+    assert!(reached.contains(&true), "no run reached its call");
 }
 
 /// Writes the results for docs/reliability.md.
@@ -225,4 +265,18 @@ async fn a_request_makes_one_session_however_often_it_is_sent() {
 #[tokio::test]
 async fn a_deleted_session_is_gone_with_its_credentials() {
     inject_faults(Scenario::Delete).await;
+}
+
+#[tokio::test]
+async fn a_start_goes_on_with_the_next_leader() {
+    kill_leader(Scenario::Start).await;
+}
+
+#[tokio::test]
+async fn everything_else_goes_on_with_the_next_leader() {
+    if runs_all() {
+        for scenario in Scenario::WITH_STANDBY {
+            kill_leader(scenario).await;
+        }
+    }
 }

@@ -45,6 +45,23 @@ pub enum Scenario {
 pub type LastReply = Option<String>;
 
 impl Scenario {
+    /// Scenarios besides [`Self::Start`] in which a second bot can stand by. The others restart the bot, or have a
+    /// rival.
+    pub const WITH_STANDBY: [Self; 12] = [
+        Self::Setup,
+        Self::Stop,
+        Self::Extend,
+        Self::Forget,
+        Self::Reschedule,
+        Self::Restart,
+        Self::Reap,
+        Self::Create,
+        Self::Delete,
+        Self::Query,
+        Self::Save,
+        Self::Restore,
+    ];
+
     /// Returns true if the scenario makes this call only if the bot reacts early enough.
     pub fn may_skip(self, call: &str) -> bool {
         // Without a node, an evicted Pod is gone at once, mostly before the bot would delete it.
@@ -82,8 +99,8 @@ impl Scenario {
         }
     }
 
-    /// Starts an environment with the API.
-    pub async fn start_env(self) -> ApiEnv {
+    /// Starts an environment with the API, and with a bot that stands by if it `has_standby`.
+    pub async fn start_env(self, has_standby: bool) -> ApiEnv {
         let settings = [
             ("DUCKBOT_REAPER__EVERY", "1s"),
             ("DUCKBOT_SQL__LINGER", "1s"),
@@ -107,7 +124,13 @@ impl Scenario {
                 env.variables.insert(name.into(), value.into());
             }
         }
+        if has_standby {
+            env.use_lease();
+        }
         let mut api_env = ApiEnv::start_with_env(env).await;
+        if has_standby {
+            api_env.env.start_standby().await;
+        }
         // The first sweep creates the ledger, which belongs to no scenario.
         api_env.env.bot().wait_for_log(" swept").await;
         // So does the look at the pause of starts.

@@ -146,6 +146,7 @@ fn identify(state: &mut State, outbox: &mpsc::UnboundedSender<SocketCommand>, da
         .transcript
         .note("gateway: the bot is connected".to_owned());
     state.sessions.push(session);
+    state.note_connection();
 }
 
 fn update_presence(
@@ -207,6 +208,7 @@ fn resume(state: &mut State, outbox: &mpsc::UnboundedSender<SocketCommand>, data
     state
         .transcript
         .note("gateway: the bot has resumed".to_owned());
+    state.note_connection();
 }
 
 /// Handles the end of a socket. After a close frame the session ends, else it waits for a RESUME.

@@ -111,6 +111,18 @@ impl Discord {
             .await;
     }
 
+    /// Waits until exactly `count` gateway connections are open.
+    pub async fn wait_for_connections(&self, count: usize) {
+        let enough = |state: &mut State| (state.connected() == count).then_some(());
+        self.shared.wait("gateway connections", enough).await;
+    }
+
+    /// Maximum number of gateway connections that were open at a time.
+    #[must_use]
+    pub fn most_connected(&self) -> usize {
+        self.shared.read(|state| state.most_connected)
+    }
+
     /// Waits until the bot has registered commands.
     pub async fn wait_for_commands(&self) {
         self.shared

@@ -36,6 +36,8 @@ pub(crate) struct State {
     /// Gateway sessions, connected or waiting to be resumed.
     pub sessions: Vec<GatewaySession>,
     pub session_limit: SessionLimit,
+    /// Maximum number of sessions that were connected at a time.
+    pub most_connected: usize,
     pub controls: Controls,
     pub transcript: Transcript,
     /// Gateway URL in READY and in the response of `/gateway`.
@@ -88,6 +90,7 @@ impl State {
             uploads: BTreeMap::new(),
             sessions: Vec::new(),
             session_limit: SessionLimit::default(),
+            most_connected: 0,
             controls: Controls::default(),
             transcript: Transcript::default(),
             gateway_url: String::new(),
@@ -196,7 +199,18 @@ impl State {
 
     /// Returns true if a bot is connected and ready.
     pub(crate) fn is_connected(&self) -> bool {
-        self.sessions.iter().any(|session| session.outbox.is_some())
+        self.connected() > 0
+    }
+
+    /// Number of connected sessions.
+    pub(crate) fn connected(&self) -> usize {
+        let connected = self.sessions.iter().filter(|it| it.outbox.is_some());
+        connected.count()
+    }
+
+    /// Notes that a session has connected.
+    pub(crate) fn note_connection(&mut self) {
+        self.most_connected = self.most_connected.max(self.connected());
     }
 
     /// Presence of the connected bot. `None`: it is offline.

@@ -3,7 +3,12 @@
 use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
-use crate::{bot::command, credentials::CREDENTIALS, test_env::TestEnv, wait::wait_until};
+use crate::{
+    bot::{Bot, command},
+    credentials::CREDENTIALS,
+    test_env::TestEnv,
+    wait::wait_until,
+};
 
 /// Environment with the API, and tokens of Ana, Ben and Ada (an admin).
 pub struct ApiEnv {
@@ -62,12 +67,24 @@ impl ApiEnv {
     }
 
     pub async fn start_bot(&mut self) {
-        const SAYS: &str = "the API is at ";
         self.env.start_bot().await;
-        self.env.bot().wait_for_log(SAYS).await;
-        let log = self.env.log();
-        let url = log.split(SAYS).last().unwrap().split_whitespace().next();
-        self.url = url.unwrap().to_owned();
+        self.find_url().await;
+    }
+
+    /// See [`TestEnv::swap_bots`].
+    pub async fn swap_bots(&mut self) {
+        self.env.swap_bots().await;
+        self.find_url().await;
+    }
+
+    /// Starts a bot that stands by, and calls its API from now on.
+    pub async fn start_standby(&mut self) {
+        self.env.start_standby().await;
+        self.url = url_of(self.env.standby().0).await;
+    }
+
+    async fn find_url(&mut self) {
+        self.url = url_of(self.env.bot()).await;
     }
 
     pub fn request(&self, method: Method, path: &str, token: &str) -> RequestBuilder {
@@ -110,6 +127,15 @@ impl ApiEnv {
         self.wait_until_running(&id).await;
         id
     }
+}
+
+/// URL of a bot's API.
+async fn url_of(bot: &mut Bot) -> String {
+    const SAYS: &str = "the API is at ";
+    bot.wait_for_log(SAYS).await;
+    let log = bot.log();
+    let url = log.split(SAYS).last().unwrap().split_whitespace().next();
+    url.unwrap().to_owned()
 }
 
 /// Runs `duckbot token`. Returns the line for the tokens file, and the token.

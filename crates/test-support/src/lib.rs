@@ -37,6 +37,7 @@ mod server;
 mod session;
 mod signed_catalog;
 mod small_disk;
+mod standby;
 mod test_env;
 mod third_party;
 mod token_catalog;

@@ -31,9 +31,10 @@ use crate::{
     node::Node,
     proxy::Proxy,
     s3::S3,
+    standby::Standby,
     tools,
     ui_client::UiClient,
-    wait::ACK_TIMEOUT,
+    wait::{ACK_TIMEOUT, WAIT_TIMEOUT},
 };
 
 /// Version of the records that [`TestEnv::create_record`] writes. The harness does not know the
@@ -78,6 +79,8 @@ pub struct TestEnv {
     /// True if sessions run on a node. Without a node, the test writes the status of their Pods.
     has_node: bool,
     bot: Option<Bot>,
+    /// See [`Self::start_standby`].
+    standby: Option<Standby>,
     /// Logs of bots that have ended.
     logs: String,
     pub variables: HashMap<String, String>,
@@ -178,6 +181,7 @@ impl TestEnv {
             catalog,
             has_node: node.is_some(),
             bot: None,
+            standby: None,
             logs: String::new(),
             variables: HashMap::new(),
             program: program(),
@@ -250,6 +254,11 @@ impl TestEnv {
     /// Writes the bot's kubeconfig with this `cluster` entry. Returns its path, which is always the
     /// same.
     pub fn kubeconfig_for(&self, cluster: &str) -> String {
+        self.kubeconfig_in("kubeconfig", cluster)
+    }
+
+    /// Same as [`Self::kubeconfig_for`], in the file with this name.
+    fn kubeconfig_in(&self, file: &str, cluster: &str) -> String {
         let (token, home) = (&self.token, &self.cluster.bot);
         let text = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
@@ -257,7 +266,7 @@ impl TestEnv {
              clusters: [{{name: test, cluster: {cluster}}}]\n\
              users: [{{name: bot, user: {{token: {token}}}}}]\n"
         );
-        self.file("kubeconfig", &text)
+        self.file(file, &text)
     }
 
     /// Writes a file for the bot, and returns its path.
@@ -331,10 +340,53 @@ impl TestEnv {
         self.discord.wait_disconnected().await;
     }
 
+    /// Ends the bot with SIGTERM, as a cluster would. Returns its exit code.
+    pub async fn terminate_bot(&mut self) -> Option<i32> {
+        let mut bot = self.bot.take().expect("the bot is running");
+        let status = bot.terminate(WAIT_TIMEOUT).await;
+        self.logs.push_str(&bot.log());
+        status.expect("the bot ended in time").code()
+    }
+
+    /// Lets the bots elect one of them by the Lease of `deploy/`. No bot may be started yet.
+    pub fn use_lease(&mut self) {
+        let name = "DUCKBOT_KUBERNETES__LEASE".into();
+        self.variables.insert(name, "duckbot".into());
+    }
+
+    /// Starts a second bot with the same settings, and waits until it stands by.
+    pub async fn start_standby(&mut self) {
+        assert!(self.standby.is_none(), "a bot already stands by");
+        let api = Proxy::start().await;
+        let cluster = format!("{{server: \"{}\"}}", api.url);
+        let kubeconfig = self.kubeconfig_in("kubeconfig-of-standby", &cluster);
+        let mut variables = self.variables.clone();
+        variables.insert("KUBECONFIG".into(), kubeconfig);
+        self.standby = Some(Standby::start(&self.program, &variables, api).await);
+    }
+
+    /// Process of the bot that stands by, and its proxy to the API server.
+    pub fn standby(&mut self) -> (&mut Bot, &Proxy) {
+        let standby = self.standby.as_mut().expect("a bot stands by");
+        (&mut standby.bot, &standby.api)
+    }
+
+    /// Exchanges the bot and the one that stands by. The other one must be connected soon.
+    pub async fn swap_bots(&mut self) {
+        let Standby { bot, api } = self.standby.take().expect("a bot stands by");
+        let api = std::mem::replace(&mut self.api, api);
+        if let Some(bot) = self.bot.replace(bot) {
+            self.standby = Some(Standby { bot, api });
+        }
+        self.wait_for_log("this bot holds the Lease").await;
+        self.discord.wait_connected().await;
+    }
+
     /// Log of all bots of this environment so far.
     pub fn log(&self) -> String {
-        let current = self.bot.as_ref().map(Bot::log).unwrap_or_default();
-        format!("{}{current}", self.logs)
+        let standby = self.standby.as_ref().map(|it| &it.bot);
+        let running = self.bot.iter().chain(standby).map(Bot::log);
+        running.fold(self.logs.clone(), |all, log| all + &log)
     }
 
     /// Waits until the running bot has logged `text`.
@@ -491,7 +543,8 @@ impl TestEnv {
     /// has read each message, all calls to Discord conform to its API description, and no secret is
     /// in a log or a message.
     pub async fn assert_clean(mut self) {
-        if let Some(mut bot) = self.bot.take() {
+        let standby = self.standby.take().map(|it| it.bot);
+        for mut bot in self.bot.take().into_iter().chain(standby) {
             self.logs.push_str(&bot.end().await);
         }
         let (log, token) = (self.log(), self.token.clone());

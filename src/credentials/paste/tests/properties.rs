@@ -234,6 +234,8 @@ proptest! {
     ) {
         let [a, b, _, d] = layout.1;
         let (first, second) = secret.split_at(place);
+        // Nobody can know that this line is no comment. The preflight then refuses the first half.
+        prop_assume!(!second.starts_with("//"));
         let text = format!("{a}{KEY}{b}{first}\n{second}{d}");
         let text = if is_flat { flat(&text) } else { text };
         let parsed = submit(&text).map(|parsed| shown(&parsed));

@@ -232,7 +232,8 @@ impl Candidate {
 
     /// Ends the term. Returns the Lease to write, so that another bot need not wait. `None`: this bot does not
     /// lead.
-    pub(super) fn release(&mut self) -> Option<Lease> {
+    pub(super) fn release(&mut self, now: Instant) -> Option<Lease> {
+        self.end_if_lapsed(now);
         let held = self.writable.take().filter(|_| self.until.is_some());
         self.end();
         held.map(released)

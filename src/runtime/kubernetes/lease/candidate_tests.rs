@@ -239,7 +239,9 @@ fn a_killed_leader_is_followed_within_eleven_seconds() {
 fn a_released_lease_is_taken_at_the_next_look() {
     let mut simulation = Simulation::with_leader();
     simulation.run_for(20_000);
-    let released = simulation.bots[0].candidate.release().expect("it leads");
+    let now = simulation.instant(0, simulation.now);
+    let released = simulation.bots[0].candidate.release(now);
+    let released = released.expect("it leads");
     assert_eq!(holder(&released), Holder::Released);
     let written = simulation.carry_out(&Call::Write(Box::new(released)));
     assert!(matches!(written, Answer::Written(_)), "{written:?}");
@@ -248,7 +250,7 @@ fn a_released_lease_is_taken_at_the_next_look() {
     assert_eq!(leader, 1);
     assert!(took <= 1_100, "{took} ms");
     assert_eq!(simulation.spec().lease_transitions, Some(1));
-    assert_eq!(simulation.bots[0].candidate.release(), None);
+    assert_eq!(simulation.bots[0].candidate.release(now), None);
 }
 
 #[test]
@@ -325,8 +327,11 @@ fn a_renewal_that_is_answered_after_the_term_does_not_prolong_it() {
     assert_eq!(candidate.until(), None);
     assert_eq!(candidate.next_call(&wall), Call::Read);
     // A process that was stopped while it took the Lease does not lead.
-    candidate.handle(Answer::Written(*first), at(7), at(12));
+    candidate.handle(Answer::Written(*first.clone()), at(7), at(12));
     assert_eq!(candidate.until(), None);
+    // A term that has lapsed is not released, because another bot may lead.
+    candidate.handle(Answer::Written(*first), at(13), at(13));
+    assert_eq!(candidate.release(at(18)), None);
 }
 
 #[test]

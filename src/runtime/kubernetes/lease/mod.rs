@@ -181,7 +181,7 @@ impl Election {
     /// Gives the Lease back if this bot holds it.
     async fn release(&self) -> Result<(), Error> {
         let mut state = self.state.lock().await;
-        let Some(mut lease) = state.candidate.release() else {
+        let Some(mut lease) = state.candidate.release(Instant::now()) else {
             return Ok(());
         };
         loop {
