@@ -11,9 +11,12 @@ use hyper::{
     header::{self, HeaderValue},
 };
 use serde::{Serialize, Serializer, ser::SerializeSeq};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::timeout,
+};
 
-use super::{client::AnswerPermit, decode::Table, problem::Problem};
+use super::{decode::Table, problem::Problem};
 use crate::door::{
     body::{Body, BodyError, full_body},
     policy::rewrite_response_headers,
@@ -25,6 +28,9 @@ pub(super) const MAX_SHOWN_CHARS: usize = 1000;
 const PIECE_BYTES: usize = 64 << 10;
 /// Maximum time for the browser to take a piece. After that, the answer's memory is needed for others.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Memory for an answer.
+pub(super) type AnswerPermit = OwnedSemaphorePermit;
 
 /// JSON, with the permit for its memory if it can be large.
 pub(super) struct Reply {

@@ -9,9 +9,9 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use super::{
-    answer::Reply,
+    answer::{AnswerPermit, Reply},
     chart_points::{MAX_CHART_ROWS, MAX_SERIES, MAX_VALUE_CHARS, Points, points},
-    client::{ANSWER_PERMITS, AnswerPermit, MAX_ANSWER_BYTES, ReadError},
+    client::{ANSWER_PERMITS, MAX_ANSWER_BYTES, ReadError},
     decode::Table,
     problem::Problem,
     results::StoredResult,

@@ -5,26 +5,21 @@ use std::{sync::Arc, time::Duration};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::{
-    Request, Response, StatusCode,
-    header::{self, HeaderValue},
-};
+use hyper::{Request, Response, StatusCode, header::HeaderValue};
 use serde::Serialize;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
-    answer::{Reply, write_limited},
+    answer::{AnswerPermit, Reply, write_limited},
     decode::{Answer, Table, decode, decode_failure, decode_tokens},
     own_connections::OwnConnections,
     problem::Problem,
+    requests::{interrupt, post},
     results::{RESULT_DATABASE, RESULT_SCHEMA},
 };
 use crate::door::{
-    activity::{CountedRequest, INTERRUPT_PATH},
-    body::{Body, ProxyError, full_body},
+    activity::CountedRequest,
+    body::Body,
     flow::{CONNECTION, Flow},
 };
 
@@ -59,9 +54,6 @@ impl<T: Into<Problem>> From<T> for ReadError {
         Self::Problem(problem.into())
     }
 }
-
-/// Memory for an answer.
-pub(super) type AnswerPermit = OwnedSemaphorePermit;
 
 pub(super) struct Client {
     flow: Arc<Flow>,
@@ -279,14 +271,6 @@ impl Client {
     }
 }
 
-/// Interrupts a connection, in the queue or in DuckDB.
-pub(super) async fn interrupt(flow: &Flow, connection: &HeaderValue) -> Result<(), ProxyError> {
-    let mut request = post(INTERRUPT_PATH, "");
-    request.headers_mut().insert(CONNECTION, connection.clone());
-    flow.forward(request).await?;
-    Ok(())
-}
-
 /// Removes the place of an error in the console's own statements, which the person has not written.
 fn hide_place(problem: Problem) -> Problem {
     Problem {
@@ -306,16 +290,6 @@ fn run_request(sql: String) -> Request<Body> {
     request
         .headers_mut()
         .insert("x-duckdb-ui-errors-as-json", yes);
-    request
-}
-
-fn post(path: &'static str, body: impl Into<Bytes>) -> Request<Body> {
-    let mut request = Request::new(full_body(body));
-    *request.method_mut() = hyper::Method::POST;
-    *request.uri_mut() = hyper::Uri::from_static(path);
-    // The client replaces it by DuckDB's own, without which DuckDB refuses the request.
-    let origin = HeaderValue::from_static("http://localhost");
-    request.headers_mut().insert(header::ORIGIN, origin);
     request
 }
 

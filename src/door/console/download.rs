@@ -98,8 +98,9 @@ impl Console {
                 let running = running.ok_or_else(Problem::tab_is_busy)?;
                 let _room = self.wait_for_room(&running.cancelled).await?;
                 let copy = copy(&format!("({}\n)", without_end(&sql)));
-                let copied = self.client.execute_on(&connection, &copy).await;
-                copied.map_err(|problem| match problem.kind {
+                let copied = self.client.execute_on(&connection, &copy);
+                let copied = self.run_to_end(&connection, &running.cancelled, copied);
+                copied.await.map_err(|problem| match problem.kind {
                     ProblemKind::Sql if problem.exception == "Parser" => {
                         Problem::only_queries_download()
                     }

@@ -36,6 +36,7 @@ mod own_connections;
 mod page;
 mod position;
 mod problem;
+mod requests;
 mod result_pages;
 mod results;
 mod run;

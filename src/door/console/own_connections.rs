@@ -6,7 +6,7 @@ use hyper::{Request, Response, header::HeaderValue};
 use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::timeout};
 
-use super::{client::interrupt, problem::Problem};
+use super::{problem::Problem, requests::interrupt};
 use crate::door::{
     body::Body,
     flow::{CONNECTION, Flow},

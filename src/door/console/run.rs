@@ -156,7 +156,7 @@ impl Console {
             // The statement may be the one that mends it.
             Err(why) => {
                 let ran = self.client.execute_on(connection, sql);
-                self.run_to_end(target, ran).await?;
+                self.run_to_end(connection, target.cancelled, ran).await?;
                 return Err(why.without_result());
             }
         };
@@ -190,18 +190,18 @@ impl Console {
     async fn run_into(&self, target: Target<'_>, sql: &str) -> Result<(), Problem> {
         let (connection, table) = (target.connection, target.table);
         let ran = self.client.run_into(connection, sql, table, MAX_ROWS + 1);
-        self.run_to_end(target, ran).await
+        self.run_to_end(connection, target.cancelled, ran).await
     }
 
     /// Runs statements to their end, and interrupts them when they are cancelled.
-    async fn run_to_end(
+    pub(super) async fn run_to_end(
         &self,
-        target: Target<'_>,
+        connection: &HeaderValue,
+        cancelled: &CancellationToken,
         ran: impl Future<Output = Result<(), Problem>>,
     ) -> Result<(), Problem> {
-        let connection = target.connection;
         let mut ran = pin!(ran);
-        let mut outcome = target.cancelled.run_until_cancelled(&mut ran).await;
+        let mut outcome = cancelled.run_until_cancelled(&mut ran).await;
         loop {
             if let Some(outcome) = outcome {
                 return outcome;

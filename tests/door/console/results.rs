@@ -239,7 +239,10 @@ async fn charts_are_drawn_as_in_the_chat() {
         .await;
     let choice = json!({ "kind": "bar", "along": 0, "numbers": [1], "series": null });
     let bars = draw(&many, choice, "svg").await;
-    assert!(bars["alt"].as_str().unwrap().contains("2.00e37"), "{bars}");
+    assert!(
+        bars["alt"].as_str().unwrap().contains("1.99999e+37"),
+        "{bars}"
+    );
     let notes = bars["notes"].to_string();
     assert!(
         notes.contains("know only the 50000 largest bars"),

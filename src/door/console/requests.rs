@@ -1,0 +1,32 @@
+//! Requests to DuckDB's UI server.
+
+use bytes::Bytes;
+use hyper::{
+    Request,
+    header::{self, HeaderValue},
+};
+
+use crate::door::{
+    activity::INTERRUPT_PATH,
+    body::{Body, ProxyError, full_body},
+    flow::{CONNECTION, Flow},
+};
+
+/// Request that posts a body.
+pub(super) fn post(path: &'static str, body: impl Into<Bytes>) -> Request<Body> {
+    let mut request = Request::new(full_body(body));
+    *request.method_mut() = hyper::Method::POST;
+    *request.uri_mut() = hyper::Uri::from_static(path);
+    // The client replaces it by DuckDB's own, without which DuckDB refuses the request.
+    let origin = HeaderValue::from_static("http://localhost");
+    request.headers_mut().insert(header::ORIGIN, origin);
+    request
+}
+
+/// Interrupts a connection, in the queue or in DuckDB.
+pub(super) async fn interrupt(flow: &Flow, connection: &HeaderValue) -> Result<(), ProxyError> {
+    let mut request = post(INTERRUPT_PATH, "");
+    request.headers_mut().insert(CONNECTION, connection.clone());
+    flow.forward(request).await?;
+    Ok(())
+}
