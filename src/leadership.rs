@@ -1,4 +1,4 @@
-//! Which of several bots acts: opens Discord's gateway, and runs the reconciler and the reaper.
+//! Leadership: which of several bots acts, that is, opens Discord's gateway, and runs the reconciler and the reaper.
 
 use std::{sync::Arc, time::Instant};
 

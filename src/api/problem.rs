@@ -50,7 +50,7 @@ pub enum ProblemType {
     QuotaReached,
     /// An admin has paused starts.
     StartsPaused,
-    /// All people together have as many sessions as allowed.
+    /// The maximum number of sessions of all people together is reached.
     TotalReached,
     /// The owner has a session in this workspace.
     WorkspaceInUse,

@@ -52,7 +52,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(30);
 /// Maximum time between two looks at Discord's limit of sessions.
 const LIMIT_CHECK_INTERVAL: Duration = Duration::from_mins(5);
-/// One guild needs only one shard.
+/// The only shard. A guild needs no more.
 const SHARD: ShardId = ShardId(0);
 /// Code with which the bot closes the connection, so that Discord ends the session.
 const CLOSE_NORMAL: u16 = 1000;

@@ -57,7 +57,7 @@ pub enum StartRejection {
         /// Time until it ends.
         left: TimeDelta,
     },
-    /// All people together have as many sessions as allowed.
+    /// The maximum number of sessions of all people together is reached.
     TotalReached {
         /// Maximum number of sessions.
         total: NonZeroU32,

@@ -18,7 +18,7 @@ pub struct StartPause {
     pub until: DateTime<Utc>,
     /// Admin who began it.
     pub by: OwnerId,
-    /// What people are told, in the admin's words.
+    /// Reason that people are told, in the admin's words.
     pub reason: Option<String>,
 }
 

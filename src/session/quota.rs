@@ -16,9 +16,9 @@ pub struct Quota {
 /// The maximum that leaves no room for another session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QuotaExceeded {
-    /// That of the person, who has these sessions.
+    /// The quota of the person, who has these sessions.
     PerUser(Vec<SessionId>),
-    /// That of all people.
+    /// The quota of all people together.
     Total(NonZeroU32),
 }
 

@@ -11,7 +11,7 @@ use crate::presence::Presence;
 const SESSIONS_A_DAY: u64 = 1000;
 const DAY: Duration = Duration::from_hours(24);
 
-/// How many sessions the bot may still open, as Discord's `session_start_limit`.
+/// Number of sessions that the bot may still open, as Discord's `session_start_limit`.
 #[derive(Debug)]
 pub(crate) struct SessionLimit {
     pub remaining: u64,

@@ -74,7 +74,7 @@ pub(super) enum Holder<'a> {
     /// The last holder ended its work and gave the Lease back.
     Released,
     Bot(&'a str),
-    /// Somebody else removed the holder, who may still act.
+    /// The holder was removed by somebody else, and may still act.
     Removed,
 }
 
