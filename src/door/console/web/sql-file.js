@@ -16,13 +16,16 @@ const TEXT = '-- %% [markdown]';
 /** Line after a statement without a semicolon, so that DuckDB can run the file. */
 const END = '; -- end of cell';
 
+/** All line breaks that an import knows. */
+const LINE_BREAK = /\r\n?|\n/;
+
 /** Lines that look like a marker get a backslash more. */
 const escape = (line) => line.replace(/^-- (\\*%%)/, '-- \\$1');
 const unescape = (line) => line.replace(/^-- \\(\\*%%)/, '-- $1');
 
 function written({ kind, text }) {
   if (kind === 'text') {
-    const lines = text.split('\n').map((line) => (line === '' ? '--' : `-- ${line}`));
+    const lines = text.split(LINE_BREAK).map((line) => (line === '' ? '--' : `-- ${line}`));
     return [TEXT, ...lines.map(escape)].join('\n');
   }
   const lines = text.split('\n');
