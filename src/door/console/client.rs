@@ -1,6 +1,6 @@
 //! The console's way to DuckDB: requests go through [`Flow`], and answers are read whole, up to a limit.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use super::{
     decode::{Answer, Table, decode, decode_failure, decode_tokens},
     own_connections::OwnConnections,
     problem::Problem,
-    requests::{interrupt, post},
+    requests::{interrupt, interrupt_until_ended, post},
     results::{RESULT_DATABASE, RESULT_SCHEMA},
 };
 use crate::door::{
@@ -230,6 +230,15 @@ impl Client {
     pub(super) async fn interrupt(&self, connection: &HeaderValue) -> Result<(), Problem> {
         interrupt(&self.flow, connection).await?;
         Ok(())
+    }
+
+    /// Interrupts a connection until its statements have ended. Returns their outcome.
+    pub(super) async fn interrupt_until_ended<T>(
+        &self,
+        connection: &HeaderValue,
+        statements: Pin<&mut impl Future<Output = T>>,
+    ) -> T {
+        interrupt_until_ended(&self.flow, connection, statements).await
     }
 
     /// Counts a statement that waits, until the result is dropped.

@@ -6,14 +6,11 @@ use hyper::{Request, Response, header::HeaderValue};
 use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::timeout};
 
-use super::{problem::Problem, requests::interrupt};
+use super::{problem::Problem, requests::interrupt_until_ended};
 use crate::door::{
     body::Body,
     flow::{CONNECTION, Flow},
 };
-
-/// Time until statements that were interrupted and go on are interrupted again.
-pub(super) const INTERRUPT_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Connections in DuckDB by their names. DuckDB keeps each for ever, so they are used again.
 pub(super) struct OwnConnections {
@@ -68,10 +65,7 @@ impl OwnConnections {
                     Ok(answer) => drop(tell.send(answer.map_err(Problem::from))),
                     Err(_) => {
                         drop(tell.send(Err(Problem::too_slow(time))));
-                        // An interrupt that comes before DuckDB has begun is lost, so it is repeated.
-                        while timeout(INTERRUPT_INTERVAL, &mut answer).await.is_err() {
-                            let _ = interrupt(&flow, &name).await;
-                        }
+                        let _ = interrupt_until_ended(&flow, &name, answer).await;
                     }
                 }
             }

@@ -1,16 +1,22 @@
 //! Requests to DuckDB's UI server.
 
+use std::{pin::Pin, time::Duration};
+
 use bytes::Bytes;
 use hyper::{
     Request,
     header::{self, HeaderValue},
 };
+use tokio::time::timeout;
 
 use crate::door::{
     activity::INTERRUPT_PATH,
     body::{Body, ProxyError, full_body},
     flow::{CONNECTION, Flow},
 };
+
+/// Time until statements that were interrupted and go on are interrupted again.
+const INTERRUPT_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Request that posts a body.
 pub(super) fn post(path: &'static str, body: impl Into<Bytes>) -> Request<Body> {
@@ -29,4 +35,20 @@ pub(super) async fn interrupt(flow: &Flow, connection: &HeaderValue) -> Result<(
     request.headers_mut().insert(CONNECTION, connection.clone());
     flow.forward(request).await?;
     Ok(())
+}
+
+/// Interrupts a connection until its statements have ended. Returns their outcome.
+pub(super) async fn interrupt_until_ended<T>(
+    flow: &Flow,
+    connection: &HeaderValue,
+    mut statements: Pin<&mut impl Future<Output = T>>,
+) -> T {
+    loop {
+        // If DuckDB does not answer, the statements end too.
+        let _ = interrupt(flow, connection).await;
+        // An interrupt that comes before DuckDB has begun is lost, so it is repeated.
+        if let Ok(outcome) = timeout(INTERRUPT_INTERVAL, &mut statements).await {
+            return outcome;
+        }
+    }
 }

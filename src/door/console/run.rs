@@ -4,17 +4,13 @@ use std::{pin::pin, sync::Arc, time::Instant};
 
 use hyper::header::HeaderValue;
 use serde::{Deserialize, Serialize};
-use tokio::{
-    sync::{OwnedSemaphorePermit, SemaphorePermit},
-    time::timeout,
-};
+use tokio::sync::{OwnedSemaphorePermit, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     answer::{Reply, Rows, write_limited},
     client::Client,
     decode::Table,
-    own_connections::INTERRUPT_INTERVAL,
     problem::{Problem, ProblemKind},
     results::{Column, MAX_ROWS, StoredResult, drop_sql},
     running::{MAX_NAME_BYTES, RunningTab, connection},
@@ -201,15 +197,9 @@ impl Console {
         ran: impl Future<Output = Result<(), Problem>>,
     ) -> Result<(), Problem> {
         let mut ran = pin!(ran);
-        let mut outcome = cancelled.run_until_cancelled(&mut ran).await;
-        loop {
-            if let Some(outcome) = outcome {
-                return outcome;
-            }
-            // If DuckDB does not answer, the statements end too.
-            let _ = self.client.interrupt(connection).await;
-            // An interrupt that comes before DuckDB has begun is lost, so it is repeated.
-            outcome = timeout(INTERRUPT_INTERVAL, &mut ran).await.ok();
+        match cancelled.run_until_cancelled(&mut ran).await {
+            Some(outcome) => outcome,
+            None => self.client.interrupt_until_ended(connection, ran).await,
         }
     }
 
