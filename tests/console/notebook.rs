@@ -16,12 +16,21 @@ const LOADED: &str =
 /// Maximum of them, so that the page also opens soon with a slow connection.
 const MAX_BYTES: u64 = 250_000;
 
+/// Kinds of the cells of a notebook that was exported and imported. Its text has each kind of line break.
+const IMPORTED_KINDS: &str =
+    "const { toSql, fromSql } = await import('/.duckbot/console/sql-file.js');
+    const cells = [{ kind: 'text', text: 'a\\rb\\r\\nc\\nd' }, { kind: 'sql', text: 'SELECT 1' }];
+    return fromSql(toSql({ title: 'Ducks', cells }), '').cells.map((it) => it.kind)";
+
 #[tokio::test]
 async fn ana_runs_cells_draws_a_chart_and_finds_her_notebook_again() {
     let console = OpenConsole::start().await;
     let browser = &console.browser;
     let loaded = browser.run_script(LOADED).await.as_u64().unwrap();
     assert!((100_000..MAX_BYTES).contains(&loaded), "{loaded} bytes");
+    let kinds = browser.run_script(IMPORTED_KINDS).await;
+    assert_eq!(kinds, json!(["text", "sql"]), "a line of a text became SQL");
+
     let ducks = "SELECT * FROM (VALUES ('mallard', 1100), ('teal', 330)) AS ducks(species, grams)";
     console.run(ducks).await;
     console.wait_for_row(&["mallard", "1100"]).await;
