@@ -214,7 +214,7 @@ impl Walk {
                 kubectl("delete secret duckbot-door-keys -n duckbot").await;
                 kubectl("rollout restart deployment/duckbot -n duckbot").await;
                 kubectl("rollout status deployment/duckbot -n duckbot --timeout=120s").await;
-                wait_for_leader("duckbot", "duckbot").await;
+                wait_for_leader("duckbot", "duckbot", None).await;
                 self.discord.wait_connected().await;
                 let open = format!("/duck open session:{id}");
                 let opened = self.ana.run_command("#data", &open).await.unwrap();
