@@ -49,6 +49,7 @@ pub use rejection::{
 };
 pub(crate) use renewal::renew;
 pub use report::ReportClaim;
+pub use runner_uses::RunnerUses;
 pub use runners::{PlaceState, QueryPlace};
 pub use saves::Saves;
 pub(crate) use saving::{describe_work, save_work};
@@ -222,6 +223,7 @@ pub struct Dependencies {
     pub pauses: Arc<PauseStore>,
     pub notifier: Arc<dyn Notifier>,
     pub preflight: Preflight,
+    pub runner_uses: RunnerUses,
     pub clock: Clock,
 }
 
@@ -241,7 +243,7 @@ pub struct Service {
     clock: Clock,
     reaper_cache: reaper_cache::ReaperCache,
     queries: queries::QueryState,
-    runner_uses: runner_uses::RunnerUses,
+    runner_uses: RunnerUses,
     /// Time since which this bot acts. Before it, owners could perhaps not react to warnings.
     acting_since: parking_lot::Mutex<DateTime<Utc>>,
     /// Locks for changes of credentials; see [`Service::lock_owner`].
@@ -260,6 +262,7 @@ impl Service {
             pauses,
             notifier,
             preflight,
+            runner_uses,
             clock,
         } = dependencies;
         Self {
@@ -275,7 +278,7 @@ impl Service {
             preflight,
             reaper_cache: reaper_cache::ReaperCache::default(),
             queries: queries::QueryState::default(),
-            runner_uses: runner_uses::RunnerUses::default(),
+            runner_uses,
             acting_since: parking_lot::Mutex::new(clock()),
             clock,
             owner_locks: std::array::from_fn(|_| Mutex::new(())),
