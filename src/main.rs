@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use duckbot::{
     api, app,
     diagnostics::Diagnostic,
-    discord, door, duckdb,
+    discord, door, duckdb, metrics,
     session::OwnerId,
     settings::{self, Settings},
     telemetry,
@@ -146,6 +146,8 @@ enum Command {
     },
     /// Print the reference of all chat commands (commands.md).
     Commands,
+    /// Print the reference of all metrics (docs/metrics.md).
+    Metrics,
     /// Print the reference of all settings, with their defaults (docs/settings.md).
     Settings,
 }
@@ -211,6 +213,10 @@ fn main() -> ExitCode {
         Command::Completions { shell } => {
             let mut command = Cli::command();
             clap_complete::generate(shell, &mut command, "duckbot", &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+        Command::Metrics => {
+            print!("{}", metrics::reference());
             ExitCode::SUCCESS
         }
         Command::Settings => {

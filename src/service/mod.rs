@@ -12,6 +12,7 @@ mod history;
 mod options;
 mod pausing;
 mod queries;
+mod query_outcome;
 mod reaper_cache;
 mod reaping;
 mod rejection;
