@@ -187,6 +187,7 @@ impl Reconciler {
             // Another writer was faster. That is normal, so it is not logged.
             Err(Error::Conflict { .. }) => Err(()),
             Err(error) => {
+                metrics::count_step_failure(&step);
                 let reference = new_reference();
                 warn!(
                     %session, reference, %error,

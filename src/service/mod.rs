@@ -8,10 +8,12 @@ mod audit;
 mod catalog_tables;
 mod claims;
 mod credentials;
+mod door_totals;
 mod history;
 mod options;
 mod pausing;
 mod queries;
+mod query_outcome;
 mod reaper_cache;
 mod reaping;
 mod rejection;
@@ -242,6 +244,7 @@ pub struct Service {
     preflight: Preflight,
     clock: Clock,
     reaper_cache: reaper_cache::ReaperCache,
+    door_totals: parking_lot::Mutex<door_totals::DoorTotals>,
     queries: queries::QueryState,
     runner_uses: RunnerUses,
     /// Time since which this bot acts. Before it, owners could perhaps not react to warnings.
@@ -277,6 +280,7 @@ impl Service {
             notifier,
             preflight,
             reaper_cache: reaper_cache::ReaperCache::default(),
+            door_totals: parking_lot::Mutex::default(),
             queries: queries::QueryState::default(),
             runner_uses,
             acting_since: parking_lot::Mutex::new(clock()),
@@ -296,6 +300,14 @@ impl Service {
     /// Stores that this bot acts from now on.
     pub fn begin_to_act(&self) {
         *self.acting_since.lock() = self.now();
+        let present = self.runtime.sessions().into_iter();
+        let present = present.map(|seen| seen.record.id.clone());
+        self.door_totals.lock().begin(present);
+    }
+
+    /// Stores that this bot no longer acts.
+    pub fn stop_acting(&self) {
+        self.door_totals.lock().stop();
     }
 
     /// Time since which this bot acts.

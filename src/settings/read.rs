@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
-use tracing::level_filters::LevelFilter;
 
 use super::{
     api,
@@ -329,19 +328,9 @@ fn read_log(reader: &mut SettingsReader) -> Result<Log, Invalid> {
     let filter = reader.required(
         "log.filter",
         "a filter, like info or duckbot=debug",
-        |text| {
-            let valid = text.parse::<tracing_subscriber::filter::targets::Targets>();
-            // tracing takes a bare word that is not a level, such as a misspelt one, for a target.
-            let is_level = |it: &str| it.contains('=') || it.parse::<LevelFilter>().is_ok();
-            let is_clear = text.split(',').all(|it| is_level(it.trim()));
-            (valid.is_ok() && is_clear).then(|| text.to_owned())
-        },
+        Log::parse_filter,
     );
-    let json = reader.required("log.format", "text or json", |text| match text {
-        "text" => Some(false),
-        "json" => Some(true),
-        _ => None,
-    });
+    let json = reader.required("log.format", "text or json", Log::parse_format);
     Ok(Log {
         filter: filter?,
         json: json?,
