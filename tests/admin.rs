@@ -7,6 +7,8 @@ use discord_loopback::RestFault;
 use test_support::{ApiFault, CREDENTIALS, TestEnv, WAIT_TIMEOUT, assert_says, tools, wait_until};
 use tokio::{io::AsyncWriteExt, process::Command};
 
+use crate::deploy::kubectl;
+
 /// Starts an environment with the admin endpoints. Returns it with their URL.
 async fn env() -> (TestEnv, String) {
     env_with(&[]).await
@@ -404,6 +406,10 @@ async fn a_record_that_nobody_can_read_is_counted_and_removed_as_the_manual_says
         env.log()
             .contains(&format!("record {record} can't be read"))
     );
+    let sessions = &env.cluster.sessions;
+    let line = format!("describe configmap {record} --namespace {sessions}");
+    let described = async || kubectl(&line).await;
+    wait_until(described, |it: &String| it.contains("UnreadableRecord")).await;
     let params = kube::api::DeleteParams::default();
     env.cluster
         .records()
