@@ -232,7 +232,13 @@ fn serve(config: Option<PathBuf>) -> ExitCode {
         Ok(settings) => settings,
         Err(invalid) => return usage_error(&invalid),
     };
-    telemetry::start(&settings.log);
+    let _logging = match telemetry::start(&settings.log) {
+        Ok(logging) => logging,
+        Err(error) => {
+            let error = anyhow::Error::new(error);
+            return finish(Err(error.context("the file of log.audit can't be opened")));
+        }
+    };
     let limit = app::shutdown_timeout(&settings);
     finish(app::run_within(limit, |shutdown| {
         app::serve(settings, shutdown)

@@ -10,7 +10,10 @@ use test_support::{
 };
 use tokio::{io::AsyncWriteExt, process::Command};
 
-use crate::local::{ready_session, reply_to};
+use crate::{
+    deploy::kubectl,
+    local::{ready_session, reply_to},
+};
 
 /// Starts an environment with the admin endpoints. Returns it with their URL.
 async fn env() -> (TestEnv, String) {
@@ -505,6 +508,10 @@ async fn a_record_that_nobody_can_read_is_counted_and_removed_as_the_manual_says
         env.log()
             .contains(&format!("record {record} can't be read"))
     );
+    let sessions = &env.cluster.sessions;
+    let line = format!("describe configmap {record} --namespace {sessions}");
+    let described = async || kubectl(&line).await;
+    wait_until(described, |it: &String| it.contains("UnreadableRecord")).await;
     let params = kube::api::DeleteParams::default();
     env.cluster
         .records()

@@ -14,7 +14,8 @@ use super::{
     reaper::{read_reaper, read_report},
     routing::read_routing,
     sections::{
-        CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, Sessions, Settings, Sql, Work,
+        AuditPlace, CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, Sessions,
+        Settings, Sql, Work,
     },
     tables::{read_catalogs, read_default_catalog, read_size, read_sizes},
     values::{
@@ -331,10 +332,23 @@ fn read_log(reader: &mut SettingsReader) -> Result<Log, Invalid> {
         Log::parse_filter,
     );
     let json = reader.required("log.format", "text or json", Log::parse_format);
+    let expected = "stderr, an absolute path, or unix: and an absolute path";
+    let audit = reader.required("log.audit", expected, audit_place);
     Ok(Log {
         filter: filter?,
         json: json?,
+        audit: audit?,
     })
+}
+
+/// Parses the place of the audit log.
+fn audit_place(text: &str) -> Option<AuditPlace> {
+    let absolute = |text: &str| path(text).filter(|path| path.is_absolute());
+    match text.strip_prefix("unix:") {
+        _ if text == "stderr" => Some(AuditPlace::StandardError),
+        Some(socket) => absolute(socket).map(AuditPlace::Socket),
+        None => absolute(text).map(AuditPlace::File),
+    }
 }
 
 fn check_defaults(reader: &mut SettingsReader, settings: &Settings) -> Result<(), Invalid> {

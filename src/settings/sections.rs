@@ -291,6 +291,17 @@ pub struct Log {
     pub filter: String,
     /// True if each line is a JSON object, false if it is text.
     pub json: bool,
+    pub audit: AuditPlace,
+}
+
+/// Place of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditPlace {
+    StandardError,
+    /// Path of a file.
+    File(PathBuf),
+    /// Path of a Unix socket.
+    Socket(PathBuf),
 }
 
 impl Log {

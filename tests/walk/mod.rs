@@ -282,7 +282,7 @@ impl Walk {
         let text = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
         let text = text.concat();
         eprintln!("{:.1?} {command}", begin.elapsed());
-        assert!(!text.contains("Warning"), "{command}\n{text}");
+        assert!(!text.contains("Warning:"), "{command}\n{text}");
         assert!(output.status.success(), "{command}\n{text}");
         if command.contains("duckbot check") {
             assert_checked(&text);
