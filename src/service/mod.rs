@@ -8,6 +8,7 @@ mod audit;
 mod catalog_tables;
 mod claims;
 mod credentials;
+pub mod doctor;
 mod history;
 mod options;
 mod pausing;
