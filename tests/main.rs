@@ -13,6 +13,7 @@ mod connections;
 mod console;
 mod credentials;
 mod deploy;
+mod doctor;
 mod door;
 mod duckdb;
 mod editor;

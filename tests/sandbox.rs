@@ -256,6 +256,9 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
         .await;
     browser.wait_for_text(".log").await;
     browser.save_screenshot("sandbox-8-status").await;
+    run(&browser, "/duck doctor").await;
+    browser.wait_for_text("Saved work: ").await;
+    browser.save_screenshot("sandbox-8-doctor").await;
     run(&browser, "/duck stop").await;
     browser.press_button("Stop it").await;
     browser

@@ -1,6 +1,6 @@
 //! Credentials are stored in the Secret and appear nowhere else.
 
-use discord_loopback::RestCall;
+use discord_loopback::{MessageView, RestCall};
 use duckbot::{
     door::ticket::{SigningKey, TicketVerifier},
     work::WorkKey,
@@ -46,6 +46,12 @@ async fn after_a_whole_session_the_credentials_are_in_the_secret_alone() {
     assert_says(
         &stored,
         "`4D7Q`) and your catalog token were checked and saved.",
+    );
+    let examined = env.ana.run_command("#data", "/duck doctor").await;
+    let is_done = |it: &MessageView| it.button("Check again").is_some();
+    assert_says(
+        &examined.unwrap().until(is_done).await,
+        "✅ Storage: answers",
     );
     let pid = env.bot().pid();
 
@@ -97,8 +103,8 @@ async fn after_a_whole_session_the_credentials_are_in_the_secret_alone() {
     assert!(metadata.contains("s3-secret-access-key"));
     assert!(!metadata.to_lowercase().contains("canary"));
     assert!(env.log().contains(&id), "the log must not be empty");
-    // The bot reads only metadata to see if credentials exist. The values are transferred once,
-    // because Ana has them checked again.
+    // The bot reads only metadata to see if credentials exist. The values are transferred twice,
+    // because Ana has them checked again, and has her session examined.
     let is_read = |call: &&RestCall| {
         let is_door_key = call.path.ends_with("/duckbot-door-keys");
         call.method == "GET" && call.route == "secrets/{name}" && !is_door_key
@@ -108,7 +114,7 @@ async fn after_a_whole_session_the_credentials_are_in_the_secret_alone() {
     let metadata = accepted
         .iter()
         .filter(|it| it.contains("as=PartialObjectMetadata"));
-    assert_eq!(reads - metadata.count(), 1);
+    assert_eq!(reads - metadata.count(), 2);
     env.assert_clean().await;
 }
 

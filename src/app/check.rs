@@ -5,14 +5,13 @@ mod session;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::net::lookup_host;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     credentials::preflight::Preflight,
     diagnostics::{Diagnostic, DiagnosticStatus},
     discord,
-    outbound::Outbound,
+    outbound::{Outbound, find_address},
     runtime::{kubernetes, local},
     session::OwnerId,
     settings::Settings,
@@ -97,10 +96,8 @@ async fn check_dns(settings: &Settings) -> Vec<Diagnostic> {
 /// Checks that the host name of an arbitrary session below `domain` resolves.
 pub(super) async fn check_domain(domain: &str) -> Diagnostic {
     let host = format!("duckui-000000.{domain}");
-    let found = lookup_host((host.as_str(), 443)).await;
-    let address = found.ok().and_then(|mut addresses| addresses.next());
-    match address {
-        Some(address) => Diagnostic::ok("DNS", format!("{host} resolves to {}", address.ip())),
+    match find_address(&host).await {
+        Some(address) => Diagnostic::ok("DNS", format!("{host} resolves to {address}")),
         None => Diagnostic::failed(
             "DNS",
             format!(

@@ -50,6 +50,8 @@ pub enum Button {
     Open(SessionId),
     /// Shows the details of a session.
     Status(SessionId),
+    /// Examines a session, or the person's next start.
+    Examine(Option<SessionId>),
     /// Asks whether to stop a session.
     AskToStop(SessionId),
     /// Confirms that a session is to be stopped.
@@ -195,6 +197,10 @@ impl Button {
             } => format!("duckbot:retry:{session}:{owner}:{}", options.id()),
             Self::Open(id) => format!("duckbot:open:{id}"),
             Self::Status(id) => format!("duckbot:status:{id}"),
+            Self::Examine(id) => {
+                let id = id.as_ref().map(SessionId::to_string);
+                format!("duckbot:doctor:{}", id.unwrap_or_default())
+            }
             Self::AskToStop(id) => format!("duckbot:ask-to-stop:{id}"),
             Self::Stop(id) => format!("duckbot:stop:{id}"),
             Self::Keep(id) => format!("duckbot:keep:{id}"),
@@ -261,6 +267,8 @@ impl Button {
             }),
             ["duckbot", "open", id] => Some(Self::Open(id.parse().ok()?)),
             ["duckbot", "status", id] => Some(Self::Status(id.parse().ok()?)),
+            ["duckbot", "doctor", ""] => Some(Self::Examine(None)),
+            ["duckbot", "doctor", id] => Some(Self::Examine(Some(id.parse().ok()?))),
             ["duckbot", "ask-to-stop", id] => Some(Self::AskToStop(id.parse().ok()?)),
             ["duckbot", "stop", id] => Some(Self::Stop(id.parse().ok()?)),
             ["duckbot", "keep", id] => Some(Self::Keep(id.parse().ok()?)),
@@ -350,6 +358,7 @@ impl Button {
             | Self::KeepCredentials
             | Self::Restart
             | Self::Status(_)
+            | Self::Examine(_)
             | Self::Save(_)
             | Self::Stop(_)
             | Self::Keep(_)
@@ -380,6 +389,7 @@ impl Button {
             | Self::Retry { .. }
             | Self::Open(_)
             | Self::Status(_)
+            | Self::Examine(_)
             | Self::AskToStop(_)
             | Self::Stop(_)
             | Self::Keep(_)
@@ -451,6 +461,8 @@ mod tests {
             },
             Button::Open(id.clone()),
             Button::Status(id.clone()),
+            Button::Examine(Some(id.clone())),
+            Button::Examine(None),
             Button::AskToStop(id.clone()),
             Button::Stop(id.clone()),
             Button::Keep(id.clone()),

@@ -19,8 +19,8 @@ use super::{
     call::{Answer, Answered, Call, CallOutcome, Command, deny},
     charts::WantedChart,
     commands::{
-        self, again, describe, extend, forget, history, open, options::Options, reap, save, setup,
-        share, sql, start, status, stop, with_credentials,
+        self, again, describe, doctor, extend, forget, history, open, options::Options, reap, save,
+        setup, share, sql, start, status, stop, with_credentials,
     },
     forms::{Form, SqlOptions, Submitted},
     replies,
@@ -224,6 +224,10 @@ async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
         } => start::retry(call, &session, owner, options).await,
         Button::Open(id) => open::open(call, Some(&id.to_string())).await,
         Button::Status(id) => status::status(call, Some(&id.to_string())).await,
+        Button::Examine(id) => {
+            let id = id.map(|id| id.to_string());
+            doctor::examine(call, id.as_deref()).await
+        }
         Button::AskToStop(id) => stop::ask(call, Some(&id.to_string())),
         Button::Stop(id) | Button::StopNow(id) => stop::stop(call, &id).await,
         Button::Keep(id) => stop::keep(&id),

@@ -88,6 +88,8 @@ pub const RECORD_USE_PATH: &str = "/used";
 /// Browsers never send the fragment, so no log and no link preview sees the ticket.
 pub use policy::ENTER_PATH;
 
+pub use pages::is_enter_page;
+
 /// Environment variables that configure a door.
 pub mod variable {
     /// The session's ID.

@@ -23,6 +23,15 @@ use crate::unicode::{is_invisible, is_layout_control};
 /// for half a minute, and the person would see nothing.
 pub(super) const FIRST_PAGE_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// Part of the page that submits a ticket, and of no other.
+const ENTER_MARK: &str = "<span id=\"say\">Opening DuckDB…</span>";
+
+/// Returns true if this is a door's page at [`ENTER_PATH`](super::ENTER_PATH). Other servers may answer
+/// at the address of a session.
+pub fn is_enter_page(page: &str) -> bool {
+    page.contains(ENTER_MARK)
+}
+
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("enter.js");
 
@@ -89,7 +98,6 @@ impl Page {
 
     /// Page whose script submits the ticket from the URL's fragment, and then opens DuckDB.
     pub(super) fn enter(owner: &str) -> Self {
-        let wait = "<span id=\"say\">Opening DuckDB…</span>";
         let inside =
             "<small>Already opened in this browser? <a href=\"/\">Go to DuckDB</a>.</small>";
         let without = "<noscript>This page and DuckDB's UI need JavaScript. Turn it on.</noscript>";
@@ -98,7 +106,7 @@ impl Page {
             ..Self::new(
                 StatusCode::OK,
                 format!("{}'s DuckDB", name_html(owner)),
-                &[wait, inside, without],
+                &[ENTER_MARK, inside, without],
             )
         }
     }
@@ -106,8 +114,8 @@ impl Page {
     /// Page until DuckDB answers for the first time.
     pub(super) fn starting() -> Self {
         let how = "This page opens it as soon as it is ready.";
-        let then = "<small>If this takes more than a minute, type <code>/duck list</code> in Discord \
-                    to see the state of your session.</small>";
+        let then = "<small>If this takes more than a minute, type <code>/duck doctor</code> in Discord \
+                    to find out why.</small>";
         Self {
             refresh_seconds: Some(1),
             ..Self::new(
@@ -121,8 +129,8 @@ impl Page {
     /// Page for requests that DuckDB does not answer, although it has answered before.
     pub(super) fn unavailable() -> Self {
         let why = "It is restarting, or too busy at the moment. This page reloads by itself.";
-        let then = "<small>If this does not change, type <code>/duck list</code> in Discord to see \
-                    the state of your session.</small>";
+        let then = "<small>If this does not change, type <code>/duck doctor</code> in Discord to \
+                    find out why.</small>";
         Self {
             refresh_seconds: Some(3),
             outcome: RequestOutcome::Failed("DuckDB does not respond"),

@@ -6,6 +6,7 @@
 mod authorities;
 mod certificate;
 mod proxies;
+mod visit;
 
 use std::{collections::HashMap, io, sync::Arc};
 
@@ -20,6 +21,7 @@ use tower::ServiceExt;
 pub use authorities::{CaFileError, CertificateAuthorities, CertificateProblem};
 pub(crate) use certificate::Certificate;
 pub use proxies::{InvalidProxy, Proxies, SESSION_PROXY_VARIABLES};
+pub use visit::{Visit, find_address};
 
 /// Variable with the path of the file of all CA certificates, for OpenSSL and rustls.
 pub const CA_FILE_VARIABLE: &str = "SSL_CERT_FILE";

@@ -137,6 +137,12 @@ pub trait Runtime: Send + Sync {
     /// Gets the session's activity from its door.
     async fn activity(&self, seen: &Observed) -> Result<Activity, Error>;
 
+    /// Asks the session's door whether its DuckDB answers.
+    ///
+    /// # Errors
+    /// If the door does not answer.
+    async fn is_answering(&self, seen: &Observed) -> Result<bool, Error>;
+
     /// Looks up the session's node, memory use and Events. Unavailable details are left out.
     async fn details(&self, seen: &Observed) -> Details;
 

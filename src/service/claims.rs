@@ -83,7 +83,11 @@ impl Service {
     }
 
     /// Rejects another session of this person if there is no room for it besides those of `earlier`.
-    fn check_quota(&self, owner: OwnerId, earlier: &[Arc<Record>]) -> Result<(), StartRejection> {
+    pub(super) fn check_quota(
+        &self,
+        owner: OwnerId,
+        earlier: &[Arc<Record>],
+    ) -> Result<(), StartRejection> {
         let sessions = &self.settings.sessions;
         let quota = Quota {
             per_user: sessions.per_user,

@@ -8,6 +8,7 @@ mod audit;
 mod catalog_tables;
 mod claims;
 mod credentials;
+pub mod doctor;
 mod door_totals;
 mod history;
 mod options;

@@ -112,6 +112,8 @@ pub enum CredentialsRejection {
 pub enum SessionAction {
     /// Read its details or its log.
     Inspect,
+    /// Find out why it does not work.
+    Examine,
     Open,
     Query,
     /// Save its work.

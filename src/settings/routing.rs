@@ -47,6 +47,23 @@ impl RouteKind {
             Self::Ingress => "ingress",
         }
     }
+
+    /// Names what serves the routes, and the setting that chooses it.
+    pub fn controller(self) -> &'static str {
+        match self {
+            Self::Traefik => "Traefik and routing.entry_points",
+            Self::Gateway => "the Gateway's controller and routing.gateway",
+            Self::Ingress => "the ingress controller and routing.ingress_class",
+        }
+    }
+
+    /// Names the place of the certificate.
+    pub fn certificate(self) -> &'static str {
+        match self {
+            Self::Gateway => "the certificate of the Gateway's listener",
+            Self::Traefik | Self::Ingress => "routing.tls_secret",
+        }
+    }
 }
 
 /// Gateway of HTTPRoutes.

@@ -79,6 +79,7 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
             "error",
             "history",
             "metrics",
+            "outbound",
             "runtime",
             "session",
             "settings",

@@ -2,7 +2,10 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering::Relaxed},
+    },
 };
 
 use tokio::{
@@ -63,6 +66,7 @@ pub struct ForwardProxy {
     /// Host and port.
     pub address: String,
     requests: Arc<Mutex<Vec<String>>>,
+    https: Arc<AtomicU16>,
     task: JoinHandle<()>,
 }
 
@@ -77,18 +81,25 @@ impl ForwardProxy {
         let listener = TcpListener::bind((address, 0)).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let all = requests.clone();
+        let https = Arc::new(AtomicU16::new(443));
+        let (all, to) = (requests.clone(), https.clone());
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(forward(stream, all.clone()));
+                tokio::spawn(forward(stream, all.clone(), to.clone()));
             }
         });
         Self {
             address,
             requests,
+            https,
             task,
         }
+    }
+
+    /// Leads connections to port 443 of this machine's names to another port.
+    pub fn lead_https_to(&self, port: u16) {
+        self.https.store(port, Relaxed);
     }
 
     /// Takes the heads of all requests so far.
@@ -103,7 +114,7 @@ impl Drop for ForwardProxy {
     }
 }
 
-async fn forward(mut client: TcpStream, requests: Arc<Mutex<Vec<String>>>) {
+async fn forward(mut client: TcpStream, requests: Arc<Mutex<Vec<String>>>, https: Arc<AtomicU16>) {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         match client.read_u8().await {
@@ -118,12 +129,12 @@ async fn forward(mut client: TcpStream, requests: Arc<Mutex<Vec<String>>>) {
     let Some((host, port)) = authority.rsplit_once(':') else {
         return;
     };
-    let host = if host.ends_with(".test") {
-        "127.0.0.1"
-    } else {
-        host
+    let target = match port {
+        "443" if host.ends_with(".test") => format!("127.0.0.1:{}", https.load(Relaxed)),
+        port if host.ends_with(".test") => format!("127.0.0.1:{port}"),
+        port => format!("{host}:{port}"),
     };
-    let Ok(mut server) = TcpStream::connect(format!("{host}:{port}")).await else {
+    let Ok(mut server) = TcpStream::connect(target).await else {
         let _ = client.write_all(b"HTTP/1.1 502 Bad Gateway\r\n\r\n").await;
         return;
     };

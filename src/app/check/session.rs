@@ -1,11 +1,7 @@
 //! `duckbot check --session`: starts a session as the bot does, queries it through its URL as a browser
 //! does, and removes it.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use chrono::Utc;
 use reqwest::{Client, header};
@@ -27,7 +23,7 @@ use crate::{
         Cause, CredentialSource, NewRecord, Observed, OwnerId, Parts, PodState, Record, RecordKind,
         RequestId, Restore, SessionId, Workspace,
     },
-    settings::{RouteKind, Settings},
+    settings::Settings,
 };
 
 /// Time in which the session's URL must answer. Ingress controllers need some seconds for a new route.
@@ -252,32 +248,11 @@ impl Browser {
         id: &SessionId,
     ) -> Result<Self, String> {
         let url = runtime.url(id).trim_end_matches('/').to_owned();
-        let client = settings.outbound.client().timeout(REQUEST_TIMEOUT);
-        let client = client.redirect(reqwest::redirect::Policy::none());
-        let client = match url
-            .strip_prefix("http://")
-            .and_then(|it| it.split_once(':'))
-        {
-            // Not all systems know that these names are this machine.
-            Some((host, port)) if host.ends_with(".localhost") => {
-                let port = port.parse().unwrap_or_default();
-                client.resolve(host, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
-            }
-            _ => client,
-        };
-        let client = client.build().map_err(|error| error.to_string())?;
+        let client = settings.outbound.browser(&url, REQUEST_TIMEOUT);
+        let client = client.map_err(|error| error.to_string())?;
         let begin = Instant::now();
-        let (controller, certificate) = match settings.routing.kind {
-            RouteKind::Traefik => ("Traefik and routing.entry_points", "routing.tls_secret"),
-            RouteKind::Gateway => (
-                "the Gateway's controller and routing.gateway",
-                "the certificate of the Gateway's listener",
-            ),
-            RouteKind::Ingress => (
-                "the ingress controller and routing.ingress_class",
-                "routing.tls_secret",
-            ),
-        };
+        let kind = settings.routing.kind;
+        let (controller, certificate) = (kind.controller(), kind.certificate());
         loop {
             let ticket = runtime.ticket(&observed(runtime, id)?).await;
             let ticket = ticket.map_err(|error| error.to_string())?;

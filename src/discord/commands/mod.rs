@@ -6,6 +6,7 @@
 
 pub(super) mod again;
 pub(super) mod describe;
+pub(super) mod doctor;
 pub(super) mod extend;
 mod first_form;
 pub(super) mod forget;
@@ -49,6 +50,7 @@ static COMMANDS: &[&dyn Command] = &[
     &describe::Describe,
     &list::List,
     &status::Status,
+    &doctor::Doctor,
     &save::Save,
     &restore::Restore,
     &extend::Extend,

@@ -71,7 +71,7 @@ pub(super) fn error_text(error: &ErrorSummary) -> String {
             "I can't reach the cluster right now. Try again in a minute.".to_owned()
         }
         ErrorSummary::Session => "The session did not respond as expected. Try again in a minute; \
-            `/duck status` shows its state."
+            `/duck doctor` finds out why."
             .to_owned(),
     }
 }

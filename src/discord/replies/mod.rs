@@ -5,6 +5,9 @@ mod answer;
 mod credential_errors;
 mod credentials;
 mod described;
+mod doctor;
+mod doctor_details;
+mod doctor_steps;
 mod errors;
 mod extending;
 mod format;
@@ -37,6 +40,7 @@ mod workspaces;
 pub(super) use answer::answer;
 pub(super) use credentials::*;
 pub(super) use described::*;
+pub(super) use doctor::examination;
 pub(super) use errors::*;
 pub(super) use extending::*;
 pub(super) use forms::*;
@@ -62,6 +66,8 @@ pub(super) use stored::*;
 pub(super) use tables::*;
 pub(super) use workspaces::*;
 
+#[cfg(test)]
+mod doctor_tests;
 #[cfg(test)]
 mod kept_tests;
 #[cfg(test)]

@@ -25,8 +25,9 @@ use crate::{
     session::{ErrorSummary, ExtensionLimit, SessionId, StartPause, starting},
 };
 
-const ACTIONS: [SessionAction; 6] = [
+const ACTIONS: [SessionAction; 7] = [
     SessionAction::Inspect,
+    SessionAction::Examine,
     SessionAction::Open,
     SessionAction::Query,
     SessionAction::Save,

@@ -277,6 +277,7 @@ pub(crate) fn which_session(
     }
     let button = |id: SessionId| match (action, by) {
         (SessionAction::Inspect, _) => Button::Status(id),
+        (SessionAction::Examine, _) => Button::Examine(Some(id)),
         (SessionAction::Open | SessionAction::Query, _) => Button::Open(id),
         (SessionAction::Save, _) => Button::Save(id),
         (SessionAction::Extend, None) => Button::Extend(id),
@@ -310,7 +311,10 @@ fn lookup(rejection: &LookupRejection) -> Reply {
             return which_session(sessions, *action, None);
         }
         LookupRejection::NotYours { id, owner, action } => match action {
-            SessionAction::Inspect | SessionAction::Extend | SessionAction::Stop => format!(
+            SessionAction::Inspect
+            | SessionAction::Examine
+            | SessionAction::Extend
+            | SessionAction::Stop => format!(
                 "Session `{id}` belongs to someone else. Only its owner or an admin can {} it.",
                 verb(*action)
             ),
@@ -331,8 +335,8 @@ fn lookup(rejection: &LookupRejection) -> Reply {
              after its last query."
         ),
         LookupRejection::NotReady(id) => format!(
-            "Session `{id}` is not ready right now. Try again in a minute; `/duck list` shows its \
-             state."
+            "Session `{id}` is not ready right now. Try again in a minute; `/duck doctor` finds \
+             out why."
         ),
     })
 }
@@ -341,6 +345,7 @@ fn no_session(action: SessionAction) -> Reply {
     match action {
         SessionAction::Stop => Reply::new("You have no session to stop."),
         SessionAction::Inspect
+        | SessionAction::Examine
         | SessionAction::Open
         | SessionAction::Save
         | SessionAction::Extend => {
@@ -361,6 +366,7 @@ fn no_session(action: SessionAction) -> Reply {
 fn verb(action: SessionAction) -> &'static str {
     match action {
         SessionAction::Inspect => "look at",
+        SessionAction::Examine => "check",
         SessionAction::Open => "open",
         SessionAction::Query => "query",
         SessionAction::Save => "save",

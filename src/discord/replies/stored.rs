@@ -103,7 +103,10 @@ pub(crate) fn not_renewed(record: &Record, renewal: &Renewal) -> Option<Reply> {
     })
 }
 
-fn offer_restart<'a>(text: String, records: impl IntoIterator<Item = &'a Record>) -> Reply {
+pub(super) fn offer_restart<'a>(
+    text: String,
+    records: impl IntoIterator<Item = &'a Record>,
+) -> Reply {
     let text = text
         + if all_keep_work(records) {
             "\nA restart switches to the new credentials. Notebooks and tables are saved before it."

@@ -526,6 +526,16 @@ impl Runtime for Kubernetes {
             .map_err(|_| unavailable("its door's response is not valid".into()))
     }
 
+    async fn is_answering(&self, seen: &Observed) -> Result<bool, Error> {
+        let failed = |why: String| Error::Session {
+            action: format!("asking the door of session {}", seen.record.id),
+            why,
+        };
+        let url = self.door_url(seen, door::READY_PATH);
+        let url = url.ok_or_else(|| failed("its Pod has no address".into()))?;
+        readiness::ask(&self.doors, &url).await.map_err(failed)
+    }
+
     async fn ask(
         &self,
         seen: &Observed,

@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
-use super::{view::DuckDbRun, watch::Cache};
+use super::{request::error_chain, view::DuckDbRun, watch::Cache};
 use crate::{
     door,
     session::{Record, SessionId, Stage},
@@ -181,11 +181,24 @@ impl Asker {
 
     async fn ask(&self, url: &str) -> Answer {
         let _permit = self.permits.acquire().await;
-        let answer = self.doors.get(url).send().await;
-        match answer.map(|answer| answer.status()) {
-            Ok(StatusCode::OK) => Answer::Ready,
-            Ok(StatusCode::SERVICE_UNAVAILABLE) => Answer::NotReady,
-            _ => Answer::Unreachable,
+        match ask(&self.doors, url).await {
+            Ok(true) => Answer::Ready,
+            Ok(false) => Answer::NotReady,
+            Err(_) => Answer::Unreachable,
         }
+    }
+}
+
+/// Asks the door at this URL whether DuckDB answers.
+///
+/// # Errors
+/// Returns the reason if no door answers.
+pub(super) async fn ask(doors: &reqwest::Client, url: &str) -> Result<bool, String> {
+    let answer = doors.get(url).send().await;
+    match answer.map(|answer| answer.status()) {
+        Ok(StatusCode::OK) => Ok(true),
+        Ok(StatusCode::SERVICE_UNAVAILABLE) => Ok(false),
+        Ok(status) => Err(format!("HTTP {}", status.as_u16())),
+        Err(error) => Err(error_chain(&error)),
     }
 }

@@ -332,6 +332,17 @@ impl Local {
         self.view.changed();
     }
 
+    /// Returns the door of a session, to do this with it.
+    fn find_door(&self, seen: &Observed, action: &str) -> Result<Arc<Door>, Error> {
+        let held = self.view.sessions.lock();
+        let held = held.get(&seen.record.name()).filter(|it| it.is(seen));
+        let door = held.and_then(|held| held.door.clone());
+        door.ok_or_else(|| Error::Session {
+            action: format!("{action} of session {}", seen.record.id),
+            why: "its door is gone".into(),
+        })
+    }
+
     fn origin(&self, id: &SessionId) -> String {
         format!("http://{}.localhost:{}", id.object_name(), self.port)
     }
@@ -510,14 +521,12 @@ impl Runtime for Local {
     }
 
     async fn activity(&self, seen: &Observed) -> Result<Activity, Error> {
-        let held = self.view.sessions.lock();
-        let held = held.get(&seen.record.name()).filter(|it| it.is(seen));
-        let door = held.and_then(|held| held.door.as_ref());
-        door.map(|door| door.activity())
-            .ok_or_else(|| Error::Session {
-                action: format!("getting the activity of session {}", seen.record.id),
-                why: "its door is gone".into(),
-            })
+        Ok(self.find_door(seen, "getting the activity")?.activity())
+    }
+
+    async fn is_answering(&self, seen: &Observed) -> Result<bool, Error> {
+        let door = self.find_door(seen, "asking the door")?;
+        Ok(door.is_ready().await)
     }
 
     async fn ask(
