@@ -17,7 +17,7 @@
 //! - [`discord`]: commands, replies and public messages. `reconciler`: the loop that takes
 //!   sessions through their lives. `reaper`: the loop that stops idle and old sessions, and posts
 //!   the report.
-//! - [`api`]: sessions over HTTP for programs, health and metrics. `metrics`: names, units and
+//! - [`api`]: sessions over HTTP for programs, health and metrics. [`metrics`]: names, units and
 //!   labels of all metrics.
 //! - [`app`]: start-up and wiring, also of the sandbox. [`error`], [`settings`], [`telemetry`],
 //!   [`diagnostics`], `concurrency`, `redact` and `unicode` serve all modules.
@@ -38,7 +38,7 @@ pub mod health;
 pub mod history;
 pub mod leadership;
 mod listener;
-mod metrics;
+pub mod metrics;
 pub mod outbound;
 mod reaper;
 mod reconciler;

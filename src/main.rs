@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use duckbot::{
     api, app,
     diagnostics::Diagnostic,
-    discord, door, duckdb,
+    discord, door, duckdb, metrics,
     session::OwnerId,
-    settings::{self, Settings},
+    settings::{self, Log, Settings},
     telemetry,
 };
 
@@ -146,6 +146,8 @@ enum Command {
     },
     /// Print the reference of all chat commands (commands.md).
     Commands,
+    /// Print the reference of all metrics (docs/metrics.md).
+    Metrics,
     /// Print the reference of all settings, with their defaults (docs/settings.md).
     Settings,
 }
@@ -179,10 +181,7 @@ fn main() -> ExitCode {
             listen,
             admin,
             duckdb,
-        } => finish(
-            door::Door::read(|name| std::env::var(name).ok(), duckdb)
-                .and_then(|door| app::run(|shutdown| door::serve(door, listen, admin, shutdown))),
-        ),
+        } => run_door(listen, admin, duckdb),
         Command::Duckdb { ask: true, .. } => answer_queries(),
         Command::Duckdb { control: true, .. } => send_command(),
         Command::Duckdb { attached, .. } => duckdb(attached),
@@ -213,6 +212,10 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut command, "duckbot", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
+        Command::Metrics => {
+            print!("{}", metrics::reference());
+            ExitCode::SUCCESS
+        }
         Command::Settings => {
             print!("{}", settings::reference());
             ExitCode::SUCCESS
@@ -229,11 +232,45 @@ fn serve(config: Option<PathBuf>) -> ExitCode {
         Ok(settings) => settings,
         Err(invalid) => return usage_error(&invalid),
     };
-    telemetry::start(&settings.log);
+    let _logging = match telemetry::start(&settings.log) {
+        Ok(logging) => logging,
+        Err(error) => {
+            let error = anyhow::Error::new(error);
+            return finish(Err(error.context("the file of log.audit can't be opened")));
+        }
+    };
     let limit = app::shutdown_timeout(&settings);
     finish(app::run_within(limit, |shutdown| {
         app::serve(settings, shutdown)
     }))
+}
+
+fn run_door(listen: Option<SocketAddr>, admin: Option<SocketAddr>, duckdb: u16) -> ExitCode {
+    let read = |name: &str| std::env::var(name).ok();
+    match door_log(read) {
+        Ok(log) => telemetry::start(&log),
+        Err(mistake) => return usage_error(&mistake),
+    }
+    let door = door::Door::read(read, duckdb);
+    finish(door.and_then(|door| app::run(|shutdown| door::serve(door, listen, admin, shutdown))))
+}
+
+/// Reads how a door logs.
+fn door_log(read: impl Fn(&str) -> Option<String>) -> Result<Log, String> {
+    let [filter, format] = [door::variable::LOG_FILTER, door::variable::LOG_FORMAT];
+    let wanted = read(filter).unwrap_or_else(|| "info".to_owned());
+    let invalid = || format!("{filter} must be a filter, like info or duckbot=debug");
+    let valid = Log::parse_filter(&wanted).ok_or_else(invalid)?;
+    let json = match read(format) {
+        None => false,
+        Some(text) => {
+            Log::parse_format(&text).ok_or_else(|| format!("{format} must be text or json"))?
+        }
+    };
+    Ok(Log {
+        filter: valid,
+        json,
+    })
 }
 
 fn invite(application: &str) -> ExitCode {

@@ -23,8 +23,8 @@ use crate::{
     metrics,
     runtime::{LedgerStore, ReplyStore, Runtime, crash_reason, redacted_log, rewrite},
     service::{
-        Clock, Dependencies, Notifier, audit_replacement, describe_work, renew, save_work,
-        summarize,
+        Clock, Dependencies, Notifier, RunnerUses, audit_replacement, describe_work, renew,
+        save_work, summarize,
     },
     session::{
         Cause, Failure, Incident, Ledger, MessageId, Observed, Outcome, Parts, Policy, Record,
@@ -51,6 +51,8 @@ pub(crate) struct Reconciler {
     /// Store of the reply tokens, which are deleted with their session.
     replies: Arc<dyn ReplyStore>,
     ledger: Arc<LedgerStore>,
+    /// Uses of query runners, which learn why theirs has ended.
+    runner_uses: RunnerUses,
     policy: Policy,
     settings: Arc<Settings>,
     clock: Clock,
@@ -129,6 +131,7 @@ impl Reconciler {
             credentials: parts.credentials.clone(),
             replies: parts.replies.clone(),
             ledger: parts.ledger.clone(),
+            runner_uses: parts.runner_uses.clone(),
             policy,
             settings,
             clock: parts.clock.clone(),
@@ -184,6 +187,7 @@ impl Reconciler {
             // Another writer was faster. That is normal, so it is not logged.
             Err(Error::Conflict { .. }) => Err(()),
             Err(error) => {
+                metrics::count_step_failure(&step);
                 let reference = new_reference();
                 warn!(
                     %session, reference, %error,
@@ -261,6 +265,9 @@ impl Reconciler {
                     .await
             }
             Step::Remove => {
+                if let Some(ending) = seen.record.ending() {
+                    self.runner_uses.note_end(&seen.record.id, &ending.cause);
+                }
                 self.record_in_ledger(&seen.record).await;
                 self.runtime.remove(seen).await?;
                 self.count_ending(&seen.record);

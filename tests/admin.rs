@@ -4,8 +4,16 @@ use std::process::Stdio;
 
 use chrono::TimeDelta;
 use discord_loopback::RestFault;
-use test_support::{ApiFault, CREDENTIALS, TestEnv, WAIT_TIMEOUT, assert_says, tools, wait_until};
+use test_support::{
+    ApiFault, Bot, CREDENTIALS, LocalEnv, TestEnv, UiClient, WAIT_TIMEOUT, assert_says,
+    duckdb_pids, lake, link_of, tools, wait_until,
+};
 use tokio::{io::AsyncWriteExt, process::Command};
+
+use crate::{
+    deploy::kubectl,
+    local::{ready_session, reply_to},
+};
 
 /// Starts an environment with the admin endpoints. Returns it with their URL.
 async fn env() -> (TestEnv, String) {
@@ -34,14 +42,14 @@ async fn env_without_bot(settings: &[(&str, &str)]) -> TestEnv {
 /// Starts the bot, and returns the URL of its admin endpoints.
 async fn start_bot(env: &mut TestEnv) -> String {
     env.start_bot().await;
-    admin_url(env).await
+    admin_url(env.bot()).await
 }
 
-/// URL of the running bot's admin endpoints.
-async fn admin_url(env: &mut TestEnv) -> String {
+/// URL of a running bot's admin endpoints.
+async fn admin_url(bot: &mut Bot) -> String {
     const SAYS: &str = "health and metrics are at ";
-    env.bot().wait_for_log(SAYS).await;
-    let log = env.log();
+    bot.wait_for_log(SAYS).await;
+    let log = bot.log();
     let url = log.split(SAYS).last().unwrap().split_whitespace().next();
     url.unwrap().to_owned()
 }
@@ -87,6 +95,8 @@ async fn readiness_names_what_is_missing() {
     });
     env.api.cut_watches();
     wait_for_not_ready(&url, "cluster: no updates since ").await;
+    let view_age = "duckbot_view_age_seconds";
+    wait_until(async || value(&url, view_age).await, |age| *age > 1.0).await;
     assert_eq!(
         get(&url, "/healthz").await.0,
         200,
@@ -94,6 +104,7 @@ async fn readiness_names_what_is_missing() {
     );
     env.api.clear_faults();
     wait_until_ready(&url).await;
+    assert_eq!(value(&url, view_age).await, 0.0);
     let broke = "duckbot_watch_restarts_total{resource=\"pods\"}";
     assert!(value(&url, broke).await >= 1.0);
     assert_eq!(get(&url, "/sessions").await.0, 404);
@@ -204,8 +215,96 @@ async fn query_runners_are_counted_apart_from_sessions() {
     );
     let session = "duckbot_sessions_ended_total{how=\"reaped\",why=\"idle\"}";
     assert_eq!(value(&url, session).await, 0.0);
+    // No DuckDB runs in the Pod.
+    let asked = "duckbot_questions_total{runs_in=\"runner\",outcome=\"failed\"}";
+    assert_eq!(value(&url, asked).await, 1.0);
     env.assert_clean().await;
 }
+
+#[tokio::test]
+async fn queries_saves_and_requests_to_doors_are_counted() {
+    let (key, secret) = ("AKIAWORKTHATISCOUNTED", "a-secret-for-work-that-is-counted");
+    lake().s3.add_key(key, secret);
+    let mut home = LocalEnv::start().await;
+    let settings = [
+        ("DUCKBOT_ADMIN__LISTEN", "127.0.0.1:0".to_owned()),
+        ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", lake().s3.url()),
+        ("DUCKBOT_CATALOGS__LAKE__WORK", "s3://lake/duckbot/".into()),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value));
+    home.variables.extend(settings);
+    home.restart_bot().await;
+    let url = admin_url(&mut home.bot).await;
+    let ana = &home.ana;
+    home.enter_key_pair(ana, key, secret).await;
+    let id = ready_session(ana).await;
+
+    for sql in ["SELECT 42", "SELECT mistake"] {
+        let line = format!("/duck sql query:{sql}");
+        let asked = ana.run_command("#data", &line).await.unwrap();
+        let is_last = |it: &discord_loopback::MessageView| {
+            it.content.contains("42") || it.content.contains("mistake")
+        };
+        asked
+            .until(|it| is_last(it) && it.button("Cancel").is_none())
+            .await;
+    }
+    for outcome in ["done", "refused"] {
+        let asked = format!("duckbot_questions_total{{runs_in=\"session\",outcome=\"{outcome}\"}}");
+        wait_for_value(&url, &asked, 1.0).await;
+    }
+    let times = "duckbot_question_duration_seconds_count{runs_in=\"session\"}";
+    assert_eq!(value(&url, times).await, 2.0);
+
+    let asked = ana.run_command("#data", "/duck save").await.unwrap();
+    asked.until(|it| !it.content.starts_with("Saving")).await;
+    wait_for_value(&url, "duckbot_saves_total{outcome=\"done\"}", 1.0).await;
+    assert_eq!(
+        value(&url, "duckbot_save_duration_seconds_count").await,
+        1.0
+    );
+
+    let link = link_of(&reply_to(ana, "/duck open").await, "Open DuckDB");
+    let host = link.split('/').nth(2).unwrap();
+    let door = format!("http://127.0.0.1:{}", host.rsplit(':').next().unwrap());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let stranger = client.get(&door).header("host", host).send().await;
+    assert_eq!(stranger.unwrap().status(), 401);
+    let ui = UiClient::enter(&link, &door).await;
+    ui.run_sql("SELECT 42").await.unwrap();
+    for pid in duckdb_pids(&id) {
+        let pid = pid.to_string();
+        Command::new("kill")
+            .args(["-9", &pid])
+            .status()
+            .await
+            .unwrap();
+    }
+    let status = async || ui.tokenize("SELECT 42").await;
+    wait_until(status, |status| *status == 503).await;
+    assert_says(&ana.read("#data").await, "restarted");
+    reply_to(ana, "/duck list").await;
+    let requests = async |outcome: &str| {
+        value(
+            &url,
+            &format!("duckbot_door_requests_total{{outcome=\"{outcome}\"}}"),
+        )
+        .await
+    };
+    assert_eq!(requests("refused").await, 1.0);
+    assert!(requests("done").await >= 2.0);
+    let failed = requests("failed").await;
+    assert!(failed >= 1.0);
+    reply_to(ana, "/duck list").await;
+    assert_eq!(requests("failed").await, failed, "each counts once");
+    assert!(home.log().contains(&format!(
+        "session {id}: a request failed: DuckDB does not respond"
+    )));
+    home.assert_clean().await;
+}
+
+/// Reference of all metrics.
+const REFERENCE: &str = include_str!("../docs/metrics.md");
 
 #[tokio::test]
 async fn metrics_keep_prometheus_conventions_and_name_nobody() {
@@ -224,7 +323,7 @@ async fn metrics_keep_prometheus_conventions_and_name_nobody() {
             .find_map(|end| name.strip_suffix(end))
             .filter(|base| described("TYPE", base))
             .unwrap_or(name);
-        assert!(base.starts_with("duckbot_"), "{line}");
+        assert!(REFERENCE.contains(&format!("`{base}`")), "{line}");
         assert!(described("HELP", base) && described("TYPE", base), "{line}");
         let is_counter = text.contains(&format!("# TYPE {base} counter"));
         assert_eq!(is_counter, base.ends_with("_total"), "{line}");
@@ -248,7 +347,7 @@ async fn health_is_served_before_the_cluster_answers() {
     env.api
         .set_faults(|_| Some(ApiFault::Hang(std::time::Duration::from_secs(30))));
     env.spawn_bot();
-    let url = admin_url(&mut env).await;
+    let url = admin_url(env.bot()).await;
     env.api
         .wait_for_call("POST", "selfsubjectaccessreviews", 1)
         .await;
@@ -323,6 +422,8 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
     env.fake_clock();
     let url = start_bot(&mut env).await;
     let failed = "duckbot_sessions_ended_total{how=\"failed\",why=\"refused\"}";
+    let steps = "duckbot_step_failures_total{step=\"create\"}";
+    assert_eq!(value(&url, steps).await, 0.0);
     let refused =
         "duckbot_kubernetes_requests_total{verb=\"create\",resource=\"pods\",outcome=\"refused\"}";
     assert_eq!(
@@ -351,6 +452,9 @@ async fn what_is_worth_an_alert_is_seen_to_move() {
         .await;
     wait_for_value(&url, failed, 1.0).await;
     assert!(value(&url, refused).await >= 1.0);
+    assert!(value(&url, steps).await >= 1.0);
+    let queued = "duckbot_kubernetes_queue_duration_seconds_count";
+    assert!(value(&url, queued).await >= 1.0);
     env.api.clear_faults();
 
     // Discord refuses a message permanently.
@@ -404,6 +508,10 @@ async fn a_record_that_nobody_can_read_is_counted_and_removed_as_the_manual_says
         env.log()
             .contains(&format!("record {record} can't be read"))
     );
+    let sessions = &env.cluster.sessions;
+    let line = format!("describe configmap {record} --namespace {sessions}");
+    let described = async || kubectl(&line).await;
+    wait_until(described, |it: &String| it.contains("UnreadableRecord")).await;
     let params = kube::api::DeleteParams::default();
     env.cluster
         .records()

@@ -247,22 +247,20 @@ pub async fn bots(namespace: &str) -> Vec<Pod> {
     all
 }
 
-/// Waits until one of [`bots`] holds the Lease with this name. An earlier leader has then closed its connection
-/// to Discord.
-pub async fn wait_for_leader(namespace: &str, name: &str) {
+/// Waits until one of [`bots`] other than `previous` holds the Lease with this name. An earlier leader has then
+/// closed its connection to Discord. Returns the holder: the Pod's name, `_`, and a random part.
+pub async fn wait_for_leader(namespace: &str, name: &str, previous: Option<&str>) -> String {
     let admin = Client::try_from(Cluster::shared().config().await).unwrap();
     let leases: Api<Lease> = Api::namespaced(admin, namespace);
     let leader = async || {
         let lease = leases.get(name).await.unwrap();
-        let holder = lease.spec.and_then(|spec| spec.holder_identity);
+        let holder = lease.spec.and_then(|spec| spec.holder_identity)?;
+        let (pod, _) = holder.rsplit_once('_')?;
         let mut bots = bots(namespace).await.into_iter();
-        let is_holder = |pod: &Pod| {
-            let (holder, pod) = (holder.as_deref(), pod.metadata.name.as_deref());
-            holder.and_then(|it| it.rsplit_once('_')).map(|it| it.0) == pod
-        };
-        bots.find(is_holder)
+        let is_there = bots.any(|it| it.metadata.name.as_deref() == Some(pod));
+        (is_there && Some(&*holder) != previous).then_some(holder)
     };
-    wait_until(leader, Option::is_some).await;
+    wait_until(leader, Option::is_some).await.unwrap()
 }
 
 /// Enables everything that an overlay has in comments.

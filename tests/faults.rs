@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
-use discord_loopback::{BoxFuture, Interception, Interceptor, RestCall, RestFault};
+use discord_loopback::{BoxFuture, Interception, Interceptor, MessageView, RestCall, RestFault};
 use test_support::{ApiFault, Bot, TestEnv, assert_says, link_of, wait_until};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn a_command_is_acknowledged_although_the_api_server_hangs() {
@@ -259,19 +260,34 @@ async fn a_record_that_cannot_be_removed_pings_nobody_twice() {
     env.assert_clean().await;
 }
 
-/// Holds the first post in a channel until `go` is notified.
-#[derive(Default)]
-struct SlowPost {
+/// Holds calls to a route of Discord until `go` is cancelled.
+struct Held {
+    method: &'static str,
+    route: &'static str,
     arrived: Notify,
-    go: Notify,
+    go: CancellationToken,
 }
 
-impl Interceptor for SlowPost {
+impl Held {
+    /// Holds the calls of this method and route from now on.
+    fn start(env: &TestEnv, method: &'static str, route: &'static str) -> Arc<Self> {
+        let held = Arc::new(Self {
+            method,
+            route,
+            arrived: Notify::new(),
+            go: CancellationToken::new(),
+        });
+        env.discord.set_interceptor(held.clone());
+        held
+    }
+}
+
+impl Interceptor for Held {
     fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Interception> {
         Box::pin(async move {
-            if call.method == "POST" && call.route == "/channels/{channel}/messages" {
+            if call.method == self.method && call.route == self.route {
                 self.arrived.notify_one();
-                self.go.notified().await;
+                self.go.cancelled().await;
             }
             Interception::Continue
         })
@@ -286,18 +302,17 @@ impl Interceptor for SlowPost {
 async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offering_it() {
     let env = TestEnv::start().await;
     env.cluster.store_credentials(env.ana.id()).await;
-    let slow = Arc::new(SlowPost::default());
-    env.discord.set_interceptor(slow.clone());
+    let held = Held::start(&env, "POST", "/channels/{channel}/messages");
     let (starting, id) = env.start_session(&env.ana, "").await;
     env.kubelet.mark_ready(&id).await;
-    slow.arrived.notified().await;
+    held.arrived.notified().await;
 
     let question = env.reply_to(&env.ana, "/duck stop").await;
     let pressed = env.ana.press(&question, "Stop it").await.unwrap();
     env.cluster
         .wait_for_stage(&env.record_name(&env.ana, 0), "stopping")
         .await;
-    slow.go.notify_one();
+    held.go.cancel();
     pressed
         .until(|reply| reply.content.contains("is stopped"))
         .await;
@@ -309,6 +324,27 @@ async fn stopped_while_its_url_is_being_posted_the_message_does_not_go_on_offeri
         panic!("expected exactly one message")
     };
     assert!(!message.content.contains("https://"), "{}", message.content);
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn a_query_runner_that_is_gone_before_the_reply_shows_it_says_why() {
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let is_pod = |call: &RestCall| call.method == "POST" && call.route == "pods";
+    let forbidden = || ApiFault::Answer(403, "pods \"x\" is forbidden: no".into());
+    env.api.set_faults(move |call| is_pod(call).then(forbidden));
+    let edits = "/webhooks/{application}/{token}/messages/@original";
+    let held = Held::start(&env, "PATCH", edits);
+    let line = "/duck sql query:SELECT 42";
+    let asked = env.ana.run_command("#data", line).await.unwrap();
+    held.arrived.notified().await;
+    wait_until(async || env.cluster.objects().await, Vec::is_empty).await;
+    held.go.cancel();
+    let is_over = |it: &MessageView| it.content.contains("DuckDB could not start");
+    let told = asked.until(is_over).await;
+    assert_says(&told, "The cluster's rules don't allow this.");
+    env.api.clear_faults();
     env.assert_clean().await;
 }
 

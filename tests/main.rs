@@ -16,6 +16,7 @@ mod deploy;
 mod door;
 mod duckdb;
 mod editor;
+mod events;
 mod failover;
 mod fault_injection;
 mod faults;

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use discord_loopback::{Discord, MessageView, Presence};
 use futures_util::future::join_all;
+use kube::api::EvictParams;
 use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::{
@@ -198,7 +199,7 @@ async fn during_a_pause_sessions_go_on_and_everybody_knows_why_none_starts() {
         assert_says(&shown, "\n**Nobody can start a session** until <t:");
     }
 
-    // Ana's session goes on: it is extended, and starts again without its Pod.
+    // Ana's session goes on: it is extended, starts again if its node is drained, and with new credentials.
     let extended = env.reply_to(&env.ana, "/duck extend duration:1h").await;
     assert_says(&extended, "was extended by 1 hour");
     let open = env.reply_to(&env.ana, "/duck start").await;
@@ -206,6 +207,19 @@ async fn during_a_pause_sessions_go_on_and_everybody_knows_why_none_starts() {
         &open,
         &format!("You already have a session:\n- `{running}`"),
     );
+    let quick = env.kubelet.ready_all_pods();
+    let drained = format!("duckui-{running}");
+    let pods = env.cluster.pods();
+    pods.evict(&drained, &EvictParams::default()).await.unwrap();
+    let back = env.ana.read("#data").await;
+    assert_says(&back, "is ready again");
+    env.renew_credentials(&env.ana).await;
+    let list = env.reply_to(&env.ana, "/duck list").await;
+    let restarted = env.ana.press_custom_id(list.id, "duckbot:restart").await;
+    let is_stopped = |it: &MessageView| it.content.starts_with("Stopped");
+    restarted.unwrap().until(is_stopped).await;
+    assert_says(&env.ana.read("#data").await, "is ready");
+    quick.abort();
 
     // The next bot knows of the pause.
     api_env.env.kill_bot().await;

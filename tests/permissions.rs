@@ -23,7 +23,7 @@ const VERBS: [&str; 8] = [
 ];
 
 /// Resources that a compromised bot might try to access.
-const RESOURCES: [(&str, &str); 19] = [
+const RESOURCES: [(&str, &str); 21] = [
     ("", "configmaps"),
     ("", "events"),
     ("", "namespaces"),
@@ -38,8 +38,10 @@ const RESOURCES: [(&str, &str); 19] = [
     ("", "services"),
     ("apps", "deployments"),
     ("coordination.k8s.io", "leases"),
+    ("events.k8s.io", "events"),
     ("gateway.networking.k8s.io", "gateways"),
     ("gateway.networking.k8s.io", "httproutes"),
+    ("metrics.k8s.io", "pods"),
     ("networking.k8s.io", "ingresses"),
     ("rbac.authorization.k8s.io", "roles"),
     ("traefik.io", "ingressroutes"),
@@ -72,6 +74,12 @@ async fn may(bot: &Client, namespace: &str, group: &str, resource: &str, verb: &
     answer.status.unwrap().allowed
 }
 
+/// Names a permission as kubectl does, such as `create pods` or `create events.events.k8s.io`.
+fn permission(verb: &str, group: &str, resource: &str) -> String {
+    let dot = if group.is_empty() { "" } else { "." };
+    format!("{verb} {resource}{dot}{group}")
+}
+
 /// Permissions of the bot in a namespace, such as `create pods`.
 async fn allowed(bot: &Client, namespace: &str) -> BTreeSet<String> {
     let every = RESOURCES
@@ -79,7 +87,7 @@ async fn allowed(bot: &Client, namespace: &str) -> BTreeSet<String> {
         .flat_map(|it| VERBS.map(|verb| (*it, verb)));
     let asked = every.map(|((group, resource), verb)| async move {
         let allowed = may(bot, namespace, group, resource, verb).await;
-        allowed.then(|| format!("{verb} {resource}"))
+        allowed.then(|| permission(verb, group, resource))
     });
     stream::iter(asked)
         .buffer_unordered(16)
@@ -95,7 +103,7 @@ async fn in_the_sessions_namespace_it_may_do_what_it_does_and_nowhere_anything()
     let does = REQUIRED.iter().flat_map(|rule| {
         rule.verbs
             .iter()
-            .map(|verb| format!("{verb} {}", rule.resource))
+            .map(|verb| permission(verb, rule.group, rule.resource))
     });
     assert_eq!(allowed(&bot, &cluster.sessions).await, does.collect());
     let at_home = allowed(&bot, &cluster.bot).await;

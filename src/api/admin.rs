@@ -13,6 +13,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
+use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -105,13 +106,18 @@ async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
 }
 
 async fn metrics_text(State(admin): State<Admin>) -> impl IntoResponse {
+    // Before the cluster was read, there is no view, so it is as old as the process.
+    let mut view_age = admin.metrics.uptime();
     if let Some(service) = admin.service.get() {
+        let age = |since: DateTime<Utc>| (Utc::now() - since).to_std().unwrap_or_default();
+        view_age = service.stale_since().map(age).unwrap_or_default();
         let sizes = service.sizes().iter();
         let sessions = service.list(None);
         metrics::set_unreadable_records(service.unreadable_records());
         metrics::set_sessions(&sessions, sizes.map(|size| size.name.as_str()));
         metrics::set_runners(&service.runners(None));
     }
+    metrics::set_view_age(view_age);
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (kind, admin.metrics.text())
 }

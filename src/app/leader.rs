@@ -45,6 +45,7 @@ impl Leader {
             self.service.begin_to_act();
             let outcome = self.act(&term, shutdown).await;
             self.health.set_leading(false);
+            self.service.stop_acting();
             self.leadership.release(term).await;
             outcome?;
             if shutdown.is_cancelled() {

@@ -30,7 +30,7 @@ use crate::{
         kubernetes::{self, Kubernetes, Secrets},
         local::Local,
     },
-    service::{Dependencies, Service, wall_clock},
+    service::{Dependencies, RunnerUses, Service, wall_clock},
     session::Policy,
     settings::Settings,
 };
@@ -213,6 +213,7 @@ async fn run_bot(
         pauses,
         notifier: notifier.clone(),
         preflight,
+        runner_uses: RunnerUses::default(),
         clock: wall_clock(),
     };
     let policy = Policy {

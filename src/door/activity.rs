@@ -40,6 +40,19 @@ pub struct Activity {
     pub tabs: u32,
     /// Time at which the door began to count. Earlier use is unknown.
     pub since: Option<DateTime<Utc>>,
+    /// Number of requests since then. Doors of older images don't report it.
+    #[serde(default)]
+    pub requests: RequestCounts,
+}
+
+/// Numbers of requests, by outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestCounts {
+    pub done: u64,
+    /// Refused by the door's rules or limits.
+    pub refused: u64,
+    /// DuckDB or the door could not answer.
+    pub failed: u64,
 }
 
 /// Counter of a door's requests.
@@ -307,10 +320,11 @@ mod tests {
     }
 
     #[test]
-    fn the_activity_of_a_door_without_a_queue_is_read() {
+    fn the_activity_of_an_older_door_is_read() {
         let text = r#"{"queries":2,"last_query":null,"tabs":1,"since":null}"#;
         let activity: Activity = serde_json::from_str(text).expect("an activity");
         assert_eq!((activity.queries, activity.queued), (2, 0));
+        assert_eq!(activity.requests, RequestCounts::default());
     }
 
     #[test]

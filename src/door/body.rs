@@ -141,6 +141,8 @@ impl WaitingBodies {
 pub(super) enum ProxyError {
     /// DuckDB does not listen, or closed the connection.
     Unavailable,
+    /// Too many requests are in progress.
+    Busy,
     /// The request's body has more than this number of bytes.
     TooLarge(usize),
     /// The request's body stopped before its end.
@@ -151,7 +153,9 @@ impl ProxyError {
     /// Finds the reason in an error of [`stream_body`]'s body or of the HTTP client.
     pub(super) fn from_source(error: &(dyn std::error::Error + 'static)) -> Self {
         let mut cause = Some(error);
+        let mut is_of_body = false;
         while let Some(error) = cause {
+            is_of_body |= error.is::<BodyError>();
             if error.is::<http_body_util::LengthLimitError>() {
                 return Self::TooLarge(MAX_BODY_BYTES);
             }
@@ -160,6 +164,11 @@ impl ProxyError {
             }
             cause = error.source();
         }
-        Self::Unavailable
+        if is_of_body {
+            // The browser's connection broke.
+            Self::TooSlow
+        } else {
+            Self::Unavailable
+        }
     }
 }

@@ -73,7 +73,7 @@ impl Events {
         };
         stream.tabs.retain(|tab| !tab.is_closed());
         if stream.tabs.len() == MAX_TABS {
-            return Err(ProxyError::Unavailable);
+            return Err(ProxyError::Busy);
         }
         let (tab, mut messages) = mpsc::channel(MAX_BEHIND);
         stream.tabs.push(tab);

@@ -17,6 +17,7 @@ use super::{
     answer::{self, QueryError},
     body::{Body, MAX_TEXT_BYTES, ProxyError, WaitingBodies, check_length, receive_body},
     events::Events,
+    outcome::RequestOutcome,
     pages,
     proxy::DuckDbClient,
     queue::{MAX_QUEUED, NoPermit, Queue},
@@ -77,7 +78,7 @@ impl Flow {
     /// and wait until it has room.
     ///
     /// # Errors
-    /// Forwards as [`DuckDbClient::forward`] does. Returns [`ProxyError::Unavailable`] if too many requests are in
+    /// Forwards as [`DuckDbClient::forward`] does. Returns [`ProxyError::Busy`] if too many requests are in
     /// progress.
     pub(super) async fn forward(
         &self,
@@ -85,7 +86,7 @@ impl Flow {
     ) -> Result<Response<Body>, ProxyError> {
         let room = self.requests.clone().acquire_owned();
         let Ok(Ok(in_progress)) = timeout(MAX_ROOM_WAIT, room).await else {
-            return Err(ProxyError::Unavailable);
+            return Err(ProxyError::Busy);
         };
         let answer = self.forward_by_kind(request).await?;
         // The request is in progress until the body of its answer is dropped.
@@ -118,7 +119,7 @@ impl Flow {
             RequestKind::Query => self.bodies.receive_during(waiting, request).await?,
             _ => (waiting.await, request),
         };
-        let (status, error) = match permit {
+        let error = match permit {
             Ok(permit) => {
                 let request = match kind {
                     RequestKind::Other => receive_body(request, MAX_TEXT_BYTES).await?,
@@ -128,12 +129,17 @@ impl Flow {
                 return self.duckdb.forward(request, Some(counted)).await;
             }
             Err(NoPermit::Full) if kind != RequestKind::Query => {
-                return Err(ProxyError::Unavailable);
+                return Err(ProxyError::Busy);
             }
-            Err(NoPermit::Full) => (StatusCode::SERVICE_UNAVAILABLE, pages::queue_full()),
-            Err(NoPermit::Interrupted) => (StatusCode::OK, QueryError::interrupted()),
+            Err(NoPermit::Full) => {
+                let full = pages::queue_full();
+                let mut answer = full.respond(StatusCode::SERVICE_UNAVAILABLE, request.headers());
+                RequestOutcome::Refused("the queue is full").note(&mut answer);
+                return Ok(answer);
+            }
+            Err(NoPermit::Interrupted) => QueryError::interrupted(),
         };
-        Ok(error.respond(status, request.headers()))
+        Ok(error.respond(StatusCode::OK, request.headers()))
     }
 
     /// Interrupts a connection, wherever its query is.

@@ -13,6 +13,7 @@
 //! - `events`: DuckDB's events, for all tabs
 //! - `proxy`: the HTTP client for DuckDB
 //! - `body`: the limits of bodies
+//! - `outcome`, `request_log`: the outcomes of requests, their counts and log lines
 //! - `activity`: the counts of queries and open tabs
 //! - `answer`: answers in DuckDB's own format
 //! - `console`: the door's own page for queries
@@ -28,12 +29,14 @@ pub mod browser_sessions;
 pub mod console;
 mod events;
 mod flow;
+mod outcome;
 mod page_check;
 mod pages;
 pub mod policy;
 mod proxy;
 mod queue;
 mod redemptions;
+mod request_log;
 pub mod ticket;
 
 use std::{
@@ -47,21 +50,24 @@ use std::{
 
 use anyhow::{Context, bail};
 use chrono::Utc;
-use hyper::{Method, Request, Response, StatusCode, body::Incoming, header};
+use hyper::{Method, Request, Response, StatusCode, body::Incoming, header, http::request::Parts};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use activity::{Activity, ActivityCounter, RequestKind};
 use body::{Body, ProxyError, full_body, stream_body};
 use browser_sessions::BrowserSessions;
 use console::{Console, ConsoleSettings};
 use flow::Flow;
+use outcome::{RequestLabel, RequestOutcome};
 use page_check::{PageCheck, explain_error};
 use pages::{FIRST_PAGE_TIMEOUT, Page};
 use policy::{Decision, NO_PAGE, Origin, evaluate};
 use proxy::DuckDbClient;
 use redemptions::Redemptions;
+use request_log::RequestLog;
 use ticket::TicketVerifier;
 
 use crate::listener::{self, Limits};
@@ -96,6 +102,10 @@ pub mod variable {
     pub const UI: &str = "DOOR_UI";
     /// Folder that the door shares with DuckDB, under the same path. Missing: no files.
     pub const FILES: &str = "DOOR_FILES";
+    /// Filter of the door's log, as `log.filter`. Missing: `info`.
+    pub const LOG_FILTER: &str = "DOOR_LOG_FILTER";
+    /// Format of the door's log, as `log.format`: `text` or `json`. Missing: `text`.
+    pub const LOG_FORMAT: &str = "DOOR_LOG_FORMAT";
     /// Path of the editor of the console's cells, one JavaScript module. Missing: a plain text field.
     pub const EDITOR: &str = "DOOR_EDITOR";
 }
@@ -122,6 +132,7 @@ pub struct Door {
     /// True once DuckDB has answered. Before that, it is starting.
     has_answered: AtomicBool,
     counter: ActivityCounter,
+    log: RequestLog,
     flow: Arc<Flow>,
     /// `None` if the door only passes DuckDB's UI on.
     console: Option<Arc<Console>>,
@@ -173,6 +184,7 @@ impl Door {
             }))
         });
         Ok(Self {
+            log: RequestLog::new(&session),
             owner,
             session,
             origin,
@@ -207,7 +219,10 @@ impl Door {
     }
 
     pub fn activity(&self) -> Activity {
-        self.counter.snapshot(Utc::now())
+        Activity {
+            requests: self.log.counts(),
+            ..self.counter.snapshot(Utc::now())
+        }
     }
 
     /// Records that the session is used now by a query that does not pass through the door.
@@ -232,14 +247,9 @@ pub async fn serve(
     let listener = listener.context("the door can't listen for browsers")?;
     let second = listener::bind(admin.unwrap_or(everywhere(ADMIN_PORT))).await;
     let second = second.context("the door can't listen for the kubelet and the bot")?;
-    eprintln!(
-        "the door listens for browsers on {}",
-        listener.local_addr()?
-    );
-    eprintln!(
-        "the door listens for the kubelet and the bot on {}",
-        second.local_addr()?
-    );
+    let (browsers, bot) = (listener.local_addr()?, second.local_addr()?);
+    info!("the door listens for browsers on {browsers}");
+    info!("the door listens for the kubelet and the bot on {bot}");
     let door = Arc::new(door);
     let same = door.clone();
     tokio::select! {
@@ -310,6 +320,14 @@ impl Door {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
+        let label = RequestLabel::of(&head);
+        let response = self.respond(head, body).await;
+        let outcome = RequestOutcome::of(&response);
+        self.log.record(label, outcome, response.status());
+        response
+    }
+
+    async fn respond(&self, head: Parts, body: Incoming) -> Response<Body> {
         let has_session = |value: &str| self.browser_sessions.lock().contains(value);
         let page = match evaluate(&head, &self.origin, has_session) {
             Decision::Forward => return self.forward(Request::from_parts(head, body)).await,
@@ -389,6 +407,7 @@ impl Door {
                 return explain_error(answer, &headers, assets_unreachable).await;
             }
             Ok(answer) => return answer,
+            Err(ProxyError::Busy) => Page::too_many_requests(),
             Err(ProxyError::Unavailable) if self.has_answered.load(Relaxed) => Page::unavailable(),
             Err(ProxyError::Unavailable) => Page::starting(),
             Err(ProxyError::TooLarge(most)) => Page::too_large(most),

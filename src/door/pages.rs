@@ -12,6 +12,7 @@ use ring::digest::{SHA256, digest};
 use super::{
     answer::QueryError,
     body::{Body, full_body},
+    outcome::RequestOutcome,
     policy::NO_SESSION,
     queue::MAX_QUEUED,
     ticket::{self, TicketError},
@@ -49,6 +50,7 @@ pub(super) struct Page {
     refresh_seconds: Option<u8>,
     /// True if the page contains [`SCRIPT`].
     script: bool,
+    outcome: RequestOutcome,
 }
 
 impl Page {
@@ -59,7 +61,13 @@ impl Page {
             paragraphs: paragraphs.iter().map(|it| (*it).to_owned()).collect(),
             refresh_seconds: None,
             script: false,
+            outcome: RequestOutcome::Done,
         }
+    }
+
+    fn refusing(self, reason: &'static str) -> Self {
+        let outcome = RequestOutcome::Refused(reason);
+        Self { outcome, ..self }
     }
 
     /// Page for browsers without a valid cookie.
@@ -76,6 +84,7 @@ impl Page {
             ticket::lifetime()
         );
         Self::new(StatusCode::UNAUTHORIZED, title, &[&how, &small])
+            .refusing("the browser has no valid cookie of this session")
     }
 
     /// Page whose script submits the ticket from the URL's fragment, and then opens DuckDB.
@@ -116,6 +125,7 @@ impl Page {
                     the state of your session.</small>";
         Self {
             refresh_seconds: Some(3),
+            outcome: RequestOutcome::Failed("DuckDB does not respond"),
             ..Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "DuckDB does not respond yet",
@@ -140,12 +150,18 @@ impl Page {
                      <code>duckdb.http_proxy</code>.</small>";
         Self {
             refresh_seconds: Some(10),
+            outcome: RequestOutcome::Failed("DuckDB can't fetch the pages of its UI"),
             ..Self::new(
                 StatusCode::BAD_GATEWAY,
                 "The pages of DuckDB's UI can't be loaded",
                 &[why, instead, admin],
             )
         }
+    }
+
+    /// Page for requests that find too many others in progress.
+    pub(super) fn too_many_requests() -> Self {
+        Self::unavailable().refusing("too many requests are in progress")
     }
 
     /// Page for requests with a body of more than `most` bytes.
@@ -158,7 +174,7 @@ impl Page {
             "A request like this can be at most {most}. Split the query into smaller ones."
         );
         let title = "The request is too large";
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, title, &[&most])
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, title, &[&most]).refusing("the body is too large")
     }
 
     /// Page for requests whose body stops before its end.
@@ -169,6 +185,7 @@ impl Page {
             "The request took too long",
             &[why],
         )
+        .refusing("the body ended before it was complete")
     }
 
     /// Page for a host without a session.
@@ -185,16 +202,28 @@ impl Page {
             "Too many links at once",
             &[why],
         )
+        .refusing("too many links are opened at once")
     }
 
     /// Page for requests that the policy refuses.
-    pub(super) fn refused(status: StatusCode, why: &str) -> Self {
-        Self::new(status, "Request refused", &[why])
+    pub(super) fn refused(status: StatusCode, why: &'static str) -> Self {
+        Self {
+            outcome: RequestOutcome::refused_as_told(why),
+            ..Self::new(status, "Request refused", &[why])
+        }
+    }
+
+    /// Page for a file of the console that can't be sent. `why` may quote the request.
+    pub(super) fn no_file(status: StatusCode, why: &str, outcome: RequestOutcome) -> Self {
+        Self {
+            outcome,
+            ..Self::new(status, "Request refused", &[why])
+        }
     }
 
     /// Page for tickets that are not accepted.
-    pub(super) fn rejected(why: TicketError) -> Self {
-        let why = match why {
+    pub(super) fn rejected(error: TicketError) -> Self {
+        let why = match error {
             TicketError::Forged | TicketError::OtherSession => {
                 "This link is not valid for this session.".to_owned()
             }
@@ -208,7 +237,13 @@ impl Page {
             TicketError::Used => "This link was already used. Each link works once.".to_owned(),
         };
         let then = "Press Open in Discord to get a new one.";
-        Self::new(StatusCode::FORBIDDEN, "Link rejected", &[&why, then])
+        Self::new(StatusCode::FORBIDDEN, "Link rejected", &[&why, then]).refusing(match error {
+            TicketError::Forged => "the link is forged or damaged",
+            TicketError::OtherSession => "the link is for another session",
+            TicketError::Expired => "the link has expired",
+            TicketError::BeforeStart => "the link is older than this door",
+            TicketError::Used => "the link was used before",
+        })
     }
 
     /// Answers with HTML if the client accepts it or the page has a script, else with plain text.
@@ -224,6 +259,7 @@ impl Page {
         };
         let mut answer = Response::new(full_body(text));
         *answer.status_mut() = self.status;
+        self.outcome.note(&mut answer);
         let headers = answer.headers_mut();
         for (name, value) in [
             (header::CONTENT_TYPE, kind),

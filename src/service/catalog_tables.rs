@@ -9,11 +9,13 @@ use std::{
 use super::{
     QueryRejection, Rejection, Service, ServiceError, TablesError,
     queries::{CachedTables, ReplyRoom, TableList},
+    query_outcome::query_outcome,
     sql::ask_error,
     table_details::without_types,
     tables::{find_table, nearest, parse_table},
 };
 use crate::{
+    metrics::QuestionTimer,
     runtime::{QueryError, QueryRequest, QueryResponse, Rows, TableName, all_tables},
     session::Observed,
 };
@@ -149,7 +151,9 @@ impl Service {
         };
         let mut permit = self.acquire_internal_permit(seen.record.owner)?;
         let _running = self.queries.begin_in(&seen.record.id);
+        let mut timer = QuestionTimer::start(seen.record.kind);
         let answer = self.runtime.ask(seen, &question, &mut permit.room).await;
+        timer.set_outcome(query_outcome(answer.as_ref().map(Option::as_ref)));
         let answer = answer.map_err(|error| ask_error(seen, error))?;
         let why = match answer.ok_or(QueryRejection::NoRoom)? {
             QueryResponse::Rows(rows) => return Ok((rows, permit.end_query())),

@@ -8,10 +8,12 @@ mod audit;
 mod catalog_tables;
 mod claims;
 mod credentials;
+mod door_totals;
 mod history;
 mod options;
 mod pausing;
 mod queries;
+mod query_outcome;
 mod reaper_cache;
 mod reaping;
 mod rejection;
@@ -49,6 +51,7 @@ pub use rejection::{
 };
 pub(crate) use renewal::renew;
 pub use report::ReportClaim;
+pub use runner_uses::RunnerUses;
 pub use runners::{PlaceState, QueryPlace};
 pub use saves::Saves;
 pub(crate) use saving::{describe_work, save_work};
@@ -222,6 +225,7 @@ pub struct Dependencies {
     pub pauses: Arc<PauseStore>,
     pub notifier: Arc<dyn Notifier>,
     pub preflight: Preflight,
+    pub runner_uses: RunnerUses,
     pub clock: Clock,
 }
 
@@ -240,8 +244,9 @@ pub struct Service {
     preflight: Preflight,
     clock: Clock,
     reaper_cache: reaper_cache::ReaperCache,
+    door_totals: parking_lot::Mutex<door_totals::DoorTotals>,
     queries: queries::QueryState,
-    runner_uses: runner_uses::RunnerUses,
+    runner_uses: RunnerUses,
     /// Time since which this bot acts. Before it, owners could perhaps not react to warnings.
     acting_since: parking_lot::Mutex<DateTime<Utc>>,
     /// Locks for changes of credentials; see [`Service::lock_owner`].
@@ -260,6 +265,7 @@ impl Service {
             pauses,
             notifier,
             preflight,
+            runner_uses,
             clock,
         } = dependencies;
         Self {
@@ -274,8 +280,9 @@ impl Service {
             notifier,
             preflight,
             reaper_cache: reaper_cache::ReaperCache::default(),
+            door_totals: parking_lot::Mutex::default(),
             queries: queries::QueryState::default(),
-            runner_uses: runner_uses::RunnerUses::default(),
+            runner_uses,
             acting_since: parking_lot::Mutex::new(clock()),
             clock,
             owner_locks: std::array::from_fn(|_| Mutex::new(())),
@@ -293,6 +300,14 @@ impl Service {
     /// Stores that this bot acts from now on.
     pub fn begin_to_act(&self) {
         *self.acting_since.lock() = self.now();
+        let present = self.runtime.sessions().into_iter();
+        let present = present.map(|seen| seen.record.id.clone());
+        self.door_totals.lock().begin(present);
+    }
+
+    /// Stores that this bot no longer acts.
+    pub fn stop_acting(&self) {
+        self.door_totals.lock().stop();
     }
 
     /// Time since which this bot acts.

@@ -14,7 +14,7 @@ use super::{
     reaper_cache::UsageReading,
 };
 use crate::{
-    door::activity::Activity,
+    door::activity::{Activity, RequestCounts},
     error::{Error, new_reference},
     metrics,
     runtime::rewrite,
@@ -98,6 +98,7 @@ impl Service {
             .lock()
             .retain(|id, _| present.contains(id));
         self.runner_uses.retain(|id| present.contains(id));
+        self.door_totals.lock().retain(|id| present.contains(id));
         let asked = self.query_doors(sessions, |seen, heard| {
             now - heard.at >= again || matters(seen, heard)
         });
@@ -452,6 +453,12 @@ impl Service {
     /// Asks a session's door for its activity. Adds the queries from the chat, which don't pass it.
     async fn activity(&self, seen: &Observed) -> Option<Activity> {
         let mut activity = self.runtime.activity(seen).await.ok()?;
+        let RequestCounts {
+            done,
+            refused,
+            failed,
+        } = self.door_totals.lock().take(&seen.record.id, &activity);
+        metrics::count_door_requests(done, refused, failed);
         activity.queries += self.queries.in_session(&seen.record.id);
         Some(activity)
     }

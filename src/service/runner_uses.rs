@@ -1,19 +1,22 @@
 //! Use of the query runners. All their queries come from this bot, and end with it. So the bot itself
 //! knows which of them are in use, and no door has to report it.
+//!
+//! The record of a runner is removed as soon as it has ended, because nothing is announced. A query that waits
+//! for it may not see the record in between, so the cause is kept here for it.
 
 use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 
-use crate::session::{SessionId, Usage};
+use crate::session::{Cause, SessionId, Usage};
 
 /// Function that returns the current time.
 type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// Use of the runners, by session ID.
 #[derive(Clone, Default)]
-pub(super) struct RunnerUses(Arc<Mutex<HashMap<SessionId, UseCount>>>);
+pub struct RunnerUses(Arc<Mutex<HashMap<SessionId, UseCount>>>);
 
 #[derive(Default)]
 struct UseCount {
@@ -23,6 +26,8 @@ struct UseCount {
     last: Option<DateTime<Utc>>,
     /// True if it is about to end, so no further query may begin.
     is_closing: bool,
+    /// Cause of its end, if it ended during a query.
+    ended: Option<Cause>,
 }
 
 impl RunnerUses {
@@ -58,6 +63,13 @@ impl RunnerUses {
         match self.0.lock().get(id) {
             Some(one) if one.queries > 0 => Usage::Busy,
             one => Usage::Idle(one.and_then(|one| one.last).unwrap_or(earliest)),
+        }
+    }
+
+    /// Keeps the cause of a runner's end for the queries that use it. Call it before the record is removed.
+    pub(crate) fn note_end(&self, id: &SessionId, cause: &Cause) {
+        if let Some(one) = self.0.lock().get_mut(id) {
+            one.ended = Some(cause.clone());
         }
     }
 
@@ -98,6 +110,13 @@ pub(super) struct RunnerUse {
     clock: Clock,
 }
 
+impl RunnerUse {
+    /// Cause of the runner's end, if its record is being removed or is gone.
+    pub(super) fn ended(&self) -> Option<Cause> {
+        self.uses.0.lock().get(&self.id)?.ended.clone()
+    }
+}
+
 impl Drop for RunnerUse {
     fn drop(&mut self) {
         if let Some(one) = self.uses.0.lock().get_mut(&self.id) {
@@ -131,6 +150,18 @@ mod tests {
         assert!(uses.close(&id).is_none(), "a query runs");
         drop(second);
         assert_eq!(uses.usage(&id, earlier), Usage::Idle(now()));
+    }
+
+    #[test]
+    fn a_query_learns_why_its_runner_ended() {
+        let (uses, id) = (RunnerUses::default(), starting().id);
+        let clock: Clock = Arc::new(now);
+        uses.note_end(&id, &Cause::Lost);
+        let begun = uses.begin(&id, &clock).expect("it is open");
+        assert_eq!(begun.ended(), None);
+        uses.note_end(&id, &Cause::OverQuota);
+        uses.retain(|_| false);
+        assert_eq!(begun.ended(), Some(Cause::OverQuota));
     }
 
     #[test]

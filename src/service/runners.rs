@@ -30,7 +30,7 @@ const MAX_CLAIM_ATTEMPTS: usize = 5;
 pub struct QueryPlace {
     record: Arc<Record>,
     appearance: Appearance,
-    _use: Option<RunnerUse>,
+    runner_use: Option<RunnerUse>,
 }
 
 /// The state of a [`QueryPlace`].
@@ -43,6 +43,11 @@ pub enum PlaceState {
 impl QueryPlace {
     pub fn id(&self) -> &SessionId {
         &self.record.id
+    }
+
+    /// Cause of a query runner's end, if this bot has removed its record.
+    fn end(&self) -> Option<Cause> {
+        self.runner_use.as_ref().and_then(RunnerUse::ended)
     }
 
     /// Waits until another look is necessary, even if the view does not change.
@@ -106,7 +111,7 @@ impl Service {
         Ok(Some(QueryPlace {
             appearance: Appearance::seen(),
             record: seen.record,
-            _use: None,
+            runner_use: None,
         }))
     }
 
@@ -134,6 +139,7 @@ impl Service {
             (Stage::Stopping { ending, .. }, _) => Err(ended(&ending.cause)),
             (_, Some(seen)) if is_queryable(&seen) => Ok(PlaceState::Ready(Box::new(seen))),
             (_, Some(seen)) => Ok(PlaceState::Starting(seen.pod)),
+            (_, None) if let Some(cause) = place.end() => Err(ended(&cause)),
             (_, None) if is_gone => Err(ended(&Cause::Lost)),
             (_, None) => Ok(PlaceState::Starting(None)),
         }
@@ -154,7 +160,7 @@ impl Service {
         });
         fitting.find_map(|seen| {
             Some(QueryPlace {
-                _use: Some(self.runner_uses.begin(&seen.record.id, &self.clock)?),
+                runner_use: Some(self.runner_uses.begin(&seen.record.id, &self.clock)?),
                 record: seen.record,
                 appearance: Appearance::seen(),
             })
@@ -234,7 +240,7 @@ impl Service {
                 return Ok(begun.map(|begun| QueryPlace {
                     record,
                     appearance: Appearance::expected(Instant::now()),
-                    _use: Some(begun),
+                    runner_use: Some(begun),
                 }));
             }
         }

@@ -1,11 +1,12 @@
 //! Tells a running session to save its work, and asks about it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 use tracing::warn;
 
 use crate::{
+    metrics,
     runtime::{ControlCommand, ControlResponse, Runtime},
     session::{Observed, SaveFailure, SaveFailureReason, WorkOutcome, WorkReport},
 };
@@ -24,6 +25,7 @@ pub(crate) async fn save_work(
 ) -> WorkOutcome {
     let seconds = u32::try_from(deadline.as_secs()).unwrap_or(u32::MAX);
     let session = &seen.record.id;
+    let begin = Instant::now();
     let outcome = match runtime
         .control(seen, ControlCommand::SaveWork { seconds })
         .await
@@ -38,11 +40,26 @@ pub(crate) async fn save_work(
             WorkOutcome::NoAnswer
         }
     };
+    metrics::record_save(outcome_label(&outcome), begin.elapsed());
     if let WorkOutcome::NotSaved { failure, .. } = &outcome {
         let (reason, error) = (failure.reason, &failure.error);
         warn!(%session, ?reason, error, "session {session}: its work could not be saved: {error}");
     }
     outcome
+}
+
+/// Returns the outcome for the metrics. It is refused if only the owner can change it.
+fn outcome_label(outcome: &WorkOutcome) -> &'static str {
+    match outcome {
+        WorkOutcome::Saved(_) | WorkOutcome::Nothing => "done",
+        WorkOutcome::NotSaved { failure, .. } => match failure.reason {
+            SaveFailureReason::KeysRefused
+            | SaveFailureReason::NotAllowed
+            | SaveFailureReason::NoRoom => "refused",
+            _ => "failed",
+        },
+        WorkOutcome::NoAnswer => "failed",
+    }
 }
 
 /// Returns the outcome for a session that did not save in time, for the reason in `answer`. It knows its

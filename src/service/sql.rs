@@ -9,10 +9,12 @@ use super::{
     LookupRejection, QueryRejection, Rejection, Requester, Service, ServiceError, SessionAction,
     audit::{QueryAudit, audit_query},
     queries::{Purpose, QueryPermit, ReplyRoom, Running, RunningQuery},
+    query_outcome::query_outcome,
     runners::{ended, is_queryable},
     sessions::not_yours,
 };
 use crate::{
+    metrics::QuestionTimer,
     runtime::{AskError, QueryRequest, QueryResponse},
     session::{Cause, Failure, Observed, OwnerId, PodState, Record, SessionId, Stage},
     settings::Sql,
@@ -195,6 +197,7 @@ impl Service {
             variables: HashMap::new(),
         };
         let begin = Instant::now();
+        let mut timer = QuestionTimer::start(seen.record.kind);
         let _running = self.queries.begin_in(&seen.record.id);
         let answer = self.runtime.ask(seen, &question, &mut permit.room);
         let answer = permit.cancelled.run_until_cancelled(answer);
@@ -214,7 +217,11 @@ impl Service {
         });
         let lacks_answer = matches!(&answer, Some(Err(_) | Ok(Some(QueryResponse::Exited))));
         if lacks_answer && let Some(rejection) = self.stopped_meanwhile(seen) {
+            timer.set_outcome(outcome_when_stopped(&rejection));
             return Err(rejection);
+        }
+        if let Some(answer) = &answer {
+            timer.set_outcome(query_outcome(answer.as_ref().map(Option::as_ref)));
         }
         match answer.transpose() {
             Ok(Some(None)) => Err(QueryRejection::NoRoom.into()),
@@ -247,6 +254,18 @@ impl Service {
             None => Cause::Lost,
         };
         Some(ended(&cause))
+    }
+}
+
+/// Returns the outcome for the metrics of a query whose session or runner was stopped while it ran.
+fn outcome_when_stopped(why: &ServiceError) -> &'static str {
+    match why {
+        ServiceError::Rejected(Rejection::Query(QueryRejection::RunnerEnded(cause)))
+            if matches!(**cause, Cause::Stopped { .. }) =>
+        {
+            "refused"
+        }
+        _ => "failed",
     }
 }
 

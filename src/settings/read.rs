@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
-use tracing::level_filters::LevelFilter;
 
 use super::{
     api,
@@ -15,7 +14,8 @@ use super::{
     reaper::{read_reaper, read_report},
     routing::read_routing,
     sections::{
-        CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, Sessions, Settings, Sql, Work,
+        AuditPlace, CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, Sessions,
+        Settings, Sql, Work,
     },
     tables::{read_catalogs, read_default_catalog, read_size, read_sizes},
     values::{
@@ -329,23 +329,26 @@ fn read_log(reader: &mut SettingsReader) -> Result<Log, Invalid> {
     let filter = reader.required(
         "log.filter",
         "a filter, like info or duckbot=debug",
-        |text| {
-            let valid = text.parse::<tracing_subscriber::filter::targets::Targets>();
-            // tracing takes a bare word that is not a level, such as a misspelt one, for a target.
-            let is_level = |it: &str| it.contains('=') || it.parse::<LevelFilter>().is_ok();
-            let is_clear = text.split(',').all(|it| is_level(it.trim()));
-            (valid.is_ok() && is_clear).then(|| text.to_owned())
-        },
+        Log::parse_filter,
     );
-    let json = reader.required("log.format", "text or json", |text| match text {
-        "text" => Some(false),
-        "json" => Some(true),
-        _ => None,
-    });
+    let json = reader.required("log.format", "text or json", Log::parse_format);
+    let expected = "stderr, an absolute path, or unix: and an absolute path";
+    let audit = reader.required("log.audit", expected, audit_place);
     Ok(Log {
         filter: filter?,
         json: json?,
+        audit: audit?,
     })
+}
+
+/// Parses the place of the audit log.
+fn audit_place(text: &str) -> Option<AuditPlace> {
+    let absolute = |text: &str| path(text).filter(|path| path.is_absolute());
+    match text.strip_prefix("unix:") {
+        _ if text == "stderr" => Some(AuditPlace::StandardError),
+        Some(socket) => absolute(socket).map(AuditPlace::Socket),
+        None => absolute(text).map(AuditPlace::File),
+    }
 }
 
 fn check_defaults(reader: &mut SettingsReader, settings: &Settings) -> Result<(), Invalid> {

@@ -4,6 +4,7 @@ use std::{borrow::Cow, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Du
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
+use tracing::level_filters::LevelFilter;
 
 use super::{interface::Interface, pod::Pod, routing::Routing, schedule::Schedule, values::url};
 use crate::{
@@ -290,6 +291,42 @@ pub struct Log {
     pub filter: String,
     /// True if each line is a JSON object, false if it is text.
     pub json: bool,
+    pub audit: AuditPlace,
+}
+
+/// Place of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditPlace {
+    StandardError,
+    /// Path of a file.
+    File(PathBuf),
+    /// Path of a Unix socket.
+    Socket(PathBuf),
+}
+
+impl Log {
+    /// Name of the format, as in the settings.
+    pub fn format(&self) -> &'static str {
+        if self.json { "json" } else { "text" }
+    }
+
+    /// Parses the name of a format: true for JSON.
+    pub fn parse_format(text: &str) -> Option<bool> {
+        match text {
+            "text" => Some(false),
+            "json" => Some(true),
+            _ => None,
+        }
+    }
+
+    /// Returns a filter, if it is valid.
+    pub fn parse_filter(text: &str) -> Option<String> {
+        let valid = text.parse::<tracing_subscriber::filter::targets::Targets>();
+        // tracing takes a bare word that is not a level, such as a misspelt one, for a target.
+        let is_level = |it: &str| it.contains('=') || it.parse::<LevelFilter>().is_ok();
+        let is_clear = text.split(',').all(|it| is_level(it.trim()));
+        (valid.is_ok() && is_clear).then(|| text.to_owned())
+    }
 }
 
 impl Settings {

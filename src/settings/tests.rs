@@ -300,6 +300,23 @@ fn a_misspelt_log_level_is_rejected() {
 }
 
 #[test]
+fn the_place_of_the_audit_log_is_standard_error_or_an_absolute_path() {
+    let read = |place| with(&[("DUCKBOT_LOG__AUDIT", place)]).map(|settings| settings.log.audit);
+    let path = PathBuf::from;
+    for (place, expected) in [
+        ("stderr", AuditPlace::StandardError),
+        ("/a/b.log", AuditPlace::File(path("/a/b.log"))),
+        ("unix:/a/b.sock", AuditPlace::Socket(path("/a/b.sock"))),
+    ] {
+        assert_eq!(read(place).expect("valid"), expected);
+    }
+    for place in ["stdout", "audit.log", "unix:audit.sock", "unix:"] {
+        let error = read(place).expect_err("invalid").to_string();
+        assert!(error.contains("log.audit"), "{error}");
+    }
+}
+
+#[test]
 fn service_variables_of_kubernetes_are_not_settings() {
     let links = [
         ("DUCKBOT_PORT", "tcp://10.0.0.1:80"),

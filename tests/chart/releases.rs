@@ -6,7 +6,7 @@ use discord_loopback::{Discord, DiscordConfig, Person};
 use serde_json::json;
 use tempfile::TempDir;
 use test_support::{
-    ACK_TIMEOUT, Cluster, Node, ReservedPort, assert_says, lake, session_id_in, wait_until,
+    ACK_TIMEOUT, Cluster, Node, ReservedPort, assert_says, lake, session_id_in, signal, wait_until,
 };
 
 use super::{helm, run_helm};
@@ -139,7 +139,18 @@ impl Release {
             let status = "rollout status --timeout=120s";
             kubectl(&format!("{status} {object} --namespace {name}")).await;
         }
-        wait_for_leader(name, &format!("{name}-duckbot")).await;
+        wait_for_leader(name, &format!("{name}-duckbot"), None).await;
+        self.discord.wait_connected().await;
+    }
+
+    /// Kills the process that leads, on its node, and waits until the other Pod leads.
+    async fn kill_leader(&self) {
+        let (name, lease) = (&self.name, format!("{}-duckbot", self.name));
+        let leader = wait_for_leader(name, &lease, None).await;
+        let (pod, _) = leader.rsplit_once('_').unwrap();
+        signal("KILL", process_of(pod)).await;
+        let next = wait_for_leader(name, &lease, Some(&leader)).await;
+        assert!(!next.starts_with(pod), "{next} leads after {leader}");
         self.discord.wait_connected().await;
     }
 
@@ -176,6 +187,24 @@ impl Release {
     }
 }
 
+/// Finds the bot of a Pod among the processes of this machine, which runs the node's containers.
+fn process_of(pod: &str) -> u32 {
+    let holds = |path: std::path::PathBuf, value: &str| {
+        let text = std::fs::read(path).unwrap_or_default();
+        text.split(|byte| *byte == 0)
+            .any(|it| it == value.as_bytes())
+    };
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let mut processes = processes.map(|it| it.unwrap());
+    let is_meant = |it: &std::fs::DirEntry| {
+        let folder = it.path();
+        holds(folder.join("environ"), &format!("HOSTNAME={pod}"))
+            && holds(folder.join("cmdline"), "serve")
+    };
+    let found = processes.find(is_meant).unwrap();
+    found.file_name().to_str().unwrap().parse().unwrap()
+}
+
 #[tokio::test]
 async fn releases_live_side_by_side_and_sessions_outlive_upgrades() {
     let Some(node) = Node::shared() else {
@@ -201,6 +230,11 @@ async fn releases_live_side_by_side_and_sessions_outlive_upgrades() {
     assert!(theirs.contains(&other) && !theirs.contains(&id), "{theirs}");
     assert_eq!(one.pods().await, format!("pod/duckui-{id}\n"));
     assert_eq!(two.pods().await, format!("pod/duckui-{other}\n"));
+
+    // The leader is killed. The other Pod goes on with the session.
+    one.kill_leader().await;
+    assert_says(&answer(&one.ana, DUCKS).await, "mallard");
+    assert_eq!(one.pods().await, format!("pod/duckui-{id}\n"));
 
     // The new version looks first, beside the running one, as the manual says.
     let name = one.name.as_str();

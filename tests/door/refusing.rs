@@ -1,6 +1,6 @@
 //! Requests that the door blocks, whoever sends them.
 
-use test_support::{Door, DuckDb, HOST, ORIGIN, RawServer};
+use test_support::{Door, DuckDb, HOST, ORIGIN, RawServer, wait_until};
 
 const FINE: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine";
 
@@ -173,6 +173,70 @@ async fn a_request_that_stops_in_the_middle_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn refusals_and_failures_are_logged_without_a_word_of_the_request() {
+    const SECRET: &str = "canary-5417";
+    let (duckdb, port) = DuckDb::start_ui().await;
+    let door = Door::start_with(port, &[("DOOR_LOG_FORMAT", "json")]).await;
+    let cookie = door.admit().await;
+    let ask = async |path: &str, cookie: &str| {
+        let asked = door.post(&format!("{path}?{SECRET}"), SECRET);
+        let asked = asked.header("cookie", format!("{cookie}; x={SECRET}"));
+        asked.header(SECRET, SECRET).send().await.unwrap().status()
+    };
+    assert_eq!(ask("/ddb/tokenize", &cookie).await, 200);
+    assert_eq!(ask("/ddb/run", "").await, 401);
+    assert_eq!(ask(&format!("/.duckbot/{SECRET}"), &cookie).await, 404);
+    assert_eq!(door.present_ticket(SECRET).await.status(), 403);
+    let other = format!("{SECRET} / HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\n\r\n");
+    assert!(door.send_raw(&other).await.starts_with("HTTP/1.1 400"));
+    drop(duckdb);
+    let is_down = |status: &u16| *status == 503;
+    wait_until(
+        async || ask("/ddb/tokenize", &cookie).await.as_u16(),
+        is_down,
+    )
+    .await;
+
+    let counts = door.activity().await.requests;
+    assert_eq!((counts.refused, counts.failed), (4, 1), "{counts:?}");
+    assert!(counts.done >= 2, "{counts:?}");
+    wait_until(async || door.log().lines().count(), |count| *count == 5).await;
+    let log = door.log();
+    let line = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let [method, kind, status, reason] = ["method", "kind", "status", "reason"]
+            .map(|field| line["fields"][field].to_string().replace('"', ""));
+        let level = line["level"].as_str().unwrap();
+        format!("{level} {method} {kind} {status} {reason}")
+    };
+    let lines: Vec<_> = log.lines().map(line).collect();
+    assert_eq!(
+        lines,
+        [
+            "INFO POST query 401 the browser has no valid cookie of this session",
+            "INFO POST call 404 There is no such page",
+            "INFO POST link 403 the link is forged or damaged",
+            "INFO another method page 400 Sessions don't support this path or method",
+            "WARN POST call 503 DuckDB does not respond",
+        ]
+    );
+    assert!(!log.contains(SECRET), "{log}");
+
+    // A flood has a few lines, and is counted all the same.
+    for _ in 0..20 {
+        ask("/ddb/run", "").await;
+    }
+    door.present_ticket(SECRET).await;
+    assert_eq!(door.activity().await.requests.refused, 25);
+    let lines = |reason: &str| {
+        let log = door.log();
+        log.lines().filter(|line| line.contains(reason)).count()
+    };
+    wait_until(async || lines("the link is forged"), |count| *count == 2).await;
+    assert_eq!(lines("no valid cookie"), 5, "{}", door.log());
+}
+
+#[tokio::test]
 async fn a_head_that_does_not_come_to_its_end_is_not_waited_for() {
     let duckdb = RawServer::start("127.0.0.1", FINE).await;
     let door = Door::start(duckdb.port).await;
@@ -203,6 +267,10 @@ async fn without_knowing_what_it_guards_no_door_opens() {
         (
             ("DOOR_ORIGIN", "duck"),
             "DOOR_ORIGIN must be a scheme and a host",
+        ),
+        (
+            ("DOOR_LOG_FORMAT", "xml"),
+            "DOOR_LOG_FORMAT must be text or json",
         ),
         (("OTHER", ""), "DOOR_KEY is not set"),
     ] {

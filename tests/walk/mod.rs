@@ -216,7 +216,7 @@ impl Walk {
                 kubectl("delete secret duckbot-door-keys -n duckbot").await;
                 kubectl("rollout restart deployment/duckbot -n duckbot").await;
                 kubectl("rollout status deployment/duckbot -n duckbot --timeout=120s").await;
-                wait_for_leader("duckbot", "duckbot").await;
+                wait_for_leader("duckbot", "duckbot", None).await;
                 self.discord.wait_connected().await;
                 let open = format!("/duck open session:{id}");
                 let opened = self.ana.run_command("#data", &open).await.unwrap();
@@ -263,7 +263,7 @@ impl Walk {
             return String::new();
         }
         let (succeeded, text) = self.execute(&command).await;
-        assert!(!text.contains("Warning"), "{command}\n{text}");
+        assert!(!text.contains("Warning:"), "{command}\n{text}");
         assert!(succeeded, "{command}\n{text}");
         if command.contains("duckbot check") {
             assert_checked(&text);

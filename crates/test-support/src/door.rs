@@ -38,6 +38,15 @@ pub struct Activity {
     pub queued: u32,
     pub last_query: Option<DateTime<Utc>>,
     pub tabs: u32,
+    pub requests: RequestCounts,
+}
+
+/// Numbers of requests, by outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RequestCounts {
+    pub done: u64,
+    pub refused: u64,
+    pub failed: u64,
 }
 
 /// Key that signs tickets, as the bot has one. Written without the bot's code, so that both must
@@ -124,14 +133,16 @@ impl Door {
                 .await
                 .unwrap()
                 .expect("the door logs its address");
-            line.rsplit(' ').next().unwrap().parse().expect(&line)
+            // The line may be JSON.
+            let address = line.rsplit(" on ").next().unwrap().split('"').next();
+            address.unwrap().parse().expect(&line)
         };
         let (listens, admin) = (address().await, address().await);
         let log = Arc::<Mutex<String>>::default();
         let written = log.clone();
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
-                *written.lock().unwrap() += &line;
+                *written.lock().unwrap() += &format!("{line}\n");
             }
         });
         Self {

@@ -109,11 +109,12 @@ impl Sandbox {
     }
 
     async fn serve(self, options: &Options, shutdown: CancellationToken) -> anyhow::Result<()> {
-        if options.verbose {
-            telemetry::start(&self.settings.log);
+        let _logging = if options.verbose {
+            Some(telemetry::start(&self.settings.log)?)
         } else {
             telemetry::start_without_audit(&self.settings.log);
-        }
+            None
+        };
         let supervisor = Supervisor::default();
         self.add_fault_buttons(&supervisor);
         let welcome = self.print_welcome(options);

@@ -438,10 +438,10 @@ fn looking_closely() {
     };
     let busy = Activity {
         queries: 1,
-        queued: 0,
         last_query: Some(after(5)),
         tabs: 2,
         since: Some(after(0)),
+        ..Activity::default()
     };
     let quiet = Activity {
         queries: 0,

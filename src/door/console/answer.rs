@@ -19,6 +19,7 @@ use tokio::{
 use super::{decode::Table, problem::Problem};
 use crate::door::{
     body::{Body, BodyError, full_body},
+    outcome::RequestOutcome,
     policy::rewrite_response_headers,
 };
 
@@ -87,18 +88,20 @@ impl Reply {
 
 /// Answers a call.
 pub(super) fn respond(outcome: Result<Reply, Problem>) -> Response<Body> {
-    let (status, reply) = match outcome {
-        Ok(reply) => (StatusCode::OK, reply),
+    let (status, reply, noted) = match outcome {
+        Ok(reply) => (StatusCode::OK, reply, RequestOutcome::Done),
         Err(problem) => {
+            let noted = problem.outcome();
             let mut error = serde_json::json!({ "error": problem });
             if let Some(version) = problem.version {
                 error["version"] = version.into();
             }
-            (problem.status, Reply::of(&error))
+            (problem.status, Reply::of(&error), noted)
         }
     };
     let mut answer = Response::new(reply.into_body());
     *answer.status_mut() = status;
+    noted.note(&mut answer);
     let headers = answer.headers_mut();
     let json = HeaderValue::from_static("application/json");
     headers.insert(header::CONTENT_TYPE, json);

@@ -100,7 +100,8 @@ impl Console {
                         StatusCode::OK => StatusCode::GONE,
                         status => status,
                     };
-                    Page::refused(status, &problem.message).respond(&head.headers)
+                    Page::no_file(status, &problem.message, problem.outcome())
+                        .respond(&head.headers)
                 }
             };
         }

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::{position::utf16_offset, results::MAX_ROWS};
-use crate::door::body::ProxyError;
+use crate::door::{body::ProxyError, outcome::RequestOutcome};
 
 /// Maximum size of the text of a failure, in bytes.
 const MAX_MESSAGE_BYTES: usize = 16 << 10;
@@ -71,6 +71,23 @@ impl Problem {
             hint: None,
             exception: String::new(),
             version: None,
+        }
+    }
+
+    /// Outcome of a call that ends with this problem. An error of a statement is an answer.
+    pub(super) fn outcome(&self) -> RequestOutcome {
+        match (self.kind, self.status) {
+            (_, StatusCode::OK | StatusCode::CONFLICT) => RequestOutcome::Done,
+            (ProblemKind::Unavailable, StatusCode::BAD_GATEWAY) => {
+                RequestOutcome::Failed("DuckDB's answer can't be read")
+            }
+            (ProblemKind::Unavailable, _) => RequestOutcome::Failed("DuckDB does not respond"),
+            (ProblemKind::Busy, _) => RequestOutcome::Refused("the session is busy"),
+            (_, StatusCode::NOT_FOUND) => {
+                RequestOutcome::Refused("the console has no such call or file")
+            }
+            (ProblemKind::Limit, _) => RequestOutcome::Refused("the request is too large"),
+            _ => RequestOutcome::Refused("the console can't read the request"),
         }
     }
 
@@ -384,6 +401,10 @@ impl From<ProxyError> for Problem {
     fn from(error: ProxyError) -> Self {
         match error {
             ProxyError::Unavailable => Self::unavailable(),
+            ProxyError::Busy => Self {
+                kind: ProblemKind::Busy,
+                ..Self::unavailable()
+            },
             ProxyError::TooLarge(most) => Self::too_large("A statement", most),
             ProxyError::TooSlow => Self {
                 status: StatusCode::REQUEST_TIMEOUT,

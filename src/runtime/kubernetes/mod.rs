@@ -5,7 +5,9 @@ mod authorities;
 pub mod build;
 mod connect;
 mod documents;
+mod events;
 mod exec;
+mod facts;
 mod gateway;
 mod history;
 mod image;
@@ -44,6 +46,7 @@ use tracing::{debug, warn};
 
 pub use connect::{Clients, connect, diagnose};
 pub use documents::document;
+use events::{EventSender, pod_subject, record_subject};
 pub use history::HistorySecrets;
 pub use lease::leadership;
 pub use permissions::{PermissionRule, REQUIRED, REQUIRED_IN_OWN_NAMESPACE};
@@ -55,7 +58,7 @@ pub use secrets::Secrets;
 pub use signing_keys::DOOR_KEYS;
 use signing_keys::SigningKeys;
 use view::{CachedPod, View, revision};
-use watch::Cache;
+use watch::{Cache, NOT_OURS};
 use work_master::WorkMaster;
 
 use super::{
@@ -91,6 +94,8 @@ pub struct Kubernetes {
     settings: Arc<Settings>,
     server: ApiServer,
     cache: Arc<Cache>,
+    /// Sends Events, with a limit of its own, so that they take no place of a step's call.
+    event_sender: EventSender,
     _readiness: Readiness,
     signing_keys: SigningKeys,
     work_master: WorkMaster,
@@ -144,7 +149,9 @@ impl Kubernetes {
         );
         published.context("sessions can't get tls.ca_file")?;
         let cache = Arc::new(cache);
+        let events = ApiServer::new(clients.watches.clone());
         Ok(Self {
+            event_sender: EventSender::start(events, namespace, cache.clone()),
             server: server.clone(),
             queries: QueryPool::new(settings.linger()),
             _readiness: Readiness::start(cache.clone(), doors.clone()),
@@ -166,6 +173,16 @@ impl Kubernetes {
 
     fn action<'a>(&'a self, verb: &'static str, resource: &'a str) -> ApiAction<'a> {
         ApiAction::new(verb, resource, &self.settings.kubernetes.namespace)
+    }
+
+    /// Tells in Events what the new version of a record says, about the record and its Pod.
+    fn tell_change(&self, seen: &Observed, record: &Record, revision: u64) {
+        let facts = facts::of_change(&seen.record, record);
+        let mut about = vec![record_subject(&record.name(), &seen.uid)];
+        if let Some(pod) = self.cached_pod(&record.id) {
+            about.push(pod_subject(&record.id.object_name(), &pod.uid));
+        }
+        self.event_sender.tell(&facts, revision, &about);
     }
 
     /// Waits until the view meets `condition`.
@@ -407,7 +424,8 @@ impl Runtime for Kubernetes {
         };
         let name = seen.record.id.object_name();
         let measured = self.metrics.get_opt(&name);
-        let theirs = ListParams::default().fields(&format!("involvedObject.uid={}", pod.uid));
+        let fields = format!("involvedObject.uid={},{NOT_OURS}", pod.uid);
+        let theirs = ListParams::default().fields(&fields);
         let listed = self.events.list(&theirs);
         // Ignore failures: many clusters have no metrics server.
         let (measured, listed) = tokio::join!(
@@ -598,6 +616,12 @@ impl Runtime for Kubernetes {
         {
             Ok(created) => {
                 let at = revision(&created.metadata);
+                let uid = created.metadata.uid.clone().unwrap_or_default();
+                self.event_sender.tell(
+                    &facts::of_claim(record),
+                    at,
+                    &[record_subject(&name, &uid)],
+                );
                 self.cache.apply_write(created, lists);
                 self.wait_for_older_records(at).await;
                 Ok(Claim::Made {
@@ -650,6 +674,7 @@ impl Runtime for Kubernetes {
             .call(self.action("update", "configmaps"), replaced)
             .await?;
         let newest = revision(&saved.metadata);
+        self.tell_change(seen, record, newest);
         self.cache.apply_write(saved, lists);
         let is_seen = |view: &View| view.is_at_least(&name, &seen.uid, newest);
         self.wait_for_view(VIEW_TIMEOUT, is_seen).await

@@ -35,7 +35,7 @@ pub(super) const EXEC: &str = "pods/exec";
 /// which a test checks. Of the last three, only the one for `routing.kind` is needed. `pods/exec` is
 /// needed only with SQL from the chat or saved work. Without it, sessions keep their credentials until a
 /// restart.
-pub const REQUIRED: [PermissionRule; 11] = [
+pub const REQUIRED: [PermissionRule; 12] = [
     rule(
         "",
         "configmaps",
@@ -46,6 +46,7 @@ pub const REQUIRED: [PermissionRule; 11] = [
     // A WebSocket upgrade is a GET request. Kubernetes 1.35 and later also check `create`.
     rule("", EXEC, &["create", "get"]),
     rule("", "events", &["list", "watch"]),
+    rule("events.k8s.io", "events", &["create"]),
     rule("metrics.k8s.io", "pods", &["get"]),
     rule("", "services", &["create", "delete", "list", "watch"]),
     rule("", "secrets", &["create", "delete", "get", "patch"]),

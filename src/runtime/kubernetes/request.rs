@@ -150,7 +150,9 @@ impl ApiServer {
         action: ApiAction<'_>,
         answer: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, Error> {
+        let queued = Instant::now();
         let call = async {
+            metrics::record_kubernetes_queue(queued.elapsed());
             let begin = Instant::now();
             (timeout(self.time_limit, answer).await, begin.elapsed())
         };

@@ -179,6 +179,13 @@ impl View {
         stored.filter(|it| it.record.is_none()).count()
     }
 
+    /// Returns name, UID and revision of each record that can't be read.
+    pub(super) fn unreadable_records(&self) -> impl Iterator<Item = (String, Arc<str>, u64)> {
+        let stored = self.records.current.by_name.iter();
+        let unreadable = stored.filter(|(_, it)| it.record.is_none());
+        unreadable.map(|(name, it)| (name.clone(), it.uid.clone(), it.at))
+    }
+
     /// Returns the Pod with this name.
     pub(super) fn pod(&self, name: &str) -> Option<Arc<CachedPod>> {
         self.pods.current.0.get(name).cloned()

@@ -43,6 +43,9 @@ const LIST_PAGE_SIZE: u32 = 50;
 const EVENTS: &str = "involvedObject.kind=Pod,reason!=Scheduled,reason!=Created,reason!=Started,\
                       reason!=Killing";
 
+/// Selects the Events that the bot did not send itself.
+pub(super) const NOT_OURS: &str = "reportingComponent!=duckbot";
+
 /// Time after which a start says in the log what it waits for. Doubled each time.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -78,7 +81,7 @@ impl Cache {
             .timeout(seconds as u32)
             .page_size(LIST_PAGE_SIZE);
         let ours = any.clone().labels(&format!("{MANAGED_BY}={DUCKBOT}"));
-        let about_pods = any.fields(EVENTS);
+        let about_pods = any.fields(&format!("{EVENTS},{NOT_OURS}"));
         let resource = route_resource(settings.routing.kind);
         let routes = Api::namespaced_with(client.clone(), namespace, &resource);
         spawner.spawn(namespaced(client, namespace), &ours, |view| {

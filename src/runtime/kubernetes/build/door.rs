@@ -36,6 +36,8 @@ pub(super) fn door(settings: &Settings, session: &Record, size: &Size, key: &str
             literal(door::variable::UI, settings.duckdb.ui.name().to_owned()),
             literal(door::variable::FILES, exchange.mount_path.clone()),
             literal(door::variable::EDITOR, EDITOR.to_owned()),
+            literal(door::variable::LOG_FILTER, settings.log.filter.clone()),
+            literal(door::variable::LOG_FORMAT, settings.log.format().to_owned()),
         ]),
         ports: Some(vec![
             port(HTTP, door::PORT),

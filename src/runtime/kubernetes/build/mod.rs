@@ -3,6 +3,7 @@
 
 mod container;
 mod door;
+mod event;
 mod pod;
 mod record;
 mod resources;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
+pub use event::{Subject, event};
 pub use pod::{CA_ENTRY, CA_MAP, DOOR_KEY, DUCKDB, grace_seconds, pod};
 pub use record::{read_record, record};
 pub use route::{GATEWAY_GROUP, route, route_resource};

@@ -5,6 +5,7 @@ use std::{
     path::Path,
 };
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use serde_json::{Value, json};
 
 use super::*;
@@ -51,6 +52,26 @@ fn session() -> Record {
 
 fn pretty(object: &impl serde::Serialize) -> String {
     serde_json::to_string_pretty(object).expect("objects are JSON")
+}
+
+#[test]
+fn an_event_is_about_one_object_and_its_note_is_short_enough() {
+    let fact = crate::runtime::kubernetes::facts::Fact {
+        reason: "Extended",
+        action: "Extend",
+        is_warning: false,
+        note: format!("Extended by {}", "ü".repeat(1000)),
+    };
+    let about = Subject {
+        kind: "Pod",
+        name: "duckui-977a26".into(),
+        uid: "u".into(),
+    };
+    let at = "2026-11-23T12:00:00Z".parse().expect("a time");
+    let mut event = event("s", &about, &fact, 0x1f, "duckbot-0", MicroTime(at));
+    let note = event.note.take().expect("a note");
+    assert_eq!((note.len(), note.chars().last()), (1024, Some('ü')));
+    insta::assert_snapshot!(pretty(&event));
 }
 
 #[test]

@@ -5,36 +5,71 @@
 //! log such data in their debug output, and some in warnings (serenity 0.12: `gateway/ws.rs`,
 //! `http/client.rs`; kube 5: `client/mod.rs`). So these levels stay off, whatever the filter says.
 
+mod audit_output;
+
 use std::io::{self, Write};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
-    Layer, filter::FilterExt, filter::targets::Targets, layer::SubscriberExt,
+    Layer,
+    filter::{FilterExt, FilterFn, targets::Targets},
+    layer::SubscriberExt,
     util::SubscriberInitExt,
 };
 
-use crate::{settings::Log, unicode::is_layout_control};
+use crate::{
+    settings::{AuditPlace, Log},
+    unicode::is_layout_control,
+};
+use audit_output::{AuditOutput, Target};
 
 /// Target of the audit log's lines. [`start`] writes them whatever the filter says.
 pub const AUDIT: &str = "audit";
 
-/// Starts logging to standard error.
-pub fn start(log: &Log) {
-    start_with(log, LevelFilter::INFO);
+/// Logging of a process. Dropping it waits a moment for the last lines of the audit log.
+pub struct Logging {
+    audit: Option<AuditOutput>,
+}
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        if let Some(audit) = &self.audit {
+            audit.flush();
+        }
+    }
+}
+
+/// Starts logging to standard error, and the audit log to its place in the settings.
+///
+/// # Errors
+/// If that place is a file that can't be opened.
+pub fn start(log: &Log) -> io::Result<Logging> {
+    let target = match &log.audit {
+        AuditPlace::StandardError => None,
+        AuditPlace::File(path) => Some(Target::file(path)?),
+        AuditPlace::Socket(path) => Some(Target::socket(path)),
+    };
+    let audit = target.map(AuditOutput::start).transpose()?;
+    start_with(log, LevelFilter::INFO, audit.clone());
+    Ok(Logging { audit })
 }
 
 /// Starts logging to standard error, without the audit log.
 #[cfg(feature = "sandbox")]
 pub fn start_without_audit(log: &Log) {
-    start_with(log, LevelFilter::WARN);
+    start_with(log, LevelFilter::WARN, None);
 }
 
-fn start_with(log: &Log, audit: LevelFilter) {
+/// Starts logging. With an output of its own, the audit log is not on standard error.
+fn start_with(log: &Log, audit: LevelFilter, own_output: Option<AuditOutput>) {
+    let has_own = own_output.is_some();
     let wanted: Targets = log
         .filter
         .parse()
         .expect("a filter that the settings have checked");
+    // The span of an interaction has this target, too. Other lines belong to it.
     let wanted = wanted.with_target(AUDIT, audit);
+    let is_here = FilterFn::new(move |line| line.is_span() || line.target() != AUDIT || !has_own);
     let output = tracing_subscriber::fmt::layer();
     let output = if log.json {
         output.json().with_writer(io::stderr).boxed()
@@ -45,7 +80,11 @@ fn start_with(log: &Log, audit: LevelFilter) {
             .boxed()
     };
     tracing_subscriber::registry()
-        .with(output.with_filter(wanted.and(allowed())))
+        .with(output.with_filter(wanted.and(allowed()).and(is_here)))
+        .with(own_output.map(|output| {
+            let lines = tracing_subscriber::fmt::layer().json().with_writer(output);
+            lines.with_filter(Targets::new().with_target(AUDIT, audit))
+        }))
         .init();
 }
 
