@@ -38,6 +38,7 @@ mod outbound;
 mod permissions;
 mod preflight;
 mod process;
+mod quotes;
 mod reaper;
 mod release;
 mod reliability;

@@ -1,6 +1,8 @@
-//! The walk of docs/operations.md: every console block of the page, in its order, on a real node.
+//! The walk of docs/operations.md: every console block of the page, in its order, on a real node. Near its end, also
+//! those of docs/runbooks.md.
 
 mod page;
+mod runbooks;
 
 use std::{
     collections::HashMap,
@@ -46,7 +48,7 @@ struct Walk {
     _catalog: Catalog,
     _s3: S3,
     _dns: Dns,
-    _traefik: Traefik,
+    traefik: Traefik,
 }
 
 impl Walk {
@@ -102,7 +104,7 @@ impl Walk {
             _catalog: catalog,
             _s3: s3,
             _dns: Dns::start(cluster.host(), DOMAIN).await,
-            _traefik: Traefik::start_on(cluster.host(), "duckbot-sessions", certificates),
+            traefik: Traefik::start_on(cluster.host(), "duckbot-sessions", certificates),
         };
         walk.clone_project(node).await;
         walk
@@ -221,6 +223,7 @@ impl Walk {
                 assert_says(&opened.reply().await, "because its signing key is gone.");
             }
             "Uninstall with Kustomize" => {
+                self.follow_runbooks().await;
                 let logs = "kubectl logs --selector app.kubernetes.io/name=duckbot --tail=-1";
                 let log = self.run(&format!("{logs} --namespace duckbot")).await;
                 assert!(
@@ -255,13 +258,27 @@ impl Walk {
             !command.contains(['<', '…']),
             "a placeholder is left: {command}"
         );
-        let begin = Instant::now();
         if command.starts_with("duckbot init") {
             self.describe(&command).await;
             return String::new();
         }
+        let (succeeded, text) = self.execute(&command).await;
+        assert!(!text.contains("Warning:"), "{command}\n{text}");
+        assert!(succeeded, "{command}\n{text}");
+        if command.contains("duckbot check") {
+            assert_checked(&text);
+        }
+        if command.contains("--session") {
+            assert!(text.contains("ok    session: https://duckui-"), "{text}");
+        }
+        text
+    }
+
+    /// Runs a script in the clone. Returns true if it succeeded, and its output.
+    async fn execute(&self, script: &str) -> (bool, String) {
+        let begin = Instant::now();
         let mut child = Command::new("bash")
-            .args(["-o", "pipefail", "-c", &command])
+            .args(["-e", "-o", "pipefail", "-c", script])
             .current_dir(&self.folder)
             .env_clear()
             .envs(&self.variables)
@@ -272,25 +289,17 @@ impl Walk {
             .spawn()
             .unwrap();
         let mut keyboard = child.stdin.take().unwrap();
-        if command.contains("/dev/stdin") {
+        if script.contains("/dev/stdin") {
             let token = self.discord.token() + "\n";
             keyboard.write_all(token.as_bytes()).await.unwrap();
         }
         drop(keyboard);
         let output = timeout(WAIT_TIMEOUT, child.wait_with_output()).await;
-        let output = output.expect(&command).unwrap();
+        let output = output.expect(script).unwrap();
         let text = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
         let text = text.concat();
-        eprintln!("{:.1?} {command}", begin.elapsed());
-        assert!(!text.contains("Warning:"), "{command}\n{text}");
-        assert!(output.status.success(), "{command}\n{text}");
-        if command.contains("duckbot check") {
-            assert_checked(&text);
-        }
-        if command.contains("--session") {
-            assert!(text.contains("ok    session: https://duckui-"), "{text}");
-        }
-        text
+        eprintln!("{:.1?} {script}", begin.elapsed());
+        (output.status.success(), text)
     }
 
     /// Answers the questions of `duckbot init`.

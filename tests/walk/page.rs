@@ -1,4 +1,4 @@
-//! The console blocks of docs/operations.md.
+//! The console blocks of docs/operations.md and docs/runbooks.md.
 
 /// Marks a section, or the paragraph before a block, that no test runs.
 const MARK: &str = "(not tested here)";
@@ -10,33 +10,50 @@ pub enum Way {
     Kustomize,
 }
 
-/// Console block of the page.
+/// Console block of a page.
 pub struct Block {
     pub section: String,
     pub commands: Vec<String>,
+    /// Lines that the page shows as the output of the block. "…" stands for any text.
+    pub output: Vec<String>,
     pub is_marked: bool,
 }
 
 impl Block {
-    /// Reads the blocks of the page.
+    /// Reads the blocks of docs/operations.md.
     pub fn all() -> Vec<Self> {
+        Self::read(include_str!("../../docs/operations.md"), "## ")
+    }
+
+    /// Reads the blocks about symptoms in docs/runbooks.md.
+    pub fn of_symptoms() -> Vec<Self> {
+        let (_, page) = include_str!("../../docs/runbooks.md")
+            .split_once("\n## Symptoms\n")
+            .unwrap();
+        Self::read(page.split("\n## ").next().unwrap(), "### ")
+    }
+
+    fn read(page: &str, heading: &str) -> Vec<Self> {
         let mut blocks: Vec<Self> = Vec::new();
         let (mut section, mut paragraph) = (String::new(), String::new());
-        let (mut is_open, mut is_new_paragraph) = (false, true);
-        for line in include_str!("../../docs/operations.md").lines() {
+        let (mut is_open, mut is_output, mut is_new_paragraph) = (false, false, true);
+        for line in page.lines() {
             match line {
                 "```console" => {
                     is_open = true;
                     blocks.push(Self {
                         section: section.clone(),
                         commands: Vec::new(),
+                        output: Vec::new(),
                         is_marked: section.contains(MARK) || paragraph.contains(MARK),
                     });
                 }
                 // Settings and policies, not commands.
                 "```toml" | "```json" => {}
-                "```" => is_open = false,
+                "```text" => is_output = true,
+                "```" => (is_open, is_output) = (false, false),
                 _ if line.starts_with("```") => panic!("neither run nor marked: {line}"),
+                _ if is_output => blocks.last_mut().unwrap().output.push(line.to_owned()),
                 _ if is_open => {
                     let commands = &mut blocks.last_mut().unwrap().commands;
                     match commands
@@ -53,7 +70,7 @@ impl Block {
                 }
                 "" => is_new_paragraph = true,
                 _ => {
-                    if let Some(title) = line.strip_prefix("## ") {
+                    if let Some(title) = line.strip_prefix(heading) {
                         section = title.to_owned();
                     }
                     if is_new_paragraph {
