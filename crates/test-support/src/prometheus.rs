@@ -34,7 +34,9 @@ impl Prometheus {
         fs::write(folder.path().join("rules.yaml"), rules).unwrap();
         let port = ReservedPort::reserve();
         let mut server = Command::new(tools::prometheus().join("prometheus"));
-        server.arg(format!("--web.listen-address=127.0.0.1:{}", port.number()));
+        server
+            .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
+            .arg(format!("--web.listen-address=127.0.0.1:{}", port.number()));
         let url = port.url();
         let _running = Running::start(&url, folder, vec![port], &server);
         Self { url, _running }
