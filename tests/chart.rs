@@ -71,11 +71,17 @@ fn objects(yaml: &str) -> Vec<Value> {
     all.into_iter().filter(Value::is_object).collect()
 }
 
+/// Returns true for the ConfigMap with the bot's settings. Kustomize adds a hash to its name.
+fn is_settings(object: &Value) -> bool {
+    let name = object["metadata"]["name"].as_str().unwrap();
+    object["kind"] == "ConfigMap" && name.starts_with("duckbot-settings")
+}
+
 /// Objects by kind and name, without what only one of the two ways has.
 fn comparable(all: Vec<Value>) -> BTreeMap<String, Value> {
     let named = all.into_iter().map(|mut object| {
         strip(&mut object);
-        if object["kind"] == "ConfigMap" {
+        if is_settings(&object) {
             object["data"] = json!("compared by what the bot reads from it");
         }
         let text = |path: &str| object.pointer(path).map_or("", |it| it.as_str().unwrap());
@@ -123,11 +129,12 @@ fn strip(value: &mut Value) {
 
 /// Settings that the bot reads in its Pod, as text.
 fn settings(all: &[Value]) -> String {
-    let of_kind = |kind: &str| all.iter().find(|it| it["kind"] == kind).unwrap();
-    let data = of_kind("ConfigMap")["data"].as_object().unwrap();
+    let settings = all.iter().find(|it| is_settings(it)).unwrap();
+    let data = settings["data"].as_object().unwrap();
     let (name, text) = data.iter().next().unwrap();
     let container = "/spec/template/spec/containers/0/env";
-    let variables = of_kind("Deployment").pointer(container).unwrap();
+    let deployment = all.iter().find(|it| it["kind"] == "Deployment").unwrap();
+    let variables = deployment.pointer(container).unwrap();
     let variables = variables.as_array().unwrap().iter().map(|it| {
         let text = |name: &str| it[name].as_str().unwrap().to_owned();
         (text("name"), text("value"))
@@ -190,6 +197,7 @@ async fn the_chart_makes_the_objects_of_the_overlays() {
         "api.enabled=true",
         "prepull.enabled=true",
         "limits.enabled=true",
+        "monitoring.enabled=true",
         "tls.caConfigMap=private-ca",
         "openshift=true",
         "networkPolicy.privateLake.cidrs={10.20.30.0/24}",
@@ -246,6 +254,37 @@ async fn values_are_checked_before_anything_is_installed() {
         rounded.contains("settings.discord.admin_roles.0 was rounded"),
         "{rounded}"
     );
+}
+
+#[tokio::test]
+async fn alerts_are_about_the_namespace_of_the_release() {
+    let in_team_b = ["template", "team-b", "deploy/chart", "-n", "team-b"];
+    let set = SIX_VALUES.iter().chain(&[
+        "monitoring.enabled=true",
+        "monitoring.labels.release=null",
+        "monitoring.labels.prometheus=main",
+        "monitoring.dashboard=false",
+    ]);
+    let set: Vec<_> = set.flat_map(|it| ["--set", *it]).collect();
+    let all = objects(&run_helm(&[&in_team_b[..], &set].concat()).await);
+    let of_kind = |kind: &str| all.iter().find(|it| it["kind"] == kind);
+    for kind in ["PodMonitor", "PrometheusRule"] {
+        let labels = &of_kind(kind).unwrap()["metadata"]["labels"];
+        assert_eq!(
+            (&labels["prometheus"], &labels["release"]),
+            (&json!("main"), &Value::Null)
+        );
+    }
+    let selector = &of_kind("PodMonitor").unwrap()["spec"]["selector"]["matchLabels"];
+    assert_eq!(selector["app.kubernetes.io/instance"], "team-b");
+    let rules = &of_kind("PrometheusRule").unwrap()["spec"]["groups"][0]["rules"];
+    for rule in rules.as_array().unwrap() {
+        let expression = rule["expr"].as_str().unwrap();
+        let selected = expression.matches("namespace=\"team-b\"").count();
+        assert_eq!(selected, expression.matches('{').count(), "{expression}");
+    }
+    let maps = all.iter().filter(|it| it["kind"] == "ConfigMap");
+    assert_eq!(maps.count(), 1, "only the settings");
 }
 
 #[tokio::test]

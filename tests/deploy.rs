@@ -165,7 +165,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
         ]
     );
 
-    // Enable the private lake and the API, as the comments in the file say.
+    // Enable the private lake, the API and monitoring, as the comments in the file say.
     let folder = TempDir::new().unwrap();
     let deploy = folder.path().join("deploy");
     copy(
@@ -176,10 +176,20 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
     let text = fs::read_to_string(overlay.join("kustomization.yaml")).unwrap();
     fs::write(overlay.join("kustomization.yaml"), uncommented(&text)).unwrap();
     let overlay = overlay.to_str().unwrap();
-    kubectl(&format!(
+    let applied = kubectl(&format!(
         "apply --server-side --validate=strict -k {overlay}"
     ))
     .await;
+    for monitoring in [
+        "podmonitor.monitoring.coreos.com/duckbot",
+        "prometheusrule.monitoring.coreos.com/duckbot",
+        "configmap/duckbot-dashboard",
+    ] {
+        assert!(
+            applied.contains(&format!("{monitoring} serverside-applied")),
+            "{applied}"
+        );
+    }
     let lake = policies.get("sessions-to-the-lake").await.unwrap();
     let egress = lake.spec.unwrap().egress.unwrap();
     assert_eq!(egress[0].ports.as_ref().unwrap().len(), 2);
@@ -200,15 +210,22 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
         assert!(from[0].namespace_selector.is_some(), "{from:?}");
     }
     let bots: Api<Deployment> = in_home(&admin);
-    let spec = bots
-        .get("duckbot")
-        .await
+    let template = bots.get("duckbot").await.unwrap().spec.unwrap().template;
+    let labels = template.metadata.unwrap().labels.unwrap();
+    let spec = template.spec.unwrap();
+    // Prometheus finds the bot's Pods and their port.
+    let monitor = kubectl("get podmonitor duckbot --namespace duckbot --output=json").await;
+    let monitor: serde_json::Value = serde_json::from_str(&monitor).unwrap();
+    for (name, value) in monitor["spec"]["selector"]["matchLabels"]
+        .as_object()
         .unwrap()
-        .spec
-        .unwrap()
-        .template
-        .spec
-        .unwrap();
+    {
+        assert_eq!(labels.get(name).map(String::as_str), value.as_str());
+    }
+    let ports = spec.containers[0].ports.as_ref().unwrap();
+    let scraped = monitor["spec"]["podMetricsEndpoints"][0]["port"].as_str();
+    let port = ports.iter().find(|port| port.name.as_deref() == scraped);
+    assert_eq!(port.unwrap().container_port, 9090);
     let mounts = spec.containers[0].volume_mounts.as_ref().unwrap();
     assert!(mounts.iter().any(|it| it.name == "api"));
     // OpenShift assigns the user.

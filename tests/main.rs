@@ -31,6 +31,7 @@ mod local;
 mod loopback;
 mod maintenance;
 mod memory;
+mod monitoring;
 mod names;
 mod node;
 mod outage;

@@ -96,12 +96,17 @@ fn the_tag_the_program_the_chart_and_the_changelog_have_one_version() {
 }
 
 #[test]
-fn the_chart_of_a_release_names_its_images() {
+fn the_chart_of_a_release_names_its_images_and_runbooks() {
     let real = Repository::copy();
     let folder = real.0.path().to_str().unwrap();
     let path = std::env::join_paths([tools::get("helm"), "/usr/bin".into(), "/bin".into()]);
     let packed = Command::new(tools::root().join("deploy/release/chart"))
-        .args(["9.9.9", "ghcr.io/ducks", folder])
+        .args([
+            "9.9.9",
+            "ghcr.io/ducks",
+            "https://git.example.com/ducks/duckbot",
+            folder,
+        ])
         .env("PATH", path.unwrap())
         .output()
         .unwrap();
@@ -116,6 +121,14 @@ fn the_chart_of_a_release_names_its_images() {
     assert!(
         values.contains("\n  registry: \"ghcr.io/ducks\"\n"),
         "{values}"
+    );
+    let rules = read("duckbot/monitoring/rules.yaml");
+    let page = "https://git.example.com/ducks/duckbot/blob/v9.9.9/docs/runbooks.md";
+    let alerts = rules.matches("- alert: ").count();
+    assert!(alerts > 0);
+    assert_eq!(
+        rules.matches(&format!("runbook_url: {page}#")).count(),
+        alerts
     );
     let about = read("duckbot/Chart.yaml");
     assert!(

@@ -14,6 +14,7 @@ use crate::{
     lake::{CATALOG_CREDENTIALS, fill},
 };
 use catalogs::{ThirdPartyCatalog, built_in, iceberg, nessie};
+pub(crate) use running::Running;
 pub use storages::{STRANGER_CREDENTIALS, versitygw_with_one_account};
 use storages::{Storage, seaweedfs, versitygw};
 

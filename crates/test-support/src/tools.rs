@@ -49,9 +49,14 @@ pub fn helm() -> &'static Path {
     &FOLDER
 }
 
-/// The folder with `promtool`.
-pub fn promtool() -> PathBuf {
-    get("promtool")
+/// The folder with `prometheus` and `promtool`.
+pub fn prometheus() -> PathBuf {
+    get("prometheus")
+}
+
+/// The folder with `dashboard`, which compares a dashboard with Grafana's types.
+pub fn grafana() -> PathBuf {
+    get("grafana")
 }
 
 /// The folder with `chromium` and `chromedriver`.
