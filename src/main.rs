@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, process::ExitCode};
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +12,7 @@ use duckbot::{
     diagnostics::Diagnostic,
     discord, door, duckdb, metrics,
     session::OwnerId,
-    settings::{self, Log, Settings},
+    settings::{self, AuditPlace, Log, Settings},
     telemetry,
 };
 
@@ -232,27 +233,28 @@ fn serve(config: Option<PathBuf>) -> ExitCode {
         Ok(settings) => settings,
         Err(invalid) => return usage_error(&invalid),
     };
-    let _logging = match telemetry::start(&settings.log) {
-        Ok(logging) => logging,
-        Err(error) => {
-            let error = anyhow::Error::new(error);
-            return finish(Err(error.context("the file of log.audit can't be opened")));
-        }
-    };
     let limit = app::shutdown_timeout(&settings);
-    finish(app::run_within(limit, |shutdown| {
-        app::serve(settings, shutdown)
-    }))
+    finish(
+        start_logging(&settings.log)
+            .and_then(|_logging| app::run_within(limit, |shutdown| app::serve(settings, shutdown))),
+    )
+}
+
+/// Starts logging until the result is dropped.
+fn start_logging(log: &Log) -> anyhow::Result<telemetry::Logging> {
+    telemetry::start(log).context("the file of log.audit can't be opened")
 }
 
 fn run_door(listen: Option<SocketAddr>, admin: Option<SocketAddr>, duckdb: u16) -> ExitCode {
     let read = |name: &str| std::env::var(name).ok();
-    match door_log(read) {
-        Ok(log) => telemetry::start(&log),
+    let log = match door_log(read) {
+        Ok(log) => log,
         Err(mistake) => return usage_error(&mistake),
-    }
-    let door = door::Door::read(read, duckdb);
-    finish(door.and_then(|door| app::run(|shutdown| door::serve(door, listen, admin, shutdown))))
+    };
+    finish(start_logging(&log).and_then(|_logging| {
+        let door = door::Door::read(read, duckdb)?;
+        app::run(|shutdown| door::serve(door, listen, admin, shutdown))
+    }))
 }
 
 /// Reads how a door logs.
@@ -270,6 +272,8 @@ fn door_log(read: impl Fn(&str) -> Option<String>) -> Result<Log, String> {
     Ok(Log {
         filter: valid,
         json,
+        // A door does nothing that is audited.
+        audit: AuditPlace::StandardError,
     })
 }
 
