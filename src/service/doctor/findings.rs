@@ -247,9 +247,12 @@ impl Facts {
             Check::Session => self.session(),
             Check::DuckDb => match &self.door {
                 Fact::Known(Err(_)) => Finding::DuckDbUnknown,
-                door => known(check, door, |answers| match answers {
-                    true => Finding::DuckDbAnswers,
-                    false => Finding::DuckDbSilent,
+                door => known(check, door, |answers| {
+                    if *answers {
+                        Finding::DuckDbAnswers
+                    } else {
+                        Finding::DuckDbSilent
+                    }
                 }),
             },
             Check::Door => match &self.door {
@@ -259,9 +262,7 @@ impl Facts {
                 },
                 door => known(check, door, |_| Finding::DoorAnswers),
             },
-            Check::Address => {
-                of(check, &self.address).map_or_else(|it| it, |it| Finding::Address(it.clone()))
-            }
+            Check::Address => judge(check, &self.address, |it| Finding::Address(it.clone())),
             Check::Credentials => known(check, &self.access, |access| self.credentials(access)),
             Check::Storage => self.service(check, &self.storage, Finding::StorageAnswers),
             Check::Catalog => self.service(check, &self.catalog_answer, Finding::CatalogAnswers),
@@ -358,41 +359,41 @@ impl Facts {
         match (answer, &self.access) {
             (Fact::Known(Err(why)), _) => Finding::ServiceSilent(check, why.clone()),
             (Fact::Known(Ok(())), Fact::Pending) => Finding::Pending(check),
-            (answer, _) => of(check, answer).map_or_else(|it| it, |_| fine),
+            (answer, _) => judge(check, answer, |_| fine),
         }
     }
 }
 
-/// Returns the known fact, or the finding that it is not known.
-fn of<T>(check: Check, fact: &Fact<T>) -> Result<&T, Finding> {
-    Err(match fact {
-        Fact::Known(known) => return Ok(known),
+/// Returns the meaning of a fact, or the finding that it is not known.
+fn judge<T>(check: Check, fact: &Fact<T>, meaning: impl FnOnce(&T) -> Finding) -> Finding {
+    match fact {
+        Fact::Known(known) => meaning(known),
         Fact::Pending => Finding::Pending(check),
         Fact::NotReady => Finding::NotReady(check),
         Fact::OwnerOnly => Finding::OwnerOnly(check),
         Fact::TimedOut => Finding::TimedOut(check),
-    })
+    }
 }
 
-/// Returns the meaning of a fact that was found out, or the finding that it was not.
+/// Same as [`judge`], for a fact that may have failed to be found out.
 fn known<T>(
     check: Check,
     fact: &Fact<Result<T, Error>>,
     meaning: impl FnOnce(&T) -> Finding,
 ) -> Finding {
-    match of(check, fact) {
-        Ok(Ok(known)) => meaning(known),
-        Ok(Err(error)) => Finding::NotChecked(check, error.clone()),
-        Err(finding) => finding,
-    }
+    judge(check, fact, |outcome| match outcome {
+        Ok(known) => meaning(known),
+        Err(error) => Finding::NotChecked(check, error.clone()),
+    })
 }
 
 fn of_pod(seen: &Observed, pod: Option<&Pod>) -> Finding {
     let was_ready = seen.record.stage == Stage::Running;
     let Some(pod) = pod else {
-        return match was_ready {
-            true => Finding::PodGone,
-            false => Finding::Starting(None),
+        return if was_ready {
+            Finding::PodGone
+        } else {
+            Finding::Starting(None)
         };
     };
     match &pod.state {
