@@ -55,7 +55,7 @@ fn quotes(page: &str) -> Vec<String> {
         let text: String = parts.filter(|it| !has_mark(it)).map(|it| it.1).collect();
         let text = text.replace("**", "");
         assert!(
-            text.matches('"').count() % 2 == 0,
+            text.matches('"').count().is_multiple_of(2),
             "a quote has no end: {unit}"
         );
         let quoted = text.split('"').skip(1).step_by(2).map(str::to_owned);
