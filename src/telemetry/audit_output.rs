@@ -266,9 +266,12 @@ fn write_all(
             thread::sleep(RETRY_DELAY);
         }
         waiting.fetch_sub(line.len(), Relaxed);
+        // Lines are also lost if the output is only slow.
+        let lost = lost.swap(0, Relaxed);
         if is_failing {
-            let lost = lost.swap(0, Relaxed);
             info!("the audit log is written to {path} again; {lost} lines were lost");
+        } else if lost > 0 {
+            warn!("{path} takes the audit log too slowly; {lost} lines were lost");
         }
     }
 }
