@@ -45,7 +45,7 @@ macro_rules! metrics {
     ($($id:ident = $name:literal, $kind:expr, [$($label:literal: $values:literal),*], $help:literal;)*) => {
         $(pub(super) const $id: &str = $name;)*
 
-        /// All metrics of duckbot, by name.
+        /// The metrics of duckbot, by name.
         pub(super) const ALL: &[Definition] = &[$(Definition {
             name: $name,
             kind: $kind,

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// What to do if time does not help.
+/// Advice if time does not help.
 const IF_IT_STAYS: &str = "If this stays, tell an admin.";
 
 /// Says what to do about a finding, in whole sentences, with buttons if they help.

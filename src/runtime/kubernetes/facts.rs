@@ -11,12 +11,12 @@ use crate::session::{
     Warning, WorkOutcome,
 };
 
-/// One fact, as an Event says it.
+/// A fact, as an Event says it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fact {
     /// Short name in CamelCase, for programs and for `kubectl get events`.
     pub reason: &'static str,
-    /// What duckbot did, as a verb.
+    /// Action of duckbot, as a verb.
     pub action: &'static str,
     pub is_warning: bool,
     pub note: String,

@@ -47,7 +47,7 @@ pub enum Check {
 pub enum Fact<T> {
     #[default]
     Pending,
-    /// It can't be asked for, because the session is not ready.
+    /// Impossible to find out, because the session is not ready.
     NotReady,
     /// Only the owner can have it asked for, because that uses their credentials.
     OwnerOnly,
@@ -131,7 +131,7 @@ pub struct Places {
     pub catalog: String,
 }
 
-/// All that is known so far.
+/// Facts that are known so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     pub subject: Subject,

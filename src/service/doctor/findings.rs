@@ -29,7 +29,7 @@ pub enum Finding {
     NotChecked(Check, Error),
 
     ClusterAnswers,
-    /// It answers, but changes have not arrived since this time.
+    /// The API server answers, but changes have not arrived since this time.
     ClusterOutdated(DateTime<Utc>),
     ClusterFails(Error),
 
@@ -69,7 +69,7 @@ pub enum Finding {
     /// Time of expiry, if it is known, and true if they were tried and work.
     CredentialsValid(Option<DateTime<Utc>>, bool),
     CredentialsMissing,
-    /// They were deleted. The session keeps those that it has.
+    /// The credentials were deleted. The session keeps those that it has.
     CredentialsDeleted,
     CredentialsExpired(DateTime<Utc>),
     CredentialsRefused(PreflightError),
@@ -96,12 +96,12 @@ pub enum Finding {
     WorkUntried,
 }
 
-/// How good or bad a finding is.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckStatus {
     Pending,
     Passed,
-    /// It works, or will by itself, and the person should know something.
+    /// The thing works, or will by itself, and the person should know something.
     Notice,
     Failed,
     Unknown,

@@ -1,7 +1,7 @@
 //! The use case behind `/duck doctor`: finds out why a session, or a start, does not work.
 //!
-//! It asks for facts at the same time, each with its own time limit. `findings` gives them their
-//! meaning. It connects only to the session and to addresses that the settings name.
+//! `facts` are asked for at the same time, each with its own time limit. `findings` gives them their
+//! meaning. The bot connects only to the session and to addresses that the settings name.
 
 mod facts;
 mod findings;
