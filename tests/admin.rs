@@ -3,14 +3,14 @@
 use chrono::TimeDelta;
 use discord_loopback::RestFault;
 use test_support::{
-    ApiFault, Bot, CREDENTIALS, LocalEnv, TestEnv, UiClient, WAIT_TIMEOUT, assert_says,
-    duckdb_pids, lake, link_of, wait_until,
+    ApiFault, Bot, CREDENTIALS, TestEnv, UiClient, WAIT_TIMEOUT, assert_says, duckdb_pids, lake,
+    link_of, wait_until,
 };
 use tokio::process::Command;
 
 use crate::{
     deploy::kubectl,
-    local::{ready_session, reply_to},
+    local::{ready_session, reply_to, start_with_work},
 };
 
 /// Starts an environment with the admin endpoints. Returns it with their URL.
@@ -223,15 +223,7 @@ async fn query_runners_are_counted_apart_from_sessions() {
 async fn queries_saves_and_requests_to_doors_are_counted() {
     let (key, secret) = ("AKIAWORKTHATISCOUNTED", "a-secret-for-work-that-is-counted");
     lake().s3.add_key(key, secret);
-    let mut home = LocalEnv::start().await;
-    let settings = [
-        ("DUCKBOT_ADMIN__LISTEN", "127.0.0.1:0".to_owned()),
-        ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", lake().s3.url()),
-        ("DUCKBOT_CATALOGS__LAKE__WORK", "s3://lake/duckbot/".into()),
-    ];
-    let settings = settings.map(|(name, value)| (name.to_owned(), value));
-    home.variables.extend(settings);
-    home.restart_bot().await;
+    let mut home = start_with_work(&[("DUCKBOT_ADMIN__LISTEN", "127.0.0.1:0")]).await;
     let url = admin_url(&mut home.bot).await;
     let ana = &home.ana;
     home.enter_key_pair(ana, key, secret).await;

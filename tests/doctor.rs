@@ -9,8 +9,8 @@ use axum::{Router, http::StatusCode};
 use chrono::{TimeDelta, Utc};
 use discord_loopback::{MessageView, Person};
 use test_support::{
-    ApiFault, CREDENTIALS, Certificates, ForwardProxy, LocalEnv, TestEnv, TlsFront, assert_says,
-    lake, wait_until,
+    ApiFault, CREDENTIALS, Certificates, ForwardProxy, TestEnv, TlsFront, assert_says, lake,
+    wait_until,
 };
 
 use crate::local;
@@ -178,16 +178,9 @@ async fn the_answer_at_a_sessions_address_is_told_in_an_analysts_words() {
 #[tokio::test]
 async fn a_session_that_works_is_confirmed_and_keys_that_no_longer_work_are_named() {
     let (key, secret) = ("AKIADOCTORONTHISMACHINE", "a-secret-for-the-doctor");
-    let mut home = LocalEnv::start().await;
     lake().s3.add_key(key, secret);
-    let settings = [
-        ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", lake().catalog.clone()),
-        ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", lake().s3.url()),
-        ("DUCKBOT_CATALOGS__LAKE__WORK", "s3://lake/duckbot/".into()),
-    ];
-    let settings = settings.map(|(name, value)| (name.to_owned(), value));
-    home.variables.extend(settings);
-    home.restart_bot().await;
+    let catalog = ("DUCKBOT_CATALOGS__LAKE__ENDPOINT", &*lake().catalog);
+    let home = local::start_with_work(&[catalog]).await;
     home.enter_key_pair(&home.ana, key, secret).await;
     let ready = examine(&home.ana, "/duck doctor").await;
     assert_says(&ready, "**You can start a session:** `/duck start`.");

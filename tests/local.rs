@@ -37,7 +37,7 @@ pub async fn ready_session(person: &Person) -> String {
 }
 
 /// Starts a bot whose sessions save their work in the lake, with further settings.
-async fn start_with_work(settings: &[(&str, &str)]) -> LocalEnv {
+pub async fn start_with_work(settings: &[(&str, &str)]) -> LocalEnv {
     let mut home = LocalEnv::start().await;
     let storage = lake().s3.url();
     let work = [

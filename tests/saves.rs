@@ -4,20 +4,13 @@ use discord_loopback::Person;
 use serde_json::json;
 use test_support::{LocalEnv, assert_says, lake, session_id_in};
 
-use crate::local::{open_ui, reply_to};
+use crate::local::{open_ui, reply_to, start_with_work};
 
 /// Starts an environment in which Ana's work is saved.
 async fn start_env(key: &str) -> LocalEnv {
     let secret = "a-secret-for-saves-on-this-machine";
-    let mut home = LocalEnv::start().await;
     lake().s3.add_key(key, secret);
-    let settings = [
-        ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", lake().s3.url()),
-        ("DUCKBOT_CATALOGS__LAKE__WORK", "s3://lake/duckbot/".into()),
-    ];
-    let settings = settings.map(|(name, value)| (name.to_owned(), value));
-    home.variables.extend(settings);
-    home.restart_bot().await;
+    let home = start_with_work(&[]).await;
     home.enter_key_pair(&home.ana, key, secret).await;
     home
 }
