@@ -307,9 +307,9 @@ fn scenarios(text: &mut String) {
         survived += reached;
     }
     let _ = writeln!(text, "| **all** | | **{cases}** | **{survived}** | |\n");
-    *text += "To run all of them: `DUCKBOT_TEST_WALK=all cargo test --test tests fault_injection::` (half an hour). CI \
-              kills the bot after each call and before the first one, and gives each call one of the other \
-              faults, in turn.\n\n\
+    *text += "To run all of them: `DUCKBOT_TEST_WALK=all cargo test --test tests fault_injection::` (half an hour). CI gives \
+              each call one fault, in turn: it kills the bot after every second call that changes something, and \
+              the other calls meet the other faults.\n\n\
               | fault | cases |\n| --- | --- |\n";
     for (fault, count) in faults {
         let _ = writeln!(text, "| {} | {count} |", words(&fault));

@@ -3,9 +3,9 @@
 //! Then the test restarts the bot and checks that nothing is incomplete, duplicated or lost, and
 //! that the person was told.
 //!
-//! By default the bot is killed before the first call and after each call that changes something, and each
-//! call meets one other fault, in turn. A bot that is killed elsewhere has done as much as in one of these
-//! cases. This runs all of them, and also writes the results for docs/reliability.md:
+//! By default each call meets one fault, in turn: the bot is killed after every second call that changes something,
+//! and the other calls meet the other faults. This runs all of them, and also writes the results for
+//! docs/reliability.md:
 //! `DUCKBOT_TEST_WALK=all cargo test --test tests fault_injection::`
 
 mod faults;
@@ -94,26 +94,22 @@ async fn inject_faults(scenario: Scenario) {
     assert!(sites.len() >= 2, "{sites:?}");
     let all = runs_all();
     let (kills, others): (Vec<_>, Vec<_>) = Fault::ALL.into_iter().partition(|it| it.is_kill());
+    let faults = |number: usize, site: &CallSite| {
+        // In CI each call meets one fault. Each scenario starts with a different one.
+        let turn = number + scenario as usize;
+        let other = others[turn / 2 % others.len()];
+        let is_killed = turn.is_multiple_of(2) && site.method != "GET";
+        match (all, is_killed) {
+            (true, _) => [kills.clone(), others.clone()].concat(),
+            (false, true) => vec![Fault::Killed(Moment::After)],
+            (false, false) => vec![other],
+        }
+    };
     let mut cases = Vec::new();
     for (number, site) in sites.iter().enumerate() {
-        if scenario.is_brief() && !all {
-            let fault = Fault::ALL[(number + scenario as usize) % Fault::ALL.len()];
-            let site = site.clone();
-            cases.push(Case { site, fault });
-            continue;
-        }
-        // In CI each call meets one more fault. Each scenario starts with a different one.
-        let one = others[(number + scenario as usize) % others.len()];
-        let chosen = others.iter().filter(|fault| all || **fault == one);
-        let kills = kills.iter();
-        let changes = site.method != "GET";
-        let kills = kills.filter(|it| match it {
-            Fault::Killed(Moment::After) => all || changes,
-            _ => all || number == 0,
-        });
-        cases.extend(kills.chain(chosen).map(|fault| Case {
+        cases.extend(faults(number, site).into_iter().map(|fault| Case {
             site: site.clone(),
-            fault: *fault,
+            fault,
         }));
     }
     let runs = cases.iter().map(|case| async move {

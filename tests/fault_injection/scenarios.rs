@@ -76,14 +76,6 @@ impl Scenario {
         matches!(self, Self::TakeBack).then(record)
     }
 
-    /// Returns true if CI injects one fault into each call. The same calls have more of them in other scenarios.
-    pub fn is_brief(self) -> bool {
-        matches!(
-            self,
-            Self::Save | Self::Restore | Self::TakeBack | Self::Pause
-        )
-    }
-
     /// Returns true if a call belongs to the scenario. Watches and the gateway's calls don't. Nor do Events: they are
     /// sent in the background, at no certain time, and nothing follows from their outcome (`tests/events.rs`).
     pub fn includes(self, call: &RestCall) -> bool {
