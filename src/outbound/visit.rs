@@ -23,8 +23,10 @@ const MAX_PAGE_BYTES: usize = 16 << 10;
 pub enum Visit {
     /// The host name has no address.
     NoAddress,
-    /// No connection, or no answer in time. The text says why.
+    /// No connection. The text says why.
     Unreachable(String),
+    /// A server took the request, but did not answer in time.
+    Silent,
     /// The certificate is not accepted.
     BadCertificate(CertificateProblem),
     /// Any server's answer.
@@ -42,12 +44,15 @@ pub async fn find_address(host: &str) -> Option<IpAddr> {
 }
 
 impl Outbound {
-    /// Creates a client for the URL of a session. It follows no redirect.
+    /// Creates a client for the URL of a session. It follows no redirect. A timeout is an error of the
+    /// connection ([`reqwest::Error::is_connect`]) only if there was no connection.
     ///
     /// # Errors
     /// If TLS can't be set up on this machine.
     pub fn browser(&self, url: &str, limit: Duration) -> reqwest::Result<Client> {
         let client = self.client().timeout(limit).redirect(Policy::none());
+        // Shorter than the whole, so that this one is over first.
+        let client = client.connect_timeout(limit * 4 / 5);
         let url = url.parse().unwrap_or_default();
         let client = match own_name(&url) {
             // Not all systems know that these names are this machine.
@@ -62,18 +67,22 @@ impl Outbound {
 
     /// Requests the page at `path` of a session's URL, without any cookie.
     pub async fn visit(&self, url: &str, path: &str) -> Visit {
+        self.visit_within(VISIT_TIMEOUT, url, path).await
+    }
+
+    async fn visit_within(&self, limit: Duration, url: &str, path: &str) -> Visit {
         let uri: Uri = url.parse().unwrap_or_default();
         let is_resolved = own_name(&uri).is_none() && self.proxies.find(&uri).is_none();
         // A proxy resolves the name itself.
         if is_resolved && let Some(host) = uri.host() {
-            match timeout(VISIT_TIMEOUT, find_address(host)).await {
+            match timeout(limit, find_address(host)).await {
                 Ok(Some(_)) => {}
                 Ok(None) => return Visit::NoAddress,
                 Err(_) => return Visit::Unreachable("no answer from DNS in time".to_owned()),
             }
         }
         let asked = async {
-            let client = self.browser(url, VISIT_TIMEOUT)?;
+            let client = self.browser(url, limit)?;
             let url = format!("{}{path}", url.trim_end_matches('/'));
             let mut answer = client.get(url).send().await?;
             let mut page = Vec::new();
@@ -90,8 +99,8 @@ impl Outbound {
         asked.await.unwrap_or_else(|error| {
             if let Some(problem) = CertificateProblem::find(&error) {
                 Visit::BadCertificate(problem)
-            } else if error.is_timeout() {
-                Visit::Unreachable("no answer in time".to_owned())
+            } else if error.is_timeout() && !error.is_connect() {
+                Visit::Silent
             } else {
                 Visit::Unreachable("no connection".to_owned())
             }
@@ -102,4 +111,37 @@ impl Outbound {
 /// Returns the host of a URL if it is a name of this machine.
 fn own_name(url: &Uri) -> Option<&str> {
     url.host().filter(|host| host.ends_with(THIS_MACHINE))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(500);
+
+    async fn visit(url: &str) -> Visit {
+        let outbound = Outbound::default();
+        outbound.visit_within(LIMIT, url, "/").await
+    }
+
+    #[tokio::test]
+    async fn a_server_without_an_answer_differs_from_no_server() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        assert_eq!(visit(&url).await, Visit::Silent);
+        drop(server);
+        let no_connection = Visit::Unreachable("no connection".to_owned());
+        assert_eq!(visit(&url).await, no_connection);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_takes_too_long_is_no_connection() {
+        // A server speaks TLS only after its connection is accepted, which nobody does here.
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}", server.local_addr().unwrap());
+        let no_connection = Visit::Unreachable("no connection".to_owned());
+        assert_eq!(visit(&url).await, no_connection);
+    }
 }

@@ -281,6 +281,10 @@ impl Browser {
                             "{url}: {problem}; check {certificate}, and tls.ca_file if the CA is your own"
                         ));
                     }
+                    None if error.is_timeout() && !error.is_connect() => format!(
+                        "leads to a server that gets no answer from the session; check the network \
+                         policies, and {controller}"
+                    ),
                     None => format!("does not answer from here; check DNS and {controller}"),
                 },
             };

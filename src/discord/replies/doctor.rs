@@ -215,6 +215,7 @@ fn state(finding: &Finding, facts: &Facts) -> String {
 fn address(fact: &AddressFact) -> String {
     let text = match fact {
         AddressFact::Door => "leads to the session",
+        AddressFact::Silent => "gets no answer from the session",
         AddressFact::NoAddress => "has no DNS entry",
         AddressFact::Unreachable(_) => "could not be checked from here",
         AddressFact::UnknownIssuer(_) => "has a certificate that I don't trust",

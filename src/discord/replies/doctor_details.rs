@@ -84,6 +84,7 @@ fn reason(finding: &Finding, facts: &Facts) -> Option<String> {
             | AddressFact::BadCertificate(why)
             | AddressFact::RouteRefused(why) => Some(why.clone()),
             AddressFact::UnknownIssuer(issuer) => Some(format!("issued by {issuer}")),
+            AddressFact::Silent => Some("no answer in time".to_owned()),
             AddressFact::Door | AddressFact::NoAddress | AddressFact::NoRoute => None,
         },
         Finding::ServiceSilent(_, why) => Some(why.clone()),

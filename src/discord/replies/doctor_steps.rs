@@ -146,6 +146,10 @@ fn address(fact: &AddressFact) -> String {
             "The cluster's web server can't reach the session (HTTP {status}). Open the link again in a \
              minute. {IF_IT_STAYS}"
         ),
+        AddressFact::Silent => format!(
+            "The cluster's web server gets no answer from the session. Open the link again in a minute. \
+             {IF_IT_STAYS}"
+        ),
         AddressFact::Other(status) => format!(
             "Another server answers at the session's address (HTTP {status}). Tell an admin."
         ),

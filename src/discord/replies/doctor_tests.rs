@@ -270,6 +270,7 @@ fn a_session_is_examined() {
         ),
         ("no route yet", at(AddressFact::Other(404))),
         ("network policy", at(AddressFact::Other(504))),
+        ("network policy that drops", at(AddressFact::Silent)),
         ("login page", at(AddressFact::Other(302))),
         ("somebody else", at(AddressFact::Other(200))),
         (

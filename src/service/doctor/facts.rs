@@ -81,6 +81,8 @@ pub enum AddressFact {
     Door,
     /// Another server, probably the ingress controller, with this status.
     Other(u16),
+    /// The ingress controller, which gives no answer: it does not get one from the session.
+    Silent,
     NoAddress,
     /// No connection from here, for this reason.
     Unreachable(String),

@@ -187,6 +187,7 @@ impl Finding {
             | Self::DoorUnreachable { is_open: false, .. }
             | Self::Address(
                 AddressFact::Other(_)
+                | AddressFact::Silent
                 | AddressFact::NoAddress
                 | AddressFact::BadCertificate(_)
                 | AddressFact::RouteRefused(_),

@@ -280,6 +280,7 @@ impl Service {
         let fact = match visit.await {
             Visit::Answered { status: 200, page } if is_enter_page(&page) => AddressFact::Door,
             Visit::Answered { status, .. } => AddressFact::Other(status),
+            Visit::Silent => AddressFact::Silent,
             Visit::NoAddress => AddressFact::NoAddress,
             Visit::Unreachable(why) => AddressFact::Unreachable(why),
             Visit::BadCertificate(CertificateProblem::UnknownIssuer(issuer)) => {

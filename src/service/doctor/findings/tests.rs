@@ -185,6 +185,7 @@ fn an_address_that_can_not_be_reached_from_the_bot_is_not_called_broken() {
         CheckStatus::Notice
     );
     assert_eq!(status(AddressFact::Other(302)), CheckStatus::Notice);
+    assert_eq!(status(AddressFact::Silent), CheckStatus::Failed);
     for answer in [200, 404, 500, 502, 503, 504] {
         assert_eq!(
             status(AddressFact::Other(answer)),
