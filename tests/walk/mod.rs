@@ -412,22 +412,6 @@ impl Walk {
             "get pods,configmaps -n duckbot-sessions -l app.kubernetes.io/name=duckui -o name";
         let left = kubectl(parts).await;
         assert_eq!(left.lines().count(), 2, "of Ana's session only: {left}");
-
-        kubectl("create quota full -n duckbot-sessions --hard=pods=1").await;
-        // A quota applies only after the cluster has computed its usage.
-        let counted = "wait --for=jsonpath={.status.hard.pods}=1 quota/full -n duckbot-sessions";
-        kubectl(&format!("{counted} --timeout=120s")).await;
-        let quota = kubectl("describe quota -n duckbot-sessions").await;
-        assert!(quota.contains("pods"), "{quota}");
-        let another = self.ana.run_command("#data", "/duck start").await.unwrap();
-        let another = another.reply().await;
-        let pressed = self.ana.press(&another, "Start another").await.unwrap();
-        let told = pressed
-            .until(|it| it.content.contains("share of the cluster"))
-            .await;
-        assert_says(&told, "could not be created");
-        assert_says(&told, "The team's share of the cluster is used up");
-        kubectl("delete quota full -n duckbot-sessions").await;
     }
 }
 

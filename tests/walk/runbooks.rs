@@ -3,7 +3,10 @@
 
 use std::fs;
 
+use test_support::assert_says;
+
 use super::{Block, Walk};
+use crate::deploy::kubectl;
 
 impl Walk {
     /// Runs the blocks. The last ones remove all that the installation knows of Ana.
@@ -20,12 +23,36 @@ impl Walk {
                 |line: &&String| !line.starts_with("session=") && !line.starts_with("person=");
             let lines: Vec<_> = block.commands.iter().filter(is_own).cloned().collect();
             let script = variables.clone() + &lines.join("\n");
+            let is_about_quota = script.contains("describe quota");
+            if is_about_quota {
+                self.use_up_quota().await;
+            }
             let (succeeded, text) = self.execute(&script).await;
             assert!(succeeded, "{}\n{script}\n{text}", block.section);
             assert_shows(&text, block);
+            if is_about_quota {
+                assert!(words_of(&text).any(|it| it == "pods 1 1"), "{text}");
+                kubectl("delete quota full -n duckbot-sessions").await;
+            }
         }
         let asked = self.ana.run_command("#data", "/duck start").await.unwrap();
         asked.modal().await;
+    }
+
+    /// Lets the sessions namespace have only the Pod that Ana's session has, and starts another session.
+    async fn use_up_quota(&self) {
+        kubectl("create quota full -n duckbot-sessions --hard=pods=1").await;
+        // A quota applies only after the cluster has computed its usage.
+        let counted = "wait --for=jsonpath={.status.used.pods}=1 quota/full -n duckbot-sessions";
+        kubectl(&format!("{counted} --timeout=120s")).await;
+        let another = self.ana.run_command("#data", "/duck start").await.unwrap();
+        let another = another.reply().await;
+        let pressed = self.ana.press(&another, "Start another").await.unwrap();
+        let told = pressed
+            .until(|it| it.content.contains("share of the cluster"))
+            .await;
+        assert_says(&told, "could not be created");
+        assert_says(&told, "The team's share of the cluster is used up");
     }
 
     /// Makes curl find the sessions, and trust their certificate.
@@ -40,13 +67,18 @@ impl Walk {
     }
 }
 
+/// Words of each line, with one space between them.
+fn words_of(text: &str) -> impl Iterator<Item = String> {
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.lines().map(words)
+}
+
 /// Asserts that a text has the lines that the page shows, in their order. Only words count, not the spaces
 /// between them.
 fn assert_shows(text: &str, block: &Block) {
-    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut printed = text.lines().map(words);
+    let mut printed = words_of(text);
     for shown in &block.output {
-        let shown = words(shown);
+        let shown = words_of(shown).next().unwrap_or_default();
         let fits = |line: String| {
             let mut rest = line.as_str();
             shown.split('…').all(|part| {
