@@ -17,6 +17,7 @@ use kube::{
     api::{ListParams, ObjectMeta, PostParams},
     runtime::wait::{await_condition, conditions::is_deleted},
 };
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use test_support::{Cluster, wait_until};
 use tokio::{process::Command, sync::Mutex};
@@ -85,6 +86,18 @@ pub async fn assert_nothing_left(admin: &Client) {
     }
 }
 
+/// Contents of the bot's Secrets, as if the bot had written them.
+const KEYS: [(&str, &str); 2] = [
+    (
+        "duckbot-door-keys",
+        r#"{"data":{"a":"YQ=="},"immutable":null}"#,
+    ),
+    (
+        "duckbot-work-key",
+        r#"{"data":{"key":"YQ=="},"immutable":true}"#,
+    ),
+];
+
 #[tokio::test]
 async fn an_installation_is_one_command_and_so_is_its_end() {
     let _names = NAMES.lock().await;
@@ -99,6 +112,20 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
             applied.contains("deployment.apps/duckbot serverside-applied"),
             "{applied}"
         );
+
+        // Installing again leaves the bot's keys alone.
+        if overlay == "traefik" {
+            for (name, content) in KEYS {
+                kubectl(&format!("patch secret {name} -n duckbot --patch={content}")).await;
+            }
+        }
+        let secrets = in_home::<Secret>(&admin);
+        for (name, content) in KEYS {
+            let stored = secrets.get(name).await.unwrap();
+            let stored = json!({ "data": stored.data, "immutable": stored.immutable });
+            let content: Value = serde_json::from_str(content).unwrap();
+            assert_eq!(stored, content, "{name}");
+        }
 
         // The door uses the same image as the bot.
         let deployments: Api<Deployment> = in_home(&admin);
@@ -215,7 +242,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
     let spec = template.spec.unwrap();
     // Prometheus finds the bot's Pods and their port.
     let monitor = kubectl("get podmonitor duckbot --namespace duckbot --output=json").await;
-    let monitor: serde_json::Value = serde_json::from_str(&monitor).unwrap();
+    let monitor: Value = serde_json::from_str(&monitor).unwrap();
     for (name, value) in monitor["spec"]["selector"]["matchLabels"]
         .as_object()
         .unwrap()
@@ -238,6 +265,15 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
         "apply --server-side --validate=strict --dry-run=server -f deploy/examples/limits.yaml",
     )
     .await;
+
+    // A backup of the key of saved work replaces another key.
+    let backup = kubectl("get secret duckbot-work-key -n duckbot -o yaml").await;
+    let file = folder.path().join("backup.yaml");
+    fs::write(&file, backup.replace("YQ==", "Yg==")).unwrap();
+    let replaced = run(&format!("replace --force -f {}", file.display())).await;
+    assert!(replaced.status.success(), "{replaced:?}");
+    let restored = in_home::<Secret>(&admin).get("duckbot-work-key").await;
+    assert_eq!(restored.unwrap().data.unwrap()["key"].0, b"b");
 
     // Create the token as the manual says.
     let token = "create secret generic duckbot-discord --namespace duckbot --from-literal=token=x";

@@ -106,9 +106,8 @@ async fn in_the_sessions_namespace_it_may_do_what_it_does_and_nowhere_anything()
             .map(|verb| permission(verb, rule.group, rule.resource))
     });
     assert_eq!(allowed(&bot, &cluster.sessions).await, does.collect());
-    let at_home = allowed(&bot, &cluster.bot).await;
-    assert_eq!(at_home, ["create secrets".to_owned()].into());
-    for elsewhere in ["default", "kube-system"] {
+    // At home, all permissions are for objects with a name.
+    for elsewhere in [cluster.bot.as_str(), "default", "kube-system"] {
         assert_eq!(
             allowed(&bot, elsewhere).await,
             BTreeSet::new(),
@@ -118,7 +117,7 @@ async fn in_the_sessions_namespace_it_may_do_what_it_does_and_nowhere_anything()
 }
 
 #[tokio::test]
-async fn it_can_neither_list_secrets_nor_read_those_of_another_namespace() {
+async fn it_can_neither_list_secrets_nor_read_or_create_others_at_home() {
     let cluster = Namespaces::install().await;
     let bot = cluster.bot_client().await;
     let code = |error: kube::Error| match error {
@@ -129,4 +128,14 @@ async fn it_can_neither_list_secrets_nor_read_those_of_another_namespace() {
     assert_eq!(code(ours.list(&Default::default()).await.unwrap_err()), 403);
     let its_own: Api<Secret> = Api::namespaced(bot, &cluster.bot);
     assert_eq!(code(its_own.get("duckbot-discord").await.unwrap_err()), 403);
+    let keys = its_own.get("duckbot-door-keys").await.unwrap();
+    let mut other = Secret::default();
+    other.metadata.name = Some("another".into());
+    let params = PostParams::default();
+    let created = its_own.create(&params, &other).await;
+    assert_eq!(code(created.unwrap_err()), 403);
+    its_own
+        .replace("duckbot-door-keys", &params, &keys)
+        .await
+        .unwrap();
 }

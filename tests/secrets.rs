@@ -131,8 +131,20 @@ async fn what_opens_doors_or_authenticates_work_is_in_its_secret_alone() {
     assert_eq!(stored().await, keys, "a restart must not create a new key");
 
     // The credentials were stored without a key, as by an earlier version.
-    let master = home.get("duckbot-work-key").await.unwrap().data.unwrap();
+    let stored = home.get("duckbot-work-key").await.unwrap();
+    let master = stored.data.as_ref().unwrap();
     let master: [u8; 32] = master["key"].0.as_slice().try_into().unwrap();
+    // Nobody can replace the key, not even with the bot's permissions.
+    let bot = env.cluster.bot_client().await;
+    let its_own: Api<Secret> = Api::namespaced(bot, &env.cluster.bot);
+    let other = Secret {
+        data: None,
+        ..stored
+    };
+    let params = PostParams::default();
+    let replaced = its_own.replace("duckbot-work-key", &params, &other).await;
+    let refused = replaced.unwrap_err().to_string();
+    assert!(refused.contains("field is immutable"), "{refused}");
     let work_key = WorkKey::derive(&master, env.ana.id().into()).to_hex();
     let credentials = format!("duckbot-s3-{}", env.ana.id());
     let credentials = env.cluster.secrets().get(&credentials).await.unwrap();

@@ -29,8 +29,9 @@ struct Release {
 }
 
 impl Release {
-    /// Installs a release whose sessions read the lake, and waits until its bot is connected.
-    async fn install(node: &Node, catalog: &str, s3: &str) -> Self {
+    /// Installs a release whose sessions read the lake, and waits until its bot is connected. With `had_bot`, a bot
+    /// has already created its Secret in the namespace, as versions before the chart had it did.
+    async fn install(node: &Node, catalog: &str, s3: &str, had_bot: bool) -> Self {
         let cluster = Cluster::shared();
         let config = DiscordConfig::default()
             .channel("data")
@@ -79,6 +80,13 @@ impl Release {
         let on_node = format!("duckbot.dev/node={}", node.name);
         let restricted = "pod-security.kubernetes.io/enforce=restricted";
         kubectl(&format!("label namespace {name} {on_node} {restricted}")).await;
+        if had_bot {
+            let secret = "secret generic duckbot-door-keys";
+            kubectl(&format!(
+                "create {secret} --namespace {name} --from-literal=another=entry"
+            ))
+            .await;
+        }
         let notes = this.helm("install", &[]).await;
         for step in [
             format!(
@@ -170,6 +178,12 @@ impl Release {
         id
     }
 
+    /// Data of the Secret with the signing keys.
+    async fn signing_keys(&self) -> String {
+        let secret = format!("get secret duckbot-door-keys --namespace {}", self.name);
+        kubectl(&format!("{secret} -o jsonpath={{.data}}")).await
+    }
+
     async fn list(&self) -> String {
         let asked = self.ana.run_command("#data", "/duck list").await.unwrap();
         asked.reply().await.content
@@ -219,8 +233,8 @@ async fn releases_live_side_by_side_and_sessions_outlive_upgrades() {
     s3.forward_to(&lake().s3.url());
     let (catalog, s3) = (catalog.url(), s3.url());
     let (one, two) = tokio::join!(
-        Release::install(node, &catalog, &s3),
-        Release::install(node, &catalog, &s3)
+        Release::install(node, &catalog, &s3, false),
+        Release::install(node, &catalog, &s3, true)
     );
 
     // Each bot has its own sessions.
@@ -230,6 +244,8 @@ async fn releases_live_side_by_side_and_sessions_outlive_upgrades() {
     assert!(theirs.contains(&other) && !theirs.contains(&id), "{theirs}");
     assert_eq!(one.pods().await, format!("pod/duckui-{id}\n"));
     assert_eq!(two.pods().await, format!("pod/duckui-{other}\n"));
+    let keys = one.signing_keys().await;
+    assert!(two.signing_keys().await.contains("\"another\""));
 
     // The leader is killed. The other Pod goes on with the session.
     one.kill_leader().await;
@@ -324,6 +340,7 @@ async fn releases_live_side_by_side_and_sessions_outlive_upgrades() {
     );
     kubectl(&secret).await;
     one.helm("install", &[]).await;
+    assert_eq!(one.signing_keys().await, keys);
     let theirs = two.list().await;
     assert!(theirs.contains(&other), "{theirs}");
 

@@ -213,7 +213,8 @@ impl Walk {
                     Some(id) => id.to_owned(),
                     None => self.next_session().await,
                 };
-                kubectl("delete secret duckbot-door-keys -n duckbot").await;
+                let keys = "secret duckbot-door-keys -n duckbot";
+                kubectl(&format!("patch {keys} --patch={{\"data\":null}}")).await;
                 kubectl("rollout restart deployment/duckbot -n duckbot").await;
                 kubectl("rollout status deployment/duckbot -n duckbot --timeout=120s").await;
                 wait_for_leader("duckbot", "duckbot", None).await;

@@ -168,7 +168,7 @@ impl Namespaces {
             bot: format!("duckbot-{suffix}"),
             sessions: format!("duckbot-sessions-{suffix}"),
         };
-        for file in ["namespaces.yaml", "rbac.yaml", "lease.yaml"] {
+        for file in ["namespaces.yaml", "rbac.yaml", "secrets.yaml", "lease.yaml"] {
             this.apply(file).await;
         }
         if let Some(node) = node {
@@ -244,6 +244,7 @@ impl Namespaces {
                     .replace("name: duckbot\n", &format!("name: {bot}\n"));
                 "/api/v1/namespaces".to_owned()
             }
+            "Secret" => format!("/api/v1/namespaces/{bot}/secrets"),
             "ServiceAccount" => format!("/api/v1/namespaces/{bot}/serviceaccounts"),
             "Role" => format!("{rbac}/roles"),
             "RoleBinding" => format!("{rbac}/rolebindings"),

@@ -67,10 +67,9 @@ pub const REQUIRED: [PermissionRule; 12] = [
     ),
 ];
 
-/// Permissions in the bot's own namespace, for the Secret [`DOOR_KEYS`]. RBAC can't limit `create`
-/// to one name. If work is saved, `get` also for the Secret with the key of saved work.
-pub const REQUIRED_IN_OWN_NAMESPACE: PermissionRule =
-    rule("", "secrets", &["create", "get", "update"]);
+/// Permissions in the bot's own namespace for the Secret [`DOOR_KEYS`] and, if work is saved, for
+/// [`WORK_MASTER`].
+const OWN_SECRETS: PermissionRule = rule("", "secrets", &["get", "update"]);
 
 /// Permissions in the bot's own namespace for the Lease `kubernetes.lease`, if it is set.
 const LEASE: PermissionRule = rule("coordination.k8s.io", LEASES, &["get", "update"]);
@@ -92,21 +91,17 @@ pub(super) async fn missing_in_own_namespace(
     server: &ApiServer,
     settings: &Settings,
 ) -> Result<Vec<String>, Error> {
-    let rule = REQUIRED_IN_OWN_NAMESPACE;
     let namespace = server.default_namespace();
-    let of_work = settings.saves_work().then_some(("get", WORK_MASTER));
-    let secrets = rule.verbs.iter().map(|verb| (*verb, DOOR_KEYS));
-    let secrets = secrets
-        .chain(of_work)
-        .map(|(verb, name)| (rule, verb, name));
-    let lease = settings.kubernetes.lease.iter().flat_map(|name| {
-        let verbs = LEASE.verbs.iter();
-        verbs.map(move |verb| (LEASE, *verb, name.as_str()))
-    });
-    let asked = secrets.chain(lease).map(|(rule, verb, object)| async move {
-        let name = (verb != "create").then_some(object);
-        let allowed = is_allowed(server, namespace, rule, verb, name).await?;
-        Ok((!allowed).then(|| format!("{verb} {} {object}", rule.resource)))
+    let of_work = settings.saves_work().then_some(WORK_MASTER);
+    let secrets = [DOOR_KEYS].into_iter().chain(of_work);
+    let secrets = secrets.map(|name| (OWN_SECRETS, name));
+    let lease = settings.kubernetes.lease.as_deref();
+    let objects = secrets.chain(lease.map(|name| (LEASE, name)));
+    let each =
+        objects.flat_map(|(rule, name)| rule.verbs.iter().map(move |verb| (rule, *verb, name)));
+    let asked = each.map(|(rule, verb, name)| async move {
+        let allowed = is_allowed(server, namespace, rule, verb, Some(name)).await?;
+        Ok((!allowed).then(|| format!("{verb} {} {name}", rule.resource)))
     });
     Ok(try_join_all(asked).await?.into_iter().flatten().collect())
 }

@@ -1,20 +1,15 @@
-//! Signing keys of tickets, in one Secret in the bot's own namespace. The bot creates the Secret at
-//! its first start, and adds a key every 30 days. A door knows only the key that was the newest
-//! when its Pod was created, so the last twelve keys are kept.
+//! Signing keys of tickets, in one Secret in the bot's own namespace. The bot adds a key at its first
+//! start, and then every 30 days. A door knows only the key that was the newest when its Pod was
+//! created, so the last twelve keys are kept.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{Api, api::PostParams};
 use parking_lot::{Mutex, MutexGuard};
-use secrecy::zeroize::Zeroize;
 use uuid::Uuid;
 
-use super::{
-    build::{DUCKBOT, MANAGED_BY},
-    request::{ApiAction, ApiServer},
-};
+use super::{own_secret::OwnSecret, request::ApiServer};
 use crate::{door::ticket::SigningKey, error::Error};
 
 /// Name of the Secret.
@@ -27,22 +22,18 @@ type KeysById = BTreeMap<String, Arc<SigningKey>>;
 
 /// The Secret with the signing keys, and a cache of them.
 pub(super) struct SigningKeys {
-    server: ApiServer,
-    secrets: Api<Secret>,
-    namespace: String,
+    secret: OwnSecret,
     known: Mutex<KeysById>,
 }
 
 impl SigningKeys {
-    /// Reads the keys in the bot's own namespace. Creates the first one if there is none.
+    /// Reads the keys in the bot's own namespace. Adds the first one if there is none.
     ///
     /// # Errors
-    /// If the Secret can't be read or written.
+    /// If the Secret does not exist, or can't be read or written.
     pub(super) async fn start(server: &ApiServer, now: DateTime<Utc>) -> Result<Self, Error> {
         let this = Self {
-            server: server.clone(),
-            secrets: Api::default_namespaced(server.client()),
-            namespace: server.default_namespace().to_owned(),
+            secret: OwnSecret::new(server, DOOR_KEYS),
             known: Mutex::default(),
         };
         this.newest(now).await?;
@@ -64,15 +55,13 @@ impl SigningKeys {
         match self.add(stored, now).await {
             Ok(()) => {}
             // Another bot stored a key first.
-            Err(Error::Exists { .. } | Error::Conflict { .. }) => {
+            Err(Error::Conflict { .. }) => {
                 self.read().await?;
             }
             Err(error) => return Err(error),
         }
-        current_key(&self.known(), now).ok_or_else(|| Error::Unavailable {
-            action: self.action("get").to_string(),
-            why: format!("the Secret {DOOR_KEYS} holds no current signing key"),
-        })
+        let key = current_key(&self.known(), now);
+        key.ok_or_else(|| self.secret.unusable("it holds no current signing key"))
     }
 
     /// Returns the key with this ID, if it still exists.
@@ -88,13 +77,10 @@ impl SigningKeys {
         Ok(self.known().get(id).cloned())
     }
 
-    async fn read(&self) -> Result<Option<Secret>, Error> {
-        let found = self
-            .server
-            .call(self.action("get"), self.secrets.get_opt(DOOR_KEYS))
-            .await?;
-        let data = found.iter().flat_map(|secret| secret.data.iter().flatten());
-        let keys = data.filter_map(|(id, ByteString(bytes))| {
+    async fn read(&self) -> Result<Secret, Error> {
+        let found = self.secret.read().await?;
+        let keys = found.data.iter().flatten();
+        let keys = keys.filter_map(|(id, ByteString(bytes))| {
             let key = SigningKey::read(id, bytes)?;
             Some((id.clone(), Arc::new(key)))
         });
@@ -103,16 +89,11 @@ impl SigningKeys {
     }
 
     /// Creates a new key and stores it with the others. Removes the oldest keys over the limit.
-    async fn add(&self, stored: Option<Secret>, now: DateTime<Utc>) -> Result<(), Error> {
+    async fn add(&self, mut secret: Secret, now: DateTime<Utc>) -> Result<(), Error> {
         let random = &Uuid::new_v4().simple().to_string()[..8];
         let id = format!("{}-{random}", now.format("%Y-%m-%d"));
         let bytes = SigningKey::generate();
         let key = SigningKey::read(&id, &bytes).expect("a generated key is valid");
-        let is_first = stored.is_none();
-        let mut secret = stored.unwrap_or_default();
-        secret.metadata.name = Some(DOOR_KEYS.into());
-        let labels = secret.metadata.labels.get_or_insert_default();
-        labels.insert(MANAGED_BY.into(), DUCKBOT.into());
         let data = secret.data.get_or_insert_default();
         data.insert(id.clone(), ByteString(bytes));
         // Leave alone any entry that is not a signing key.
@@ -125,29 +106,13 @@ impl SigningKeys {
         for oldest in ours.iter().take(ours.len().saturating_sub(MAX_KEYS)) {
             data.remove(oldest);
         }
-        let params = PostParams::default();
-        let outcome = if is_first {
-            self.server
-                .call(self.action("create"), self.secrets.create(&params, &secret))
-                .await
-        } else {
-            let replaced = self.secrets.replace(DOOR_KEYS, &params, &secret);
-            self.server.call(self.action("update"), replaced).await
-        };
-        for value in secret.data.iter_mut().flat_map(BTreeMap::values_mut) {
-            value.0.zeroize();
-        }
-        outcome?;
+        self.secret.write(secret).await?;
         self.known().insert(id, Arc::new(key));
         Ok(())
     }
 
     fn known(&self) -> MutexGuard<'_, KeysById> {
         self.known.lock()
-    }
-
-    fn action(&self, verb: &'static str) -> ApiAction<'_> {
-        ApiAction::new(verb, "secrets", &self.namespace).sensitive()
     }
 }
 
