@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use test_support::{
-    Browser, TestEnv, Traefik, UiClient, WAIT_TIMEOUT, assert_says, lake, link_of, wait_until,
+    Browser, Certificates, TestEnv, Traefik, UiClient, WAIT_TIMEOUT, assert_says, lake, link_of,
+    wait_until,
 };
 
 use super::tables::{DUCKS, LakeEnv};
@@ -202,6 +203,17 @@ async fn query_by(traefik: &Traefik, ui: &UiClient, provider: &str) {
     wait_until(router, is_by_it).await;
 }
 
+/// Creates the Secret with the wildcard certificate.
+async fn create_certificate(namespace: &str, certificates: &Certificates) {
+    let file = |name| certificates.file(name);
+    kubectl(&format!(
+        "create secret tls duckui-wildcard-tls --namespace {namespace} --cert={} --key={}",
+        file("leaf.pem").display(),
+        file("leaf.key").display()
+    ))
+    .await;
+}
+
 #[tokio::test]
 async fn a_session_is_opened_by_command_through_an_ingress_or_a_gateway_too() {
     let ingress = [
@@ -232,6 +244,25 @@ async fn a_session_is_opened_by_command_through_an_ingress_or_a_gateway_too() {
     let ui = UiClient::enter_through(client, &link).await;
     query_by(&traefik, &ui, "kubernetes").await;
 
+    // The certificate moves to the controller's namespace, where the bot can't read its key.
+    let moved = Certificates::of("*.duck.example.com");
+    create_certificate(&env.cluster.bot, &moved).await;
+    let store = include_str!("../../deploy/examples/tls-store.yaml");
+    let namespace = format!("namespace: {}", env.cluster.bot);
+    apply(&store.replace("namespace: traefik", &namespace)).await;
+    let serves = async |certificates: &Certificates| {
+        let client = traefik.client_with(&id, certificates);
+        wait_until(async || client.get(&url).send().await.is_ok(), |it| *it).await;
+    };
+    serves(&moved).await;
+    kubectl(&format!("delete tlsstore default -n {}", env.cluster.bot)).await;
+    kubectl(&format!(
+        "delete secret duckui-wildcard-tls -n {}",
+        env.cluster.bot
+    ))
+    .await;
+    serves(&traefik.certificates).await;
+
     // The annotations for ingress-nginx, at Traefik's provider for them.
     let overlay = include_str!("../../deploy/overlays/ingress/kustomization.yaml");
     let annotations = overlay
@@ -256,13 +287,7 @@ async fn a_session_is_opened_by_command_through_an_ingress_or_a_gateway_too() {
 
     // The team moves to a Gateway. A running session gets a route there.
     let (bot, sessions) = (&env.cluster.bot, &env.cluster.sessions);
-    let file = |name| traefik.certificates.file(name);
-    kubectl(&format!(
-        "create secret tls duckui-wildcard-tls --namespace {bot} --cert={} --key={}",
-        file("leaf.pem").display(),
-        file("leaf.key").display()
-    ))
-    .await;
+    create_certificate(bot, &traefik.certificates).await;
     let (_, port) = traefik.address.split_once(':').unwrap();
     let gateway = include_str!("../../deploy/examples/gateway.yaml")
         .replace("duckbot-sessions", sessions)

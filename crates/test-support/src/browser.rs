@@ -67,7 +67,12 @@ impl Traefik {
 
     /// Client that reaches the host of a session through Traefik, and trusts its authority.
     pub fn client(&self, session: &str) -> reqwest::Client {
-        let authority = std::fs::read(self.certificates.file("ca.pem")).unwrap();
+        self.client_with(session, &self.certificates)
+    }
+
+    /// Same as [`Self::client`], with trust in the authority of other certificates.
+    pub fn client_with(&self, session: &str, certificates: &Certificates) -> reqwest::Client {
+        let authority = std::fs::read(certificates.file("ca.pem")).unwrap();
         let authority = reqwest::Certificate::from_pem(&authority).unwrap();
         let host = format!("duckui-{session}.{DOMAIN}");
         let client = reqwest::Client::builder().no_proxy();
