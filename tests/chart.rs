@@ -45,7 +45,7 @@ async fn helm(arguments: &[&str]) -> Output {
 }
 
 /// Like [`helm`]. Returns the output, and fails on errors.
-async fn run_helm(arguments: &[&str]) -> String {
+pub async fn run_helm(arguments: &[&str]) -> String {
     let output = helm(arguments).await;
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "helm {arguments:?}\n{said}");
@@ -198,6 +198,7 @@ async fn the_chart_makes_the_objects_of_the_overlays() {
         "prepull.enabled=true",
         "limits.enabled=true",
         "monitoring.enabled=true",
+        "admissionPolicy.enabled=true",
         "tls.caConfigMap=private-ca",
         "openshift=true",
         "networkPolicy.privateLake.cidrs={10.20.30.0/24}",

@@ -286,6 +286,13 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
             .is_some()
     );
 
+    for kind in ["", "binding"] {
+        let kind = format!("validatingadmissionpolicy{kind}");
+        kubectl(&format!(
+            "delete {kind} pods.duckbot.duckbot exec.duckbot.duckbot"
+        ))
+        .await;
+    }
     kubectl("delete --wait=false -k deploy/overlays/traefik").await;
     assert_nothing_left(&admin).await;
 }
