@@ -7,6 +7,7 @@
 //! - [`credentials`]: S3 credentials: parsing, preflight, and the trait of their store.
 //! - [`health`]: the bot's state for health checks.
 //! - [`history`]: a person's past queries: their limits, and the trait of their store.
+//! - [`schedule`]: queries that run at recurring times: their times, conditions and stages.
 //! - [`leadership`]: which of several bots acts.
 //! - `listener`: HTTP on a port, with limits on connections. [`outbound`]: connections to other
 //!   servers: CA certificates and proxies.
@@ -16,7 +17,7 @@
 //! - [`service`]: the use cases, which the chat and the API share.
 //! - [`discord`]: commands, replies and public messages. `reconciler`: the loop that takes
 //!   sessions through their lives. `reaper`: the loop that stops idle and old sessions, and posts
-//!   the report.
+//!   the report. `scheduler`: the loop that runs schedules.
 //! - [`api`]: sessions over HTTP for programs, health and metrics. [`metrics`]: names, units and
 //!   labels of all metrics.
 //! - [`app`]: start-up and wiring, also of the sandbox. [`error`], [`settings`], [`telemetry`],
@@ -45,6 +46,8 @@ mod reconciler;
 mod redact;
 pub mod runtime;
 mod s3_error;
+pub mod schedule;
+mod scheduler;
 pub mod service;
 pub mod session;
 pub mod settings;

@@ -1,4 +1,5 @@
-//! The parts of the bot that run only while it leads: the gateway, the reconciler and the reaper.
+//! The parts of the bot that run only while it leads: the gateway, the reconciler, the reaper and
+//! the scheduler.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,6 +13,7 @@ use crate::{
     leadership::{Leadership, Term},
     reaper::Reaper,
     reconciler::Reconciler,
+    scheduler::Scheduler,
     service::Service,
 };
 
@@ -25,6 +27,7 @@ pub(super) struct Leader {
     pub discord: Discord,
     pub reconciler: Arc<Reconciler>,
     pub reaper: Reaper,
+    pub scheduler: Scheduler,
     pub service: Arc<Service>,
     pub health: Arc<Health>,
 }
@@ -40,7 +43,9 @@ impl Leader {
             let Some(term) = acquired.await else {
                 return Ok(());
             };
-            info!("this bot leads: it answers commands, and runs the reconciler and the reaper");
+            info!(
+                "this bot leads: it answers commands, and runs the reconciler, the reaper and the scheduler"
+            );
             self.health.set_leading(true);
             self.service.begin_to_act();
             let outcome = self.act(&term, shutdown).await;
@@ -66,7 +71,8 @@ impl Leader {
         let work = async {
             let reconciled = self.reconciler.clone().run(term.clone(), stop.clone());
             let reaped = Box::pin(self.reaper.run(term.clone(), stop.clone()));
-            tokio::join!(chat, reconciled, reaped).0
+            let scheduled = Box::pin(self.scheduler.run(term.clone(), stop.clone()));
+            tokio::join!(chat, reconciled, reaped, scheduled).0
         };
         let mut work = std::pin::pin!(work);
         tokio::select! {

@@ -26,10 +26,12 @@ use crate::{
     reaper::Reaper,
     reconciler::Reconciler,
     runtime::{
-        LedgerStore, PauseStore, ReplyStore, Runtime,
+        BookStore, LedgerStore, PauseStore, ReplyStore, Runtime,
         kubernetes::{self, Kubernetes, Secrets},
         local::Local,
     },
+    schedule::ScheduleTexts,
+    scheduler::Scheduler,
     service::{Dependencies, RunnerUses, Service, wall_clock},
     session::Policy,
     settings::Settings,
@@ -198,6 +200,8 @@ async fn run_bot(
         history,
         ledger,
         pauses,
+        book,
+        schedule_texts,
         local,
         leadership,
     } = backend;
@@ -211,6 +215,8 @@ async fn run_bot(
         history,
         ledger,
         pauses,
+        book,
+        schedule_texts,
         notifier: notifier.clone(),
         preflight,
         runner_uses: RunnerUses::default(),
@@ -225,6 +231,7 @@ async fn run_bot(
     let reconciler = Reconciler::new(&dependencies, settings.clone(), policy);
     let service = Arc::new(Service::new(settings.clone(), dependencies));
     let reaper = Reaper::new(service.clone(), notifier, settings.clone());
+    let scheduler = Scheduler::new(service.clone(), settings.schedules.at_once);
     let _ = state.service.set(service.clone());
     info!("serving guild {}", settings.discord.guild);
     let leader = Leader {
@@ -232,6 +239,7 @@ async fn run_bot(
         discord,
         reconciler: Arc::new(reconciler),
         reaper,
+        scheduler,
         service: service.clone(),
         health: state.health.clone(),
     };
@@ -274,6 +282,8 @@ struct Backend {
     history: Arc<dyn HistoryStore>,
     ledger: Arc<LedgerStore>,
     pauses: Arc<PauseStore>,
+    book: Arc<BookStore>,
+    schedule_texts: Arc<dyn ScheduleTexts>,
     /// The local runtime, whose sessions end with the bot. `None` on Kubernetes.
     local: Option<Arc<Local>>,
     leadership: Arc<dyn Leadership>,
@@ -290,6 +300,8 @@ impl Backend {
                 history: local.history(),
                 ledger: local.ledger(),
                 pauses: local.pauses(),
+                book: local.book(),
+                schedule_texts: local.schedule_texts(),
                 local: Some(local),
                 leadership: Arc::new(Alone),
             });
@@ -306,6 +318,8 @@ impl Backend {
             history: Arc::new(kubernetes::HistorySecrets::new(&clients.server, namespace)),
             ledger: Arc::new(kubernetes::document(&clients.server, namespace)),
             pauses: Arc::new(kubernetes::document(&clients.server, namespace)),
+            book: Arc::new(kubernetes::document(&clients.server, namespace)),
+            schedule_texts: Arc::new(kubernetes::ScheduleSecrets::new(&clients.server, namespace)),
             local: None,
             leadership: kubernetes::leadership(&clients.leases, settings),
         })

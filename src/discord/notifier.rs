@@ -344,6 +344,42 @@ impl Notifier for DiscordNotifier {
         self.edit(record, message, &reply).await
     }
 
+    async fn schedule_access(
+        &self,
+        _owner: OwnerId,
+        _channel: crate::session::ChannelId,
+        _has_file: bool,
+    ) -> Result<crate::service::ScheduleAccess, Error> {
+        todo!()
+    }
+
+    async fn post_scheduled(
+        &self,
+        _run: &crate::schedule::ClaimedRun,
+        _sql: &str,
+        _rows: crate::runtime::Rows,
+    ) -> Result<Option<MessageId>, Error> {
+        todo!()
+    }
+
+    async fn report_failed_run(
+        &self,
+        _run: &crate::schedule::ClaimedRun,
+        _sql: Option<&str>,
+        _why: &crate::service::RunProblem,
+        _is_last: bool,
+    ) -> Result<(), Error> {
+        todo!()
+    }
+
+    async fn report_paused_schedule(
+        &self,
+        _run: &crate::schedule::ClaimedRun,
+        _why: &crate::schedule::PauseReason,
+    ) -> Result<(), Error> {
+        todo!()
+    }
+
     async fn is_member(&self, person: OwnerId) -> Result<bool, Error> {
         let guild = GuildId::new(self.settings.discord.guild);
         let http = self.client.http();

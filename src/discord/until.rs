@@ -5,7 +5,7 @@ use chrono::{
 };
 use chrono_tz::Tz;
 
-use crate::settings::any_duration;
+use crate::{schedule::time_of_day, settings::any_duration};
 
 /// Maximum time from now. A typing mistake must not pause starts for years.
 const MAX_AHEAD: TimeDelta = TimeDelta::days(30);
@@ -71,20 +71,6 @@ fn next_time(text: &str, now: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> 
 
 fn date(text: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()
-}
-
-/// Parses `18:00`, `6pm` or `6:30pm`.
-fn time_of_day(text: &str) -> Option<NaiveTime> {
-    let (hours, half) = text.split_at_checked(text.len().checked_sub(2)?)?;
-    if !["am", "pm"].contains(&half) {
-        return NaiveTime::parse_from_str(text, "%H:%M").ok();
-    }
-    let full = if hours.contains(':') {
-        text.to_owned()
-    } else {
-        format!("{hours}:00{half}")
-    };
-    NaiveTime::parse_from_str(&full, "%I:%M%p").ok()
 }
 
 /// Returns the instant of a local time. One that occurs twice is the first one. One that daylight saving

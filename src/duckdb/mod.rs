@@ -29,6 +29,7 @@ pub mod control_socket;
 mod decision;
 pub mod environment;
 mod error_text;
+mod examine;
 pub mod exchange;
 pub mod names;
 pub mod open;

@@ -41,6 +41,9 @@ pub struct QueryRequest {
     /// True to return the rows of a SELECT as a Parquet file, too.
     #[serde(default)]
     pub parquet: bool,
+    /// What else to find out about the result.
+    #[serde(default)]
+    pub examine: Option<Examination>,
     /// Variables of the session, if the worker does not have them in its own environment.
     #[serde(default)]
     pub variables: HashMap<String, String>,
@@ -51,6 +54,32 @@ impl QueryRequest {
     pub fn max_file_bytes(&self) -> u64 {
         u64::from(self.max_bytes) * 3 / 2
     }
+}
+
+/// A question about a result, which DuckDB answers with the exact values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Examination {
+    /// Is the first value above this literal?
+    Above(String),
+    /// Is the first value below this literal?
+    Below(String),
+    /// Is it the same result as another one?
+    Fingerprint,
+}
+
+/// The answer to an [`Examination`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Findings {
+    /// True if the first value is beyond the limit. NULL is not, nor is a result without rows.
+    IsBeyond(bool),
+    /// A text that is the same for results with the same names and rows, in any order.
+    Fingerprint(String),
+    /// The first column has this type, which is not a number.
+    NotANumber(String),
+    /// DuckDB could not find it out.
+    Failed(String),
 }
 
 /// Outcome of a query.
@@ -117,6 +146,9 @@ pub struct Rows {
     /// Parquet file, if the request asked for one. Sessions from before this field send none.
     #[serde(default)]
     pub parquet: Option<Parquet>,
+    /// Answer to [`QueryRequest::examine`]. `None` for statements that DuckDB does not keep the result of.
+    #[serde(default)]
+    pub findings: Option<Findings>,
 }
 
 impl Rows {

@@ -19,6 +19,7 @@ use super::{
     access, answer,
     decision::{Decision, Reading, decide},
     environment::{self, SessionConfig},
+    examine,
     names::literal,
     parquet,
     query::{Column, Parquet, QueryError, QueryRequest, QueryResponse, Rows},
@@ -211,6 +212,9 @@ impl QueryWorker {
             if let QueryResponse::Rows(rows) = &mut response {
                 if request.parquet {
                     parquet::add(rows, shell, reading, &prepared.folder.spill(), request).await?;
+                }
+                if let Some(question) = &request.examine {
+                    rows.findings = Some(examine::examine(shell, question).await?);
                 }
                 let has_several = prepared.schemas.as_ref().is_some_and(|all| all.len() > 1);
                 rows.lacks_default_schema = has_several && reading.lists_default_schema();

@@ -113,6 +113,9 @@ metrics! {
         "Time from the bot's command to save a session's work until its outcome.";
     SAVES = "duckbot_saves_total", Kind::Counter, ["outcome": "`done`, `refused`, `failed`"],
         "Saves that the bot ordered, by outcome: done, refused (the owner's keys or a full disk), failed. Sessions also save by themselves.";
+    SCHEDULED = "duckbot_scheduled_runs_total", Kind::Counter,
+        ["outcome": "`posted`, `quiet`, `failed`, `paused`, `dropped`, `unknown`"],
+        "Runs of schedules, by outcome: posted, quiet (the condition did not hold), failed, paused (its owner or their keys had changed), dropped (deleted or paused meanwhile), unknown (nobody knows whether the message arrived).";
     SESSIONS = "duckbot_sessions", Kind::Gauge,
         ["phase": "`queued`, `starting`, `running`, `unready`, `saving`, `stopping`", "size": "name of a size"],
         "Present sessions, by phase and size.";

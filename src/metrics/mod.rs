@@ -18,10 +18,10 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use definitions::{BUILD, Kind, TASKS};
 pub(crate) use recording::{
     QuestionTimer, count_discord_request, count_door_requests, count_end, count_reaper_action,
-    count_step_failure, count_watch_restart, record_acknowledgement, record_api_request,
-    record_command, record_kubernetes_queue, record_kubernetes_request, record_save, record_start,
-    set_discord_connected, set_held_back, set_leading, set_runners, set_sessions,
-    set_unreachable_doors, set_unreadable_records, set_view_age,
+    count_scheduled_run, count_step_failure, count_watch_restart, record_acknowledgement,
+    record_api_request, record_command, record_kubernetes_queue, record_kubernetes_request,
+    record_save, record_start, set_discord_connected, set_held_back, set_leading, set_runners,
+    set_sessions, set_unreachable_doors, set_unreadable_records, set_view_age,
 };
 pub use reference::reference;
 

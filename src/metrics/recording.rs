@@ -8,11 +8,13 @@ use serde::Serialize;
 use super::definitions::{
     ACKNOWLEDGED, API, API_DURATION, COMMAND, COMMANDS, CONNECTED, DISCORD, DOOR, ENDED, HELD_BACK,
     KUBERNETES, KUBERNETES_DURATION, KUBERNETES_QUEUE, LEADING, QUESTION, QUESTIONS, REAPER,
-    RUNNER_STARTED, RUNNERS, RUNNERS_ENDED, SAVE, SAVES, SESSIONS, STARTED, STEP_FAILURES,
-    UNREACHABLE, UNREADABLE, VIEW_AGE, WATCHES,
+    RUNNER_STARTED, RUNNERS, RUNNERS_ENDED, SAVE, SAVES, SCHEDULED, SESSIONS, STARTED,
+    STEP_FAILURES, UNREACHABLE, UNREADABLE, VIEW_AGE, WATCHES,
 };
 use crate::session::{Failure, Observed, Outcome, Phase, RecordKind, Rule, Step};
 
+/// Outcomes of runs of schedules.
+const RUN_OUTCOMES: [&str; 6] = ["posted", "quiet", "failed", "paused", "dropped", "unknown"];
 /// Values of the label `outcome`.
 const OUTCOMES: [&str; 3] = ["done", "refused", "failed"];
 /// Values of the label `runs_in`.
@@ -59,6 +61,9 @@ pub(super) fn initialize() {
     }
     for step in STEPS {
         counter!(STEP_FAILURES, "step" => step).increment(0);
+    }
+    for outcome in RUN_OUTCOMES {
+        counter!(SCHEDULED, "outcome" => outcome).increment(0);
     }
     for outcome in OUTCOMES {
         counter!(DOOR, "outcome" => outcome).increment(0);
@@ -270,6 +275,11 @@ pub(crate) fn count_reaper_action(action: &'static str, why: &impl Serialize) {
     counter!(REAPER, "action" => action, "rule" => label(why)).increment(1);
 }
 
+/// Counts a run of a schedule.
+pub(crate) fn count_scheduled_run(outcome: &'static str) {
+    counter!(SCHEDULED, "outcome" => outcome).increment(1);
+}
+
 /// Sets whether reaping is paused.
 pub(crate) fn set_held_back(is_held_back: bool) {
     gauge!(HELD_BACK).set(f64::from(u8::from(is_held_back)));
@@ -351,6 +361,7 @@ mod tests {
             (STEP_FAILURES, "step", words(&STEPS)),
             (DOOR, "outcome", words(&OUTCOMES)),
             (SAVES, "outcome", words(&OUTCOMES)),
+            (SCHEDULED, "outcome", words(&RUN_OUTCOMES)),
             (QUESTIONS, "runs_in", words(&RUNS_IN)),
             (SESSIONS, "phase", Phase::ALL.iter().map(label).collect()),
             (REAPER, "rule", RULES.iter().map(label).collect()),

@@ -1,4 +1,4 @@
-//! Documents that are stored beside the records: the ledger, and the pause of starts. Reads and atomic
+//! Documents that are stored beside the records: the ledger, the pause of starts, and the book of schedules. Reads and atomic
 //! updates, on top of a [`DocumentBackend`].
 
 use std::marker::PhantomData;
@@ -11,6 +11,7 @@ use tracing::warn;
 use super::MAX_WRITE_ATTEMPTS;
 use crate::{
     error::Error,
+    schedule::Book,
     session::{Ledger, PauseDocument},
 };
 
@@ -18,6 +19,8 @@ use crate::{
 pub type LedgerStore = DocumentStore<Ledger>;
 /// Access to the pause of starts.
 pub type PauseStore = DocumentStore<PauseDocument>;
+/// Access to the book of schedules.
+pub type BookStore = DocumentStore<Book>;
 
 /// A document of which there is one for all bots.
 pub trait Document: PartialEq + Sized {
@@ -60,6 +63,20 @@ impl Document for PauseDocument {
             warn!("the pause of starts can't be read, and is ignored ({why}); set it again with /duck pause");
             Self::new(None)
         }))
+    }
+
+    fn write(&self) -> String {
+        self.write()
+    }
+}
+
+impl Document for Book {
+    const NAME: &'static str = "schedules";
+
+    fn read(text: &str) -> Result<Self, String> {
+        Self::read(text).map_err(|why| {
+            format!("{why}; to continue, delete it: that deletes all schedules, but no session")
+        })
     }
 
     fn write(&self) -> String {

@@ -20,14 +20,15 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 pub use answer_room::{AnswerMemory, AnswerRoom};
-pub use document::{Document, DocumentBackend, DocumentStore, LedgerStore, PauseStore};
+pub use document::{BookStore, Document, DocumentBackend, DocumentStore, LedgerStore, PauseStore};
 pub use environment::credential_variables;
 
 pub use crate::duckdb::{
     control::{ControlCommand, ControlResponse},
     names::{TableName, display_identifier, identifier, literal, split_name},
     query::{
-        ChangedType, Column, Parquet, ParquetFile, QueryError, QueryRequest, QueryResponse, Rows,
+        ChangedType, Column, Examination, Findings, Parquet, ParquetFile, QueryError, QueryRequest,
+        QueryResponse, Rows,
     },
     request_failure::{CatalogLogin, FailureCause, RemoteServer, RequestFailure, StorageLogin},
     script::tables::all_tables,

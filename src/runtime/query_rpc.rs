@@ -203,6 +203,7 @@ mod tests {
             allow_writes: false,
             list_tables: false,
             parquet: false,
+            examine: None,
             keep: true,
             variables: HashMap::new(),
         }

@@ -146,6 +146,7 @@ impl Service {
             allow_writes: false,
             list_tables,
             parquet: false,
+            examine: None,
             keep: false,
             variables: HashMap::new(),
         };

@@ -15,6 +15,7 @@ use crate::{
     credentials::{CredentialMetadata, CredentialPart, Credentials},
     error::Error,
     runtime::rewrite,
+    schedule::PauseReason,
     session::{Cause, Observed, OwnerId, Record, Renewal, SessionId},
 };
 
@@ -26,6 +27,8 @@ pub struct SetupOutcome {
     pub is_tried: bool,
     /// Outcome of the attempt to save work with them. `None` if it was not made.
     pub saves_work: Option<SaveTrial>,
+    /// Number of schedules that were paused, because they ran with the previous credentials.
+    pub paused_schedules: usize,
     /// The person's live sessions that use the stored credentials, each with its outcome of the new
     /// ones.
     pub renewals: Vec<(Observed, Renewal)>,
@@ -96,6 +99,8 @@ impl Service {
             .await?;
         self.remember_owner(who).await;
         self.retire_runners(who).await?;
+        let why = PauseReason::CredentialsReplaced;
+        let paused_schedules = self.pause_schedules_of(who, &why).await?;
         let live = self.sessions_with_stored_credentials(who);
         // These may have read the previous credentials already, so they get the new ones later.
         for seen in live.iter().filter(|seen| !is_ready(seen)) {
@@ -110,6 +115,7 @@ impl Service {
             entered,
             is_tried,
             saves_work,
+            paused_schedules,
             renewals: join_all(renewals).await,
         })
     }
@@ -181,6 +187,8 @@ impl Service {
         let _guard = self.lock_owner(who.id).await;
         self.credentials.forget(who.id).await?;
         self.clear_history(who.id).await?;
+        self.pause_schedules_of(who.id, &PauseReason::CredentialsGone)
+            .await?;
         audit(who, "forgot", "their credentials and past queries");
         let told = |id: &SessionId| audit(who, "stopped query runner", &id.to_string());
         self.end_runners(who.id, Cause::Stopped { by: who.id }, told)

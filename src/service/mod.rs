@@ -24,6 +24,8 @@ mod runner_uses;
 mod runners;
 mod saves;
 mod saving;
+mod schedule_runs;
+mod schedules;
 mod sessions;
 mod sql;
 mod status;
@@ -48,7 +50,7 @@ pub use queries::{QueryPermit, ReplyRoom, TableList};
 pub use reaping::{ExtendedSession, ReapOutcome, ReapResult, usage};
 pub use rejection::{
     CredentialsRejection, ExtendRejection, LookupRejection, QueryRejection, Rejection,
-    SessionAction, StartRejection, TablesError, UnknownCatalog,
+    ScheduleRejection, SessionAction, StartRejection, TablesError, UnknownCatalog,
 };
 pub(crate) use renewal::renew;
 pub use report::ReportClaim;
@@ -56,6 +58,8 @@ pub use runner_uses::RunnerUses;
 pub use runners::{PlaceState, QueryPlace};
 pub use saves::Saves;
 pub(crate) use saving::{describe_work, save_work};
+pub use schedule_runs::RunProblem;
+pub use schedules::{NewSchedule, ScheduleAccess, ScheduleList};
 pub use sessions::{OpenedSession, displayable_name};
 pub use sql::RunOptions;
 pub use status::Status;
@@ -70,7 +74,8 @@ use crate::{
     },
     error::Error,
     history::HistoryStore,
-    runtime::{LedgerStore, PauseStore, ReplyStore, Runtime},
+    runtime::{BookStore, LedgerStore, PauseStore, ReplyStore, Rows, Runtime},
+    schedule::{ClaimedRun, PauseReason, ScheduleTexts},
     session::{
         ChannelId, Ending, Incident, MessageId, Observed, OwnerId, ReapPause, Record, Renewal,
         Report, RequestId, Restore, StartPause, Warning, WorkReport, Workspace,
@@ -214,6 +219,41 @@ pub trait Notifier: Send + Sync {
 
     /// Returns true if the person is in the Discord server.
     async fn is_member(&self, person: OwnerId) -> Result<bool, Error>;
+
+    /// Returns whether a person may use the bot, and they and the bot may post in a channel. `has_file` is true
+    /// for posts with a file.
+    async fn schedule_access(
+        &self,
+        owner: OwnerId,
+        channel: ChannelId,
+        has_file: bool,
+    ) -> Result<ScheduleAccess, Error>;
+
+    /// Posts the result of a schedule's run. Returns `None` if Discord refuses for good.
+    async fn post_scheduled(
+        &self,
+        run: &ClaimedRun,
+        sql: &str,
+        rows: Rows,
+    ) -> Result<Option<MessageId>, Error>;
+
+    /// Tells the owner of a schedule that its run failed. `is_last` is true if it is paused now. The text of
+    /// the query is `None` if it is gone.
+    async fn report_failed_run(
+        &self,
+        run: &ClaimedRun,
+        sql: Option<&str>,
+        why: &RunProblem,
+        is_last: bool,
+    ) -> Result<(), Error>;
+
+    /// Tells the owner of a schedule that it was paused instead of run. If a direct message does not reach
+    /// them, the channel of the schedule is told.
+    async fn report_paused_schedule(
+        &self,
+        run: &ClaimedRun,
+        why: &PauseReason,
+    ) -> Result<(), Error>;
 }
 
 /// The parts that the use cases need.
@@ -224,6 +264,8 @@ pub struct Dependencies {
     pub history: Arc<dyn HistoryStore>,
     pub ledger: Arc<LedgerStore>,
     pub pauses: Arc<PauseStore>,
+    pub book: Arc<BookStore>,
+    pub schedule_texts: Arc<dyn ScheduleTexts>,
     pub notifier: Arc<dyn Notifier>,
     pub preflight: Preflight,
     pub runner_uses: RunnerUses,
@@ -239,6 +281,10 @@ pub struct Service {
     history: Arc<dyn HistoryStore>,
     ledger: Arc<LedgerStore>,
     pauses: Arc<PauseStore>,
+    book: Arc<BookStore>,
+    schedule_texts: Arc<dyn ScheduleTexts>,
+    /// Marked as changed when a run may be due earlier than known before.
+    schedules_changed: tokio::sync::Notify,
     /// The pause as it was last read or written.
     known_pause: watch::Sender<Option<StartPause>>,
     notifier: Arc<dyn Notifier>,
@@ -264,6 +310,8 @@ impl Service {
             history,
             ledger,
             pauses,
+            book,
+            schedule_texts,
             notifier,
             preflight,
             runner_uses,
@@ -277,6 +325,9 @@ impl Service {
             history,
             ledger,
             pauses,
+            book,
+            schedule_texts,
+            schedules_changed: tokio::sync::Notify::new(),
             known_pause: watch::Sender::new(None),
             notifier,
             preflight,

@@ -359,6 +359,7 @@ impl Service {
         let _guard = self.lock_owner(owner).await;
         self.credentials.forget(owner).await?;
         self.clear_history(owner).await?;
+        self.delete_schedules_of(owner).await?;
         let (rule, since) = (Rule::OwnerLeft, self.now());
         let told =
             |id: &SessionId| audit_reaper("stopped query runner", &format!("{id} ({rule:?})"));
@@ -370,7 +371,7 @@ impl Service {
         metrics::count_reaper_action("forgot", &Rule::OwnerLeft);
         audit_reaper(
             "forgot",
-            &format!("the credentials and past queries of {owner}, who left the server"),
+            &format!("the credentials, past queries and schedules of {owner}, who left the server"),
         );
         Ok(true)
     }

@@ -5,9 +5,11 @@ use std::num::NonZeroU32;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::ScheduleAccess;
 use crate::{
     credentials::CredentialPart,
     runtime::{QueryError, RequestFailure},
+    schedule::{BookPause, InvalidWhen, PauseReason, ScheduleId},
     session::{Cause, ExtensionLimit, Observed, OwnerId, SessionId, StartPause, Workspace},
 };
 
@@ -20,6 +22,7 @@ pub enum Rejection {
     Lookup(LookupRejection),
     Extend(ExtendRejection),
     Query(QueryRejection),
+    Schedule(ScheduleRejection),
     /// The signing key that the session's door trusts is gone, or its Pod names none.
     NoSigningKey(SessionId),
     AdminsOnly,
@@ -198,6 +201,45 @@ pub enum QueryRejection {
     RunnerEnded(Box<Cause>),
 }
 
+/// Reasons not to make, change or run a schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScheduleRejection {
+    /// The settings allow no schedules, no queries, or no query runners.
+    Disabled,
+    InvalidWhen {
+        /// Text that the person entered.
+        given: String,
+        why: InvalidWhen,
+    },
+    UnknownZone(String),
+    InvalidCondition(String),
+    UnknownFormat(String),
+    /// Two runs would be closer to each other than this.
+    TooOften(TimeDelta),
+    /// The recurring times have no further one.
+    Never,
+    /// The caller has as many schedules as allowed.
+    LimitReached(u8),
+    /// All people together have as many schedules as there can be.
+    BookFull,
+    /// The stored credentials expire before the next run.
+    CredentialsExpireBefore {
+        expire: DateTime<Utc>,
+        next: DateTime<Utc>,
+    },
+    /// The caller or the bot may not post in the channel.
+    Channel(ScheduleAccess),
+    NoSuchSchedule(ScheduleId),
+    /// The schedule belongs to someone else.
+    NotYours(OwnerId),
+    /// It is paused, and does not run before it is resumed.
+    Paused(PauseReason),
+    /// An admin has paused all schedules.
+    AllPaused(BookPause),
+    /// It is running.
+    Running,
+}
+
 /// Reasons why the list of tables can't be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TablesError {
@@ -232,4 +274,5 @@ groups! {
     Lookup: LookupRejection,
     Extend: ExtendRejection,
     Query: QueryRejection,
+    Schedule: ScheduleRejection,
 }

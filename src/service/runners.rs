@@ -167,7 +167,7 @@ impl Service {
         })
     }
 
-    async fn find_or_start_runner(
+    pub(super) async fn find_or_start_runner(
         &self,
         who: &Requester,
         catalog: &str,

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     metrics::QuestionTimer,
-    runtime::{AskError, QueryRequest, QueryResponse},
+    runtime::{AskError, Examination, QueryRequest, QueryResponse},
     session::{Cause, Failure, Observed, OwnerId, PodState, Record, SessionId, Stage},
     settings::Sql,
 };
@@ -30,12 +30,14 @@ const MAX_RESULT_BYTES: u32 = 4 << 20;
 const MAX_RESULT_CELLS: u32 = 200_000;
 
 /// Rights and wishes of a query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunOptions {
     /// True if it may change something.
     pub allow_writes: bool,
     /// True to get its rows as a Parquet file, too.
     pub parquet: bool,
+    /// What else to find out about the result.
+    pub examine: Option<Examination>,
 }
 
 impl Service {
@@ -193,6 +195,7 @@ impl Service {
             allow_writes: options.allow_writes,
             list_tables: false,
             parquet: options.parquet,
+            examine: options.examine,
             keep: false,
             variables: HashMap::new(),
         };
@@ -288,7 +291,7 @@ fn lacks_credentials(seen: &Observed) -> bool {
 
 /// Trims a query and checks it. DuckDB's command line accepts no control characters except
 /// newlines and tabs, not even in quotes.
-fn validate_sql(sql: &str) -> Result<&str, QueryRejection> {
+pub(super) fn validate_sql(sql: &str) -> Result<&str, QueryRejection> {
     let sql = sql.trim();
     let is_strange = |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if let Some(strange) = sql.chars().find(is_strange) {

@@ -18,7 +18,6 @@ mod reaper;
 mod reference;
 mod restricted;
 mod routing;
-mod schedule;
 mod sections;
 mod tables;
 #[cfg(test)]
@@ -40,7 +39,6 @@ pub use interface::Interface;
 pub use pod::Pod;
 pub use reference::reference;
 pub use routing::{GatewayRef, RouteKind, Routing};
-pub use schedule::Schedule;
 pub use sections::*;
 pub use values::{any_duration, duration};
 

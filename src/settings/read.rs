@@ -11,7 +11,7 @@ use super::{
     outbound::read_outbound,
     pod::read_pod,
     reader::{Invalid, SettingsReader},
-    reaper::{read_reaper, read_report},
+    reaper::{read_reaper, read_report, read_schedules},
     routing::read_routing,
     sections::{
         AuditPlace, CredentialSettings, Discord, DuckDb, Kubernetes, Local, Log, Sessions,
@@ -55,6 +55,7 @@ pub(super) fn read(
     let credentials = read_credentials(reader);
     let reaper = read_reaper(reader, &sql);
     let report = read_report(reader);
+    let schedules = read_schedules(reader);
     let api = api::read(reader);
     let admin = reader.optional("admin.listen", "an address, like [::]:9090", parse);
     let outbound = read_outbound(reader, proxies);
@@ -74,6 +75,7 @@ pub(super) fn read(
         credentials: credentials?,
         reaper: reaper?,
         report: report?,
+        schedules: schedules?,
         api: api?,
         admin: admin?,
         outbound: outbound?,

@@ -1,14 +1,13 @@
-//! Reads `[reaper]` and `[report]`.
+//! Reads `[reaper]`, `[report]` and `[schedules]`.
 
 use chrono::TimeDelta;
 
 use super::{
     reader::{Invalid, SettingsReader},
-    schedule::Schedule,
-    sections::{Reaper, Report, Sql},
+    sections::{Reaper, Report, Schedules, Sql},
     values::{DURATION, ID, duration, id, parse},
 };
-use crate::session::Limits;
+use crate::{schedule::Recurrence, session::Limits};
 
 pub(super) fn read_reaper(
     reader: &mut SettingsReader,
@@ -88,7 +87,22 @@ pub(super) fn read_report(reader: &mut SettingsReader) -> Result<Report, Invalid
     });
     Ok(Report {
         channel: channel?,
-        schedule: Schedule::new(times?, zone?),
+        schedule: Recurrence::new(times?, zone?),
         when_quiet: when_quiet?,
+    })
+}
+
+pub(super) fn read_schedules(reader: &mut SettingsReader) -> Result<Schedules, Invalid> {
+    let per_user = reader.required("schedules.per_user", "a number from 0 to 50", |text| {
+        text.parse().ok().filter(|n| *n <= 50)
+    });
+    let shortest = reader.required("schedules.shortest", DURATION, duration);
+    let at_once = reader.required("schedules.at_once", "a number from 1 to 20", |text| {
+        text.parse().ok().filter(|n| (1..=20).contains(n))
+    });
+    Ok(Schedules {
+        per_user: per_user?,
+        shortest: shortest?,
+        at_once: at_once?,
     })
 }

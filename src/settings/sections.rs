@@ -6,10 +6,11 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use tracing::level_filters::LevelFilter;
 
-use super::{interface::Interface, pod::Pod, routing::Routing, schedule::Schedule, values::url};
+use super::{interface::Interface, pod::Pod, routing::Routing, values::url};
 use crate::{
     catalog::values::S3Endpoint,
     outbound::Outbound,
+    schedule::Recurrence,
     session::{ChannelId, Failure, Limits, Mebibytes, OwnerId, Record, RecordKind, Size},
     work::WorkLocation,
 };
@@ -42,6 +43,8 @@ pub struct Settings {
     pub credentials: CredentialSettings,
     /// `[reaper]`
     pub reaper: Reaper,
+    /// `[schedules]`
+    pub schedules: Schedules,
     /// `[report]`
     pub report: Report,
     /// `[api]`. `None`: the API is off.
@@ -75,9 +78,20 @@ pub struct Reaper {
 pub struct Report {
     /// Channel for the report. `None`: it is not posted.
     pub channel: Option<u64>,
-    pub schedule: Schedule,
+    pub schedule: Recurrence,
     /// True if the report is posted even if there were no sessions.
     pub when_quiet: bool,
+}
+
+/// Schedules: queries at recurring times.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedules {
+    /// Maximum number per person. 0: nobody can make one, and none runs.
+    pub per_user: u8,
+    /// Minimum time between two runs of a schedule.
+    pub shortest: TimeDelta,
+    /// Maximum number of runs at a time.
+    pub at_once: usize,
 }
 
 /// The HTTP API.

@@ -12,7 +12,7 @@ use std::{
 use imports::Crate;
 
 /// Top-level modules, and the modules that each may import.
-const MAY_IMPORT: [(&str, &[&str]); 28] = [
+const MAY_IMPORT: [(&str, &[&str]); 30] = [
     ("work", &["catalog", "s3_error", "session"]),
     ("session", &[]),
     ("catalog", &["outbound"]),
@@ -28,6 +28,7 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
     ("health", &["metrics"]),
     ("listener", &[]),
     ("history", &["error", "session"]),
+    ("schedule", &["error", "session"]),
     (
         "api",
         &[
@@ -42,7 +43,10 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
             "settings",
         ],
     ),
-    ("settings", &["catalog", "outbound", "session", "work"]),
+    (
+        "settings",
+        &["catalog", "outbound", "schedule", "session", "work"],
+    ),
     ("telemetry", &["settings", "unicode"]),
     (
         "credentials",
@@ -65,6 +69,7 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
             "leadership",
             "metrics",
             "outbound",
+            "schedule",
             "session",
             "settings",
             "work",
@@ -81,6 +86,7 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
             "metrics",
             "outbound",
             "runtime",
+            "schedule",
             "session",
             "settings",
             "telemetry",
@@ -101,6 +107,7 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
             "leadership",
             "metrics",
             "outbound",
+            "schedule",
             "service",
             "session",
             "settings",
@@ -128,6 +135,7 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
             "settings",
         ],
     ),
+    ("scheduler", &["error", "leadership", "schedule", "service"]),
     (
         "reaper",
         &[
@@ -157,6 +165,8 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
             "reaper",
             "reconciler",
             "runtime",
+            "schedule",
+            "scheduler",
             "service",
             "session",
             "settings",

@@ -81,7 +81,7 @@ impl<R: Into<Rejection>> From<R> for Problem {
                 Self::new(ProblemType::NoSigningKey, detail)
             }
             // The API has no queries and no admin commands.
-            Rejection::Query(_) | Rejection::AdminsOnly => {
+            Rejection::Query(_) | Rejection::Schedule(_) | Rejection::AdminsOnly => {
                 Self::new(ProblemType::Forbidden, "This token does not allow this.")
             }
         }

@@ -354,6 +354,7 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
         let options = RunOptions {
             allow_writes: may_write(call) && !how.is_rerun,
             parquet: how.file == Some(FileFormat::Parquet),
+            examine: None,
         };
         let answered = bot
             .service

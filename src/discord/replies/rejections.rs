@@ -76,6 +76,7 @@ pub(crate) fn refused(rejection: &Rejection) -> Reply {
         Rejection::Lookup(rejection) => lookup(rejection),
         Rejection::Extend(rejection) => Reply::new(extend(rejection)),
         Rejection::Query(rejection) => query(rejection),
+        Rejection::Schedule(_) => todo!(),
         Rejection::NoSigningKey(id) => Reply::new(format!(
             "I can't open session `{id}`, because its signing key is gone. Stop it with `/duck \
              stop`, then start a new one with `/duck start`."

@@ -9,6 +9,7 @@
 //! | `credentials/session-<session>` | a session's own credentials |
 //! | `replies/<session>` | a session's reply token |
 //! | `history/<owner>` | a person's past queries |
+//! | `schedules/<owner>-<id>` | the text of a schedule's query |
 //! | `ledger` | the ledger |
 //! | `pause` | the pause of starts |
 //! | `work-key` | the key from which those of people's saved work are derived |
@@ -23,6 +24,7 @@ mod duckdb;
 mod files;
 mod history;
 mod process;
+mod schedule_texts;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -53,10 +55,11 @@ pub use files::lock_folder;
 use files::{Folder, disk_error};
 pub use history::HistoryFiles;
 use process::{Launch, Process, ReservedPort, Variables};
+pub use schedule_texts::ScheduleFiles;
 
 use super::{
-    AnswerRoom, AskError, Claim, ControlCommand, ControlResponse, LedgerStore, PauseStore,
-    QueryRequest, QueryResponse, Runtime, control_rpc, environment,
+    AnswerRoom, AskError, BookStore, Claim, ControlCommand, ControlResponse, LedgerStore,
+    PauseStore, QueryRequest, QueryResponse, Runtime, control_rpc, environment,
     query_pool::QueryPool,
     query_rpc::{QueryProcess, failed},
 };
@@ -108,8 +111,10 @@ pub struct Local {
     credentials: Arc<CredentialFiles>,
     replies: Arc<ReplyFiles>,
     history: Arc<HistoryFiles>,
+    schedule_texts: Arc<ScheduleFiles>,
     ledger: Arc<LedgerStore>,
     pauses: Arc<PauseStore>,
+    book: Arc<BookStore>,
     /// File with all CA certificates that sessions trust. `None`: those of the system.
     ca_file: Option<PathBuf>,
     key: SigningKey,
@@ -228,6 +233,8 @@ impl Local {
         credentials.tidy()?;
         replies.tidy()?;
         history.tidy()?;
+        let schedules = folder("schedules")?;
+        schedules.tidy()?;
         let home = Folder::open(local_settings.folder.clone())?;
         let work_master = find_work_master(&home)?;
         let ca_file = if settings.has_own_authorities() {
@@ -242,8 +249,10 @@ impl Local {
             credentials: Arc::new(CredentialFiles(credentials)),
             replies: Arc::new(ReplyFiles(replies)),
             history: Arc::new(HistoryFiles::new(history)),
+            schedule_texts: Arc::new(ScheduleFiles(schedules)),
             ledger: Arc::new(document(home)),
-            pauses: Arc::new(document(Folder::open(local_settings.folder)?)),
+            pauses: Arc::new(document(Folder::open(local_settings.folder.clone())?)),
+            book: Arc::new(document(Folder::open(local_settings.folder)?)),
             key: SigningKey::read(DOOR_KEY_ID, &SigningKey::generate())
                 .context("the signing key can't be created")?,
             program: std::env::current_exe().context("the path of duckbot's program is unknown")?,
@@ -272,6 +281,15 @@ impl Local {
     /// Returns the storage of past queries.
     pub fn history(&self) -> Arc<HistoryFiles> {
         self.history.clone()
+    }
+
+    /// Returns the storage of the texts of schedules.
+    pub fn schedule_texts(&self) -> Arc<ScheduleFiles> {
+        self.schedule_texts.clone()
+    }
+
+    pub fn book(&self) -> Arc<BookStore> {
+        self.book.clone()
     }
 
     pub fn ledger(&self) -> Arc<LedgerStore> {

@@ -61,6 +61,11 @@ pub fn history_name(owner: OwnerId) -> String {
     format!("duckbot-history-{owner}")
 }
 
+/// Name of the Secret with the texts of a person's schedules.
+pub fn schedules_name(owner: OwnerId) -> String {
+    format!("duckbot-schedules-{owner}")
+}
+
 /// Name of the Secret with a session's own credentials.
 pub fn own_secret_name(id: &SessionId) -> String {
     format!("{SECRET_PREFIX}session-{id}")

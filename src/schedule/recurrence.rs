@@ -1,4 +1,4 @@
-//! Recurring times, such as those of the report.
+//! Recurring times: those of the report, and of scheduled queries.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -7,12 +7,12 @@ use croner::Cron;
 /// Times of a cron expression in a time zone. A time that daylight saving skips moves to right
 /// after the gap; a time that occurs twice counts once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Schedule {
+pub struct Recurrence {
     times: Cron,
     zone: Tz,
 }
 
-impl Schedule {
+impl Recurrence {
     pub fn new(times: Cron, zone: Tz) -> Self {
         Self { times, zone }
     }
@@ -22,7 +22,7 @@ impl Schedule {
         self.zone
     }
 
-    /// First scheduled time after `time`. `None` if there is none.
+    /// First time after `time`. `None` if there is none.
     pub fn next_after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let there = time.with_timezone(&self.zone);
         let next = self.times.find_next_occurrence(&there, false);
@@ -82,9 +82,10 @@ mod tests {
                 "2026-10-26T01:30:00Z",
             ),
         ] {
-            let schedule = Schedule::new(times.parse().expect(times), zone.parse().expect(zone));
+            let recurrence =
+                Recurrence::new(times.parse().expect(times), zone.parse().expect(zone));
             let at = |text: &str| text.parse::<DateTime<Utc>>().expect("a time");
-            let next = schedule.next_after(at(after));
+            let next = recurrence.next_after(at(after));
             assert_eq!(next, Some(at(expected)), "{times} in {zone} after {after}");
         }
     }

@@ -1,0 +1,457 @@
+//! The runs of schedules: claiming those that are due, and carrying them out.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::{
+    PlaceState, QueryPlace, QueryRejection, Rejection, Requester, RunOptions, ScheduleAccess,
+    Service, ServiceError, StartRejection,
+};
+use crate::{
+    error::{Error, new_reference},
+    metrics,
+    runtime::{Examination, Findings, QueryResponse, Rows},
+    schedule::{
+        ClaimedRun, Condition, MAX_FAILURES, PauseReason, PostFormat, RunFailure, RunOutcome,
+        ScheduleText, Seen,
+    },
+    session::{MessageId, Observed},
+};
+
+/// Number of times that a post is sent before its outcome counts as unknown. Discord takes posts with one
+/// nonce for the same for a few minutes.
+const MAX_POSTS: u32 = 4;
+/// Pause before a post is sent again.
+const POST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Reasons why a run failed, with what its owner is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunProblem {
+    /// DuckDB answered with something else than rows.
+    Answer(Box<QueryResponse>),
+    /// The query was not run.
+    Rejected(Box<Rejection>),
+    /// The first column is no number but of this type, so it can't be compared with a limit.
+    NotANumber(String),
+    /// DuckDB could not compare the result, with its error. Empty for a statement whose result it does not
+    /// keep.
+    NotComparable(String),
+    ChannelRefused,
+    TextGone,
+    /// Another part failed.
+    Failed {
+        error: Error,
+        reference: String,
+    },
+}
+
+impl RunProblem {
+    fn failed(error: Error) -> Self {
+        let reference = new_reference();
+        Self::Failed { error, reference }
+    }
+
+    /// Returns the part of it that is stored.
+    fn summary(&self) -> RunFailure {
+        match self {
+            Self::Answer(answer) => match **answer {
+                QueryResponse::TimedOut => RunFailure::TimedOut,
+                QueryResponse::Exited => RunFailure::Ended,
+                _ => RunFailure::Query,
+            },
+            Self::Rejected(_) => RunFailure::Ended,
+            Self::NotANumber(_) | Self::NotComparable(_) => RunFailure::Condition,
+            Self::ChannelRefused => RunFailure::ChannelRefused,
+            Self::TextGone => RunFailure::TextGone,
+            Self::Failed { reference, .. } => RunFailure::Other(reference.clone()),
+        }
+    }
+}
+
+/// The end of a run before anything was posted.
+enum Ended {
+    Paused(PauseReason),
+    Problem(RunProblem),
+    /// A part that the run needs does not answer, or is full. Another attempt may succeed.
+    Later(Error),
+}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Self {
+        Self::Later(error)
+    }
+}
+
+impl Service {
+    /// Waits until the next run may be due earlier than [`Service::next_scheduled_run`] said.
+    pub async fn schedules_changed(&self) {
+        self.schedules_changed.notified().await;
+    }
+
+    /// Returns the time of the next run that the bot with this term has to claim.
+    ///
+    /// # Errors
+    /// If the book can't be read.
+    pub async fn next_scheduled_run(&self, bot: &str) -> Result<Option<DateTime<Utc>>, Error> {
+        Ok(self.read_book().await?.next_run(bot))
+    }
+
+    /// Claims the runs that are due, at most `max`. `bot` names the term.
+    ///
+    /// # Errors
+    /// If the book can't be read or written.
+    pub async fn claim_scheduled_runs(
+        &self,
+        bot: &str,
+        max: usize,
+    ) -> Result<Vec<ClaimedRun>, Error> {
+        let now = self.now();
+        let book = self.read_book().await?;
+        if book.next_run(bot).is_none_or(|next| next > now) {
+            return Ok(Vec::new());
+        }
+        let mut claimed = Vec::new();
+        let stored = self.book.replace(|stored| {
+            let (book, runs) = stored
+                .cloned()
+                .unwrap_or_default()
+                .with_claims(now, bot, max);
+            claimed = runs;
+            book
+        });
+        stored.await?;
+        Ok(claimed)
+    }
+
+    /// Carries out a claimed run to its end.
+    ///
+    /// # Errors
+    /// If a part that it needs does not answer. Then nothing was posted, and the run can be carried out again.
+    pub async fn carry_out_scheduled_run(&self, run: &ClaimedRun) -> Result<(), Error> {
+        let text = self
+            .schedule_texts
+            .read(run.schedule.owner, &run.id)
+            .await?;
+        let ended = match &text {
+            Some(text) => match self.query_scheduled(run, text).await {
+                Ok((rows, findings)) => self.post_scheduled(run, text, rows, findings).await,
+                Err(ended) => Err(ended),
+            },
+            None => Err(Ended::Problem(RunProblem::TextGone)),
+        };
+        match ended {
+            Ok(outcome) => {
+                metrics::count_scheduled_run(outcome);
+                Ok(())
+            }
+            Err(Ended::Later(error)) => Err(error),
+            Err(Ended::Paused(why)) => self.pause_instead(run, why).await,
+            Err(Ended::Problem(why)) => {
+                let sql = text.as_ref().map(|text| &*text.sql);
+                self.end_failed_run(run, sql, &why).await
+            }
+        }
+    }
+
+    /// Runs the query of a schedule, with its owner's credentials.
+    async fn query_scheduled(
+        &self,
+        run: &ClaimedRun,
+        text: &ScheduleText,
+    ) -> Result<(Rows, Option<Findings>), Ended> {
+        let schedule = &run.schedule;
+        let owner = self.admit_owner(run).await?;
+        let runners = self.settings.sql.as_ref().map_or(0, |sql| sql.runners);
+        let rejected = |problem: ServiceError| match problem {
+            ServiceError::Rejected(Rejection::Query(
+                QueryRejection::TooMany(_)
+                | QueryRejection::NoRoom
+                | QueryRejection::RunnersBusy(_),
+            )) => {
+                let action = "running a scheduled query".into();
+                let why = "too many queries are running".into();
+                Ended::Later(Error::Unavailable { action, why })
+            }
+            ServiceError::Rejected(Rejection::Start(StartRejection::Paused { left, .. })) => {
+                let action = "running a scheduled query".into();
+                let why = format!("starts are paused for {} more seconds", left.num_seconds());
+                Ended::Later(Error::Unavailable { action, why })
+            }
+            ServiceError::Rejected(why) => Ended::Problem(RunProblem::Rejected(Box::new(why))),
+            ServiceError::Failed(error) => Ended::Problem(RunProblem::failed(error)),
+            ServiceError::UnusableCredentials(_) => Ended::Paused(PauseReason::CredentialsGone),
+        };
+        let permit = self.acquire_internal_permit(owner.id);
+        let mut permit = permit.map_err(|why| rejected(why.into()))?;
+        let place = self.find_or_start_runner(&owner, &schedule.catalog, runners);
+        let mut place = place.await.map_err(rejected)?;
+        let seen = self.until_ready(&mut place).await.map_err(rejected)?;
+        let options = RunOptions {
+            examine: examination(&schedule.condition),
+            ..RunOptions::default()
+        };
+        let answered = self.run_query(&owner, &seen, &text.sql, options, &mut permit);
+        match answered.await.map_err(rejected)? {
+            Some(QueryResponse::Rows(mut rows)) => {
+                let findings = rows.findings.take();
+                Ok((rows, findings))
+            }
+            // Only its owner can cancel a query, and this one has no button.
+            None => Err(Ended::Problem(RunProblem::Answer(Box::new(
+                QueryResponse::Exited,
+            )))),
+            Some(answer) => Err(Ended::Problem(RunProblem::Answer(Box::new(answer)))),
+        }
+    }
+
+    /// Checks that a run may take place: its owner has access, and the credentials that they had when they
+    /// made the schedule.
+    async fn admit_owner(&self, run: &ClaimedRun) -> Result<Requester, Ended> {
+        let schedule = &run.schedule;
+        let has_file = schedule.format != PostFormat::Table;
+        let access = self
+            .notifier
+            .schedule_access(schedule.owner, schedule.channel, has_file);
+        let display_name = match access.await? {
+            ScheduleAccess::Allowed { display_name } => display_name,
+            ScheduleAccess::NotAMember => return Err(Ended::Paused(PauseReason::OwnerLeft)),
+            ScheduleAccess::NoAccess => return Err(Ended::Paused(PauseReason::OwnerLostAccess)),
+            ScheduleAccess::NoChannel | ScheduleAccess::OwnerMayNotPost(_) => {
+                return Err(Ended::Paused(PauseReason::OwnerLostChannel));
+            }
+            ScheduleAccess::BotMayNotPost(_) => {
+                return Err(Ended::Problem(RunProblem::ChannelRefused));
+            }
+        };
+        let about = self.credentials_info(schedule.owner).await?;
+        match self
+            .usable_credentials(schedule.owner, &schedule.catalog)
+            .await
+        {
+            Ok(_) => {}
+            Err(ServiceError::Rejected(Rejection::Start(StartRejection::CredentialsExpired {
+                at,
+                ..
+            }))) => return Err(Ended::Paused(PauseReason::CredentialsExpired(at))),
+            Err(ServiceError::Failed(error)) => return Err(Ended::Later(error)),
+            Err(_) => return Err(Ended::Paused(PauseReason::CredentialsGone)),
+        }
+        if about.and_then(|about| about.stored) != schedule.credentials_stored {
+            return Err(Ended::Paused(PauseReason::CredentialsReplaced));
+        }
+        Ok(Requester {
+            id: schedule.owner,
+            display_name,
+            is_admin: false,
+        })
+    }
+
+    /// Waits until a query runner is ready.
+    async fn until_ready(&self, place: &mut QueryPlace) -> Result<Observed, ServiceError> {
+        let mut changes = self.changes();
+        loop {
+            changes.mark_unchanged();
+            if let PlaceState::Ready(seen) = self.place_state(place)? {
+                return Ok(*seen);
+            }
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = place.timeout() => {}
+            }
+        }
+    }
+
+    /// Posts the result if the condition holds, and ends the run. Returns the label of the outcome.
+    async fn post_scheduled(
+        &self,
+        run: &ClaimedRun,
+        text: &ScheduleText,
+        rows: Rows,
+        findings: Option<Findings>,
+    ) -> Result<&'static str, Ended> {
+        let schedule = &run.schedule;
+        let (holds, seen) = judge(
+            schedule.condition.clone(),
+            &schedule.seen,
+            &rows,
+            findings,
+            text,
+        )
+        .map_err(Ended::Problem)?;
+        if !holds && !run.run.is_asked {
+            self.end_run(run, RunOutcome::Quiet, Some(seen)).await?;
+            return Ok("quiet");
+        }
+        let mut is_mine = false;
+        let stored = self.book.replace(|stored| {
+            let book = stored.cloned().unwrap_or_default();
+            let posting = book.with_posting(run);
+            is_mine = posting.is_some();
+            posting.unwrap_or(book)
+        });
+        stored.await?;
+        if !is_mine {
+            info!(schedule = %run.id, "schedule {}: its result is not posted, because it was deleted, paused or taken over", run.id);
+            let cancelled = self
+                .book
+                .replace(|stored| stored.cloned().unwrap_or_default().with_run_dropped(run));
+            cancelled.await?;
+            return Ok("dropped");
+        }
+        // From here on, nothing may be done twice.
+        let outcome = match self.try_to_post(run, text, rows).await {
+            Ok(Some(message)) => RunOutcome::Posted(message),
+            Ok(None) => {
+                self.end_failed_run_or_log(run, text, &RunProblem::ChannelRefused)
+                    .await;
+                return Ok("failed");
+            }
+            Err(error) => {
+                let id = &run.id;
+                warn!(schedule = %id, %error, "schedule {id}: nobody knows whether its result was posted; it is not posted again");
+                RunOutcome::Unknown
+            }
+        };
+        let label = match outcome {
+            RunOutcome::Unknown => "unknown",
+            _ => "posted",
+        };
+        let id = &run.id;
+        match self.end_run(run, outcome, Some(seen)).await {
+            Ok(()) => info!(schedule = %id, "schedule {id}: its result was {label}"),
+            // The next bot marks it as unknown.
+            Err(error) => {
+                warn!(schedule = %id, %error, "schedule {id}: its result was {label}, but that is not recorded")
+            }
+        }
+        Ok(label)
+    }
+
+    /// Posts a result, again if it is not known whether it arrived. All attempts have the same nonce.
+    async fn try_to_post(
+        &self,
+        run: &ClaimedRun,
+        text: &ScheduleText,
+        rows: Rows,
+    ) -> Result<Option<MessageId>, Error> {
+        let mut attempts = 1..=MAX_POSTS;
+        loop {
+            attempts.next();
+            match self
+                .notifier
+                .post_scheduled(run, &text.sql, rows.clone())
+                .await
+            {
+                Err(_) if !attempts.is_empty() => sleep(POST_PAUSE).await,
+                posted => return posted,
+            }
+        }
+    }
+
+    async fn end_run(
+        &self,
+        run: &ClaimedRun,
+        outcome: RunOutcome,
+        seen: Option<Seen>,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        let ended = self.book.replace(|stored| {
+            let book = stored.cloned().unwrap_or_default();
+            book.with_outcome(run, now, outcome.clone(), seen.clone())
+        });
+        ended.await.map(|_| ())
+    }
+
+    /// Tells the owner that their schedule is paused, and pauses it.
+    async fn pause_instead(&self, run: &ClaimedRun, why: PauseReason) -> Result<(), Error> {
+        let id = &run.id;
+        // First, because a repeated notice is better than none. Its nonce makes it one message.
+        self.notifier.report_paused_schedule(run, &why).await?;
+        let paused = self.book.replace(|stored| {
+            stored
+                .cloned()
+                .unwrap_or_default()
+                .with_run_paused(run, why.clone())
+        });
+        paused.await?;
+        info!(schedule = %id, ?why, "schedule {id} was paused instead of run");
+        metrics::count_scheduled_run("paused");
+        Ok(())
+    }
+
+    async fn end_failed_run(
+        &self,
+        run: &ClaimedRun,
+        sql: Option<&str>,
+        why: &RunProblem,
+    ) -> Result<(), Error> {
+        let (id, summary) = (&run.id, why.summary());
+        if let RunProblem::Failed { error, reference } = why {
+            warn!(schedule = %id, reference, %error, "schedule {id}: a run failed [{reference}]");
+        } else {
+            info!(schedule = %id, ?summary, "schedule {id}: a run failed");
+        }
+        let is_last = run.schedule.failures + 1 >= MAX_FAILURES;
+        self.notifier
+            .report_failed_run(run, sql, why, is_last)
+            .await?;
+        self.end_run(run, RunOutcome::Failed(summary), None).await?;
+        metrics::count_scheduled_run("failed");
+        Ok(())
+    }
+
+    /// Same as [`Service::end_failed_run`], for a run that must not be carried out again.
+    async fn end_failed_run_or_log(&self, run: &ClaimedRun, text: &ScheduleText, why: &RunProblem) {
+        if let Err(error) = self.end_failed_run(run, Some(&text.sql), why).await {
+            let id = &run.id;
+            warn!(schedule = %id, %error, "schedule {id}: its owner could not be told that Discord refused its result");
+        }
+    }
+}
+
+fn examination(condition: &Condition) -> Option<Examination> {
+    match condition {
+        Condition::Always | Condition::Rows => None,
+        Condition::Above(limit) => Some(Examination::Above(limit.as_sql().to_owned())),
+        Condition::Below(limit) => Some(Examination::Below(limit.as_sql().to_owned())),
+        Condition::Changed => Some(Examination::Fingerprint),
+    }
+}
+
+/// Returns whether the condition holds for a result, and what it remembers of this one.
+///
+/// # Errors
+/// Returns the problem if the condition can't be applied to the result.
+fn judge(
+    condition: Condition,
+    before: &Seen,
+    rows: &Rows,
+    findings: Option<Findings>,
+    text: &ScheduleText,
+) -> Result<(bool, Seen), RunProblem> {
+    match (condition, findings) {
+        (Condition::Always, _) => Ok((true, before.clone())),
+        (Condition::Rows, _) => Ok((rows.count() > 0, before.clone())),
+        (_, Some(Findings::IsBeyond(is_beyond))) => {
+            let seen = Seen {
+                was_beyond: is_beyond,
+                ..before.clone()
+            };
+            Ok((is_beyond && !before.was_beyond, seen))
+        }
+        (_, Some(Findings::Fingerprint(fingerprint))) => {
+            let digest = Some(text.digest(&fingerprint));
+            let seen = Seen {
+                digest,
+                ..before.clone()
+            };
+            Ok((seen.digest != before.digest, seen))
+        }
+        (_, Some(Findings::NotANumber(kind))) => Err(RunProblem::NotANumber(kind)),
+        (_, Some(Findings::Failed(error))) => Err(RunProblem::NotComparable(error)),
+        (_, None) => Err(RunProblem::NotComparable(String::new())),
+    }
+}
