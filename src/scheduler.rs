@@ -5,10 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
@@ -16,7 +13,7 @@ use uuid::Uuid;
 use crate::{error::new_reference, leadership::Term, schedule::ClaimedRun, service::Service};
 
 /// Maximum time between two looks at the book. The clock may be set, and another bot may have changed it.
-const LOOK_INTERVAL: Duration = Duration::from_secs(15);
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// Pause after a first failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Maximum pause after a failure.
@@ -48,37 +45,29 @@ impl Scheduler {
     async fn carry_out(&self, term: &Term, bot: &str) {
         let mut running = JoinSet::new();
         while term.is_held() {
-            match self
-                .service
-                .claim_scheduled_runs(bot, self.at_once - running.len())
-                .await
-            {
-                Ok(claimed) => {
+            let free = self.at_once - running.len();
+            let next = match self.service.claim_scheduled_runs(bot, free).await {
+                Ok((claimed, next)) => {
                     for run in claimed {
                         let (service, term) = (self.service.clone(), term.clone());
                         running.spawn(async move { carry_out(&service, &term, &run).await });
                     }
+                    next
                 }
-                Err(error) => warn!(%error, "the schedules can't be read or claimed; trying again"),
-            }
-            // A full scheduler waits for a run to end. Otherwise it also looks again when one may be due.
+                Err(error) => {
+                    warn!(%error, "the schedules can't be read or claimed; trying again");
+                    None
+                }
+            };
+            let left = next.map(|next| (next - self.service.now()).to_std().unwrap_or_default());
+            let wait = left.unwrap_or(LOOK_INTERVAL).min(LOOK_INTERVAL);
             let is_full = running.len() >= self.at_once;
             tokio::select! {
                 Some(_) = running.join_next() => {}
-                () = self.until_due(bot), if !is_full => {}
-                () = sleep(LOOK_INTERVAL) => {}
+                () = self.service.schedules_changed(), if !is_full => {}
+                () = sleep(wait.max(FIRST_PAUSE)), if !is_full => {}
             }
         }
-    }
-
-    /// Waits until a run may be due.
-    async fn until_due(&self, bot: &str) {
-        let Ok(Some(next)) = self.service.next_scheduled_run(bot).await else {
-            return self.service.schedules_changed().await;
-        };
-        let left = (next - self.service.now()).to_std().unwrap_or_default();
-        // A claim that fails, or a run that is due and can't be claimed, must not make the loop spin.
-        let _ = timeout(left.max(FIRST_PAUSE), self.service.schedules_changed()).await;
     }
 }
 

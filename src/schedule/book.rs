@@ -387,3 +387,6 @@ impl Book {
         book
     }
 }
+
+#[cfg(test)]
+mod tests;

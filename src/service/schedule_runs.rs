@@ -86,20 +86,13 @@ impl From<Error> for Ended {
 }
 
 impl Service {
-    /// Waits until the next run may be due earlier than [`Service::next_scheduled_run`] said.
+    /// Waits until a run may be due earlier than the last claim said.
     pub async fn schedules_changed(&self) {
         self.schedules_changed.notified().await;
     }
 
-    /// Returns the time of the next run that the bot with this term has to claim.
-    ///
-    /// # Errors
-    /// If the book can't be read.
-    pub async fn next_scheduled_run(&self, bot: &str) -> Result<Option<DateTime<Utc>>, Error> {
-        Ok(self.read_book().await?.next_run(bot))
-    }
-
-    /// Claims the runs that are due, at most `max`. `bot` names the term.
+    /// Claims the runs that are due, at most `max`. `bot` names the term. Returns them, and the time of the next
+    /// one.
     ///
     /// # Errors
     /// If the book can't be read or written.
@@ -107,23 +100,21 @@ impl Service {
         &self,
         bot: &str,
         max: usize,
-    ) -> Result<Vec<ClaimedRun>, Error> {
+    ) -> Result<(Vec<ClaimedRun>, Option<DateTime<Utc>>), Error> {
         let now = self.now();
-        let book = self.read_book().await?;
-        if book.next_run(bot).is_none_or(|next| next > now) {
-            return Ok(Vec::new());
+        let next = self.read_book().await?.next_run(bot);
+        if next.is_none_or(|next| next > now) {
+            return Ok((Vec::new(), next));
         }
         let mut claimed = Vec::new();
         let stored = self.book.replace(|stored| {
-            let (book, runs) = stored
-                .cloned()
-                .unwrap_or_default()
-                .with_claims(now, bot, max);
+            let book = stored.cloned().unwrap_or_default();
+            let (book, runs) = book.with_claims(now, bot, max);
             claimed = runs;
             book
         });
-        stored.await?;
-        Ok(claimed)
+        let book = stored.await?;
+        Ok((claimed, book.next_run(bot)))
     }
 
     /// Carries out a claimed run to its end.
@@ -146,6 +137,11 @@ impl Service {
             Ok(outcome) => {
                 metrics::count_scheduled_run(outcome);
                 Ok(())
+            }
+            Err(Ended::Later(error)) if error.is_permanent() => {
+                let sql = text.as_ref().map(|text| &*text.sql);
+                self.end_failed_run(run, sql, &RunProblem::failed(error))
+                    .await
             }
             Err(Ended::Later(error)) => Err(error),
             Err(Ended::Paused(why)) => self.pause_instead(run, why).await,
@@ -453,5 +449,49 @@ fn judge(
         (_, Some(Findings::NotANumber(kind))) => Err(RunProblem::NotANumber(kind)),
         (_, Some(Findings::Failed(error))) => Err(RunProblem::NotComparable(error)),
         (_, None) => Err(RunProblem::NotComparable(String::new())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_news_only_when_it_crosses_the_limit() {
+        let text = ScheduleText {
+            sql: "SELECT 1".into(),
+            salt: "salt".into(),
+        };
+        let above: Condition = "> 100".parse().expect("a condition");
+        let mut seen = Seen::default();
+        for (is_beyond, is_posted) in [
+            (false, false),
+            (true, true),
+            (true, false),
+            (false, false),
+            (true, true),
+        ] {
+            let found = Some(Findings::IsBeyond(is_beyond));
+            let judged = judge(above.clone(), &seen, &Rows::default(), found, &text);
+            let (holds, next) = judged.expect("a number");
+            assert_eq!(holds, is_posted);
+            seen = next;
+        }
+    }
+
+    #[test]
+    fn a_result_is_news_only_when_it_differs_from_the_last_one() {
+        let text = ScheduleText {
+            sql: "SELECT 1".into(),
+            salt: "salt".into(),
+        };
+        let mut seen = Seen::default();
+        for (fingerprint, is_posted) in [("a", true), ("a", false), ("b", true), ("a", true)] {
+            let found = Some(Findings::Fingerprint(fingerprint.into()));
+            let judged = judge(Condition::Changed, &seen, &Rows::default(), found, &text);
+            let (holds, next) = judged.expect("a fingerprint");
+            assert_eq!(holds, is_posted);
+            seen = next;
+        }
     }
 }

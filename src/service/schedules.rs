@@ -302,6 +302,7 @@ impl Service {
         let resume = |schedule: &mut Schedule| {
             if schedule.paused.take().is_some() {
                 (schedule.next, schedule.failures) = (next, 0);
+                schedule.is_asked = false;
             }
             if is_owner {
                 schedule.credentials_stored = stored;

@@ -7,6 +7,7 @@ mod asked_texts;
 mod asking;
 mod comments;
 mod control;
+mod examining;
 mod fence;
 mod full_disk;
 mod iceberg;
