@@ -49,6 +49,7 @@ mod runtimes;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod saves;
+mod schedule;
 mod secrets;
 mod servers;
 mod session;

@@ -2,6 +2,7 @@
 
 mod first_question;
 mod queries;
+mod schedule;
 mod start;
 
 use std::time::Duration;
@@ -203,6 +204,7 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
     run(&browser, &format!("/duck sql query:{question}")).await;
     browser.wait_for_text("5 rows in").await;
     browser.save_screenshot("sandbox-8-sql").await;
+    schedule::schedule_the_last_answer(&browser).await;
     // She draws it, chooses another chart, and shares that one.
     browser.press_button("Chart").await;
     let again = "The query ran again for this chart.";

@@ -1,6 +1,7 @@
 //! Access rules: who may use the bot, and in which channels. Pure.
 
-use serenity::all::Permissions;
+use chrono::{DateTime, Utc};
+use serenity::all::{ChannelType, GuildChannel, Member, PartialGuild, Permissions};
 
 use crate::{service::Requester, settings::Discord};
 
@@ -11,6 +12,8 @@ pub(super) enum Access {
     Members,
     /// Everybody, with rights to nothing but what they own.
     Everybody,
+    /// Same, but members whom [`admit`] lets in have their rights, so that admins can act for others.
+    Owners,
 }
 
 /// The person who uses the bot, and where they do it.
@@ -66,6 +69,41 @@ pub(super) fn admit(rules: &Discord, caller: &Caller) -> Result<Requester, Denia
     })
 }
 
+/// Kinds of channels that results of schedules can be posted in. Nobody looks up who is in a private thread.
+pub(super) const POSTING_CHANNELS: [ChannelType; 4] = [
+    ChannelType::Text,
+    ChannelType::News,
+    ChannelType::PublicThread,
+    ChannelType::NewsThread,
+];
+
+/// Returns true for threads, whose posts need another permission than those of channels.
+pub(super) fn is_thread(kind: ChannelType) -> bool {
+    matches!(
+        kind,
+        ChannelType::PublicThread | ChannelType::PrivateThread | ChannelType::NewsThread
+    )
+}
+
+/// Returns a member's permissions in a channel, for people who don't act there at this moment. For a
+/// thread, `channel` is its parent, whose overwrites hold for it (developer docs, "Permissions").
+pub(super) fn permissions_in(
+    guild: &PartialGuild,
+    channel: &GuildChannel,
+    member: &Member,
+    now: DateTime<Utc>,
+) -> Permissions {
+    let held = guild.user_permissions_in(channel, member);
+    let timeout = member.communication_disabled_until;
+    let is_silenced = timeout.is_some_and(|until| until.unix_timestamp() > now.timestamp());
+    // A timeout takes all other permissions of a member who is no administrator.
+    if is_silenced && !held.administrator() {
+        held & (Permissions::VIEW_CHANNEL | Permissions::READ_MESSAGE_HISTORY)
+    } else {
+        held
+    }
+}
+
 /// Returns the permissions that a member lacks to post in a channel themselves. `held` are their
 /// permissions there, with the channel's overwrites.
 pub(super) fn missing_to_post(held: Permissions, is_thread: bool, has_file: bool) -> Permissions {
@@ -84,6 +122,8 @@ pub(super) fn missing_to_post(held: Permissions, is_thread: bool, has_file: bool
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -116,6 +156,75 @@ mod tests {
                 "{held}"
             );
         }
+    }
+
+    /// Permissions of member 7 with role 5 in channel 10 of guild 1, with these overwrites as kind, ID,
+    /// allowed and denied permissions. Roles are 0, members 1.
+    fn held(
+        overwrites: &[(u8, u64, Permissions, Permissions)],
+        timeout: Option<&str>,
+    ) -> Permissions {
+        let overwrites = overwrites.iter().map(|(kind, id, allow, deny)| {
+            json!({ "type": kind, "id": id.to_string(), "allow": allow, "deny": deny })
+        });
+        let role = |id: &str, permissions: Permissions| {
+            json!({ "id": id, "guild_id": "1", "name": "r", "permissions": permissions, "position": 0,
+                "color": 0, "hoist": false, "managed": false, "mentionable": false })
+        };
+        let everyone = Permissions::VIEW_CHANNEL | Permissions::SEND_MESSAGES;
+        let guild = json!({
+            "id": "1", "name": "g", "owner_id": "2", "features": [], "afk_timeout": 300,
+            "roles": [role("1", everyone), role("5", Permissions::ATTACH_FILES)],
+            "emojis": [], "stickers": [], "verification_level": 0, "mfa_level": 0, "nsfw_level": 0,
+            "default_message_notifications": 0, "explicit_content_filter": 0, "premium_tier": 0,
+            "system_channel_flags": 0, "preferred_locale": "en-US", "widget_enabled": false,
+            "premium_progress_bar_enabled": false,
+        });
+        let channel = json!({
+            "id": "10", "guild_id": "1", "type": 0, "name": "data", "position": 0,
+            "permission_overwrites": overwrites.collect::<Vec<_>>(),
+        });
+        let member = json!({
+            "user": { "id": "7", "username": "ana", "discriminator": "0", "avatar": null },
+            "guild_id": "1", "roles": ["5"], "joined_at": "2026-01-01T00:00:00Z", "deaf": false,
+            "mute": false, "flags": 0, "pending": false, "communication_disabled_until": timeout,
+        });
+        permissions_in(
+            &serde_json::from_value(guild).expect("a guild"),
+            &serde_json::from_value(channel).expect("a channel"),
+            &serde_json::from_value(member).expect("a member"),
+            "2026-11-27T12:00:00Z".parse().expect("a time"),
+        )
+    }
+
+    #[test]
+    fn overwrites_of_everyone_roles_and_the_member_apply_in_this_order() {
+        let (none, send, attach) = (
+            Permissions::empty(),
+            Permissions::SEND_MESSAGES,
+            Permissions::ATTACH_FILES,
+        );
+        let all = Permissions::VIEW_CHANNEL | send | attach;
+        let (role, member) = (0, 1);
+        for (overwrites, expected) in [
+            (&[][..], all),
+            (&[(role, 1, none, send)], all - send),
+            (&[(role, 1, none, send), (role, 5, send, none)], all),
+            (
+                &[(role, 5, none, send), (member, 7, send, attach)],
+                all - attach,
+            ),
+            (&[(role, 6, none, all), (member, 8, none, all)], all),
+        ] {
+            assert_eq!(held(overwrites, None), expected, "{overwrites:?}");
+        }
+    }
+
+    #[test]
+    fn a_member_in_a_timeout_may_only_read() {
+        let only_read = Permissions::VIEW_CHANNEL;
+        assert_eq!(held(&[], Some("2026-11-27T12:00:01Z")), only_read);
+        assert!(held(&[], Some("2026-11-27T11:59:59Z")).send_messages());
     }
 
     fn rules() -> Discord {

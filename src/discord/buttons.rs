@@ -5,7 +5,8 @@
 use chart::Choice;
 
 use super::{
-    access::Access, file_format::FileFormat, forms::Form, goals::Goal, start_options::StartOptions,
+    access::Access, file_format::FileFormat, forms::Form, goals::Goal,
+    schedule_buttons::ScheduleButton, start_options::StartOptions,
 };
 use crate::{
     history::QueryId,
@@ -101,6 +102,10 @@ pub enum Button {
     ShowPastQuery(QueryId),
     /// Deletes the person's past queries.
     DeleteHistory,
+    /// Opens the form for a schedule with a past query.
+    Schedule(PastQueryRef),
+    /// Other buttons about schedules.
+    Schedules(ScheduleButton),
 }
 
 /// A past query and its place.
@@ -236,6 +241,8 @@ impl Button {
             Self::Edit(query) => query.custom_id("edit"),
             Self::ShowPastQuery(id) => format!("duckbot:query:{id}"),
             Self::DeleteHistory => "duckbot:delete-history".into(),
+            Self::Schedule(query) => query.custom_id("schedule"),
+            Self::Schedules(button) => button.custom_id(),
         }
     }
 
@@ -318,7 +325,10 @@ impl Button {
             }
             ["duckbot", "query", id] => Some(Self::ShowPastQuery(id.parse().ok()?)),
             ["duckbot", "delete-history"] => Some(Self::DeleteHistory),
-            _ => None,
+            ["duckbot", "schedule", owner, stored, session, catalog] => {
+                PastQueryRef::parse([owner, stored, session, catalog]).map(Self::Schedule)
+            }
+            ref parts => ScheduleButton::parse(parts).map(Self::Schedules),
         }
     }
 
@@ -348,7 +358,9 @@ impl Button {
             | Self::Download(..)
             | Self::Chart(_)
             | Self::DrawAs(_)
-            | Self::Edit(_) => true,
+            | Self::Edit(_)
+            | Self::Schedule(_) => true,
+            Self::Schedules(button) => button.has_separate_reply(),
             Self::OpenForm(_)
             | Self::OpenFormFor(_)
             | Self::CheckCredentials(_)
@@ -407,7 +419,9 @@ impl Button {
             | Self::Download(..)
             | Self::Chart(_)
             | Self::DrawAs(_)
-            | Self::Edit(_) => Access::Members,
+            | Self::Edit(_)
+            | Self::Schedule(_) => Access::Members,
+            Self::Schedules(button) => button.access(),
         }
     }
 }
@@ -515,6 +529,13 @@ mod tests {
             ),
             Button::ShowPastQuery(QueryId::of("SELECT 1")),
             Button::DeleteHistory,
+            Button::Schedule(PastQueryRef {
+                owner: u64::MAX.into(),
+                stored: Some(QueryId::of("SELECT 1")),
+                session: Some("977a26".parse().expect("a valid ID")),
+                catalog: Some("l".repeat(28)),
+            }),
+            Button::Schedules(ScheduleButton::List(0)),
         ] {
             let custom_id = button.custom_id();
             assert!(custom_id.len() <= 100, "{custom_id}");

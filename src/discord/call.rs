@@ -34,7 +34,12 @@ pub(super) trait Command: Sync {
     }
 
     /// Form that opens instead of [`Command::run`]. Access is checked when it is submitted.
-    fn form(&self, _options: Options<'_>) -> Option<Form> {
+    fn form(
+        &self,
+        _bot: &Bot,
+        _context: &InteractionContext,
+        _options: Options<'_>,
+    ) -> Option<Form> {
         None
     }
 

@@ -13,14 +13,17 @@ use super::{
     goals::Goal,
     replies::{
         EXPIRY_PLACEHOLDER, LINES_LABEL, LINES_TITLE, QUERY_LABEL, QUERY_PLACEHOLDER, QUERY_TITLE,
-        credentials_title, expiry_label, field_label, field_placeholder, paste_placeholder,
+        SCHEDULE_TITLE, credentials_title, expiry_label, field_label, field_placeholder,
+        paste_placeholder,
     },
+    schedule_form::{ScheduleDraft, ScheduleTarget},
 };
 use crate::credentials::{CredentialField, CredentialPart, CredentialsForm};
 
 /// Maximum number of characters in a form input.
 const MAX_INPUT_CHARS: u16 = 4000;
 const SQL_PREFIX: &str = "duckbot:sql:";
+const SCHEDULE_PREFIX: &str = "duckbot:schedule:";
 const CREDENTIALS_PREFIX: &str = "duckbot:credentials:";
 /// Custom ID of the query form's input.
 const QUERY: &str = "query";
@@ -37,6 +40,8 @@ pub enum Form {
     CredentialsFor(Goal),
     /// Takes a query.
     Sql(SqlOptions, Draft),
+    /// Takes a query with its times and its condition.
+    Schedule(ScheduleTarget, ScheduleDraft),
 }
 
 /// Text in the query form when it opens.
@@ -99,6 +104,7 @@ impl Form {
                 let chart = how.chart.as_ref().map_or("", WantedChart::name);
                 format!("{SQL_PREFIX}{share}:{session}:{catalog}:{format}:{chart}")
             }
+            Self::Schedule(target, _) => format!("{SCHEDULE_PREFIX}{}", target.id()),
         }
     }
 
@@ -107,6 +113,11 @@ impl Form {
         let non_empty = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         if let Some(catalog) = text.strip_prefix(CREDENTIALS_PREFIX) {
             return Some(Self::Credentials(non_empty(catalog)));
+        }
+        if let Some(target) = text.strip_prefix(SCHEDULE_PREFIX) {
+            let (channel, catalog) = target.split_once(':')?;
+            let target = ScheduleTarget::parse(channel, catalog)?;
+            return Some(Self::Schedule(target, ScheduleDraft::default()));
         }
         let Some(query) = text.strip_prefix(SQL_PREFIX) else {
             return Goal::from_form_id(text).map(Self::CredentialsFor);
@@ -132,7 +143,7 @@ impl Form {
         match self {
             Self::Credentials(catalog) => catalog.as_deref(),
             Self::CredentialsFor(goal) => goal.catalog(),
-            Self::Sql(..) => None,
+            Self::Sql(..) | Self::Schedule(..) => None,
         }
     }
 
@@ -150,6 +161,7 @@ impl Form {
                 (QUERY_TITLE, vec![query_input(QUERY_LABEL).value(text)])
             }
             Self::Sql(_, Draft::Empty) => (QUERY_TITLE, vec![query_input(QUERY_LABEL)]),
+            Self::Schedule(_, draft) => (SCHEDULE_TITLE, draft.inputs()),
         };
         let rows = inputs.into_iter().map(CreateActionRow::InputText);
         CreateModal::new(self.custom_id(), title).components(rows.collect())
@@ -198,6 +210,8 @@ pub enum Submitted {
     CredentialsFor(CredentialsForm, Goal),
     /// A query.
     Sql(String, SqlOptions),
+    /// A schedule, and its place.
+    Schedule(ScheduleDraft, ScheduleTarget),
 }
 
 impl Submitted {
@@ -207,6 +221,7 @@ impl Submitted {
             Form::Credentials(catalog) => Self::Credentials(credentials(rows), catalog),
             Form::CredentialsFor(goal) => Self::CredentialsFor(credentials(rows), goal),
             Form::Sql(how, _) => Self::Sql(query(rows), how),
+            Form::Schedule(target, _) => Self::Schedule(ScheduleDraft::read(typed(rows)), target),
         }
     }
 }
@@ -297,5 +312,11 @@ mod tests {
             ..StartOptions::default()
         }));
         assert_eq!(Form::from_custom_id(&start.custom_id()), Some(start));
+        let target = ScheduleTarget {
+            channel: u64::MAX.into(),
+            catalog: Some("n".repeat(MAX_NAME_BYTES)),
+        };
+        let schedule = Form::Schedule(target, ScheduleDraft::default());
+        assert_eq!(Form::from_custom_id(&schedule.custom_id()), Some(schedule));
     }
 }

@@ -7,24 +7,25 @@ use std::time::Instant;
 
 use chrono::TimeDelta;
 use serenity::all::{
-    ChannelType, CommandData, CommandInteraction, ComponentInteraction,
-    ComponentInteractionDataKind, Interaction, InteractionId, Member, Message, ModalInteraction,
+    CommandData, CommandInteraction, ComponentInteraction, ComponentInteractionDataKind,
+    Interaction, InteractionId, Member, Message, ModalInteraction,
 };
 use tracing::{Instrument, debug, info_span};
 
 use super::{
-    access::Access,
-    bot::{Bot, InteractionContext},
+    access::{Access, is_thread},
+    bot::{AccessDenied, Bot, InteractionContext},
     buttons::Button,
     call::{Answer, Answered, Call, CallOutcome, Command, deny},
     charts::WantedChart,
     commands::{
         self, again, describe, doctor, extend, forget, history, open, options::Options, reap, save,
-        setup, share, sql, start, status, stop, with_credentials,
+        schedule, schedules, setup, share, sql, start, status, stop, with_credentials,
     },
     forms::{Form, SqlOptions, Submitted},
     replies,
     responder::{InteractionClosed, Responder},
+    schedule_buttons::ScheduleButton,
     suggest::suggestions,
 };
 use crate::{metrics, session::RequestId, telemetry::AUDIT};
@@ -46,13 +47,6 @@ macro_rules! context {
             member: $interaction.member.map(|it| Member::clone(&it)),
         }
     };
-}
-
-fn is_thread(kind: ChannelType) -> bool {
-    matches!(
-        kind,
-        ChannelType::PublicThread | ChannelType::PrivateThread | ChannelType::NewsThread
-    )
 }
 
 /// Handles one interaction, and records its outcome and duration.
@@ -103,12 +97,12 @@ async fn command(bot: &Bot, it: CommandInteraction) -> Result<CallOutcome, Inter
         return outdated(&responder).await;
     };
     // A form must be the first response, so access is checked when the form is submitted.
-    if let Some(form) = command.form(options) {
+    let request = RequestId(it.id.to_string());
+    let context = context!(it);
+    if let Some(form) = command.form(bot, &context, options) {
         responder.open_form(bot.modal(&form)).await?;
         return Ok(CallOutcome::Done);
     }
-    let request = RequestId(it.id.to_string());
-    let context = context!(it);
     let pending = bot.pending_acks.begin();
     let form = if bot.pending_acks.are_many() {
         None
@@ -145,13 +139,20 @@ async fn press(bot: &Bot, it: ComponentInteraction) -> Result<CallOutcome, Inter
         responder.open_form(bot.modal(&form)).await?;
         return Ok(CallOutcome::Done);
     }
+    let request = RequestId(it.message.id.to_string());
+    let context = context!(it);
+    if let Button::Schedule(query) = &button {
+        return schedule::open(bot, &responder, &context, query, &it.message).await;
+    }
+    if let Button::Schedules(ScheduleButton::EditForm { target, stored }) = button {
+        let stored = stored.as_ref();
+        return schedule::edit(bot, &responder, &context, (target, stored), &it.message).await;
+    }
     if button.has_separate_reply() {
         responder.acknowledge().await?;
     } else {
         responder.acknowledge_press().await?;
     }
-    let request = RequestId(it.message.id.to_string());
-    let context = context!(it);
     Ok(
         match admit(bot, responder, context, request, button.access()).await {
             Ok(call) => call.run(react(&call, button, &it.message)).await,
@@ -191,6 +192,7 @@ async fn submit(bot: &Bot, it: ModalInteraction) -> Result<CallOutcome, Interact
                 with_credentials::go_on(&call, &typed, goal, shown).await
             }
             Submitted::Sql(typed, how) => sql::query(&call, &typed, &how).await,
+            Submitted::Schedule(typed, target) => schedule::make(&call, typed, target).await,
         }
     };
     Ok(call.run(answered).await)
@@ -209,7 +211,11 @@ async fn suggest(bot: &Bot, it: CommandInteraction) -> Result<CallOutcome, Inter
 async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
     match button {
         // The form was the response.
-        Button::OpenForm(_) | Button::OpenFormFor(_) | Button::Edit(_) => Ok(Answer::Shown),
+        Button::OpenForm(_)
+        | Button::OpenFormFor(_)
+        | Button::Edit(_)
+        | Button::Schedule(_)
+        | Button::Schedules(ScheduleButton::EditForm { .. }) => Ok(Answer::Shown),
         Button::CheckCredentials(catalog) => setup::check(call, catalog).await,
         Button::AskToForget => forget::ask(call).await,
         Button::Forget { stop } => forget::forget(call, stop).await,
@@ -267,6 +273,12 @@ async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
         Button::DrawAs(choice) => history::draw_as(call, choice, shown).await,
         Button::ShowPastQuery(id) => history::show(call, Some(&id)).await,
         Button::DeleteHistory => history::delete(call).await,
+        Button::Schedules(ScheduleButton::List(after)) => schedules::list(call, after).await,
+        Button::Schedules(ScheduleButton::PauseAll) => schedules::pause_all(call, true).await,
+        Button::Schedules(ScheduleButton::ResumeAll) => schedules::pause_all(call, false).await,
+        Button::Schedules(ScheduleButton::Act { action, id, .. }) => {
+            schedules::act(call, action, &id).await
+        }
     }
 }
 
@@ -281,6 +293,10 @@ async fn admit(
     let admitted = match access {
         Access::Members => bot.admit(&context).await,
         Access::Everybody => Ok(context.unprivileged_requester()),
+        Access::Owners => match bot.admit(&context).await {
+            Err(AccessDenied::Reason(_)) => Ok(context.unprivileged_requester()),
+            admitted => admitted,
+        },
     };
     match admitted {
         Ok(who) => Ok(Call {

@@ -33,6 +33,8 @@ mod query_file;
 mod relay;
 mod replies;
 mod responder;
+pub mod schedule_buttons;
+pub mod schedule_form;
 pub mod start_options;
 mod suggest;
 mod table;

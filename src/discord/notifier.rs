@@ -3,6 +3,8 @@
 //! A session has one public message, which is posted when the session is ready and edited when it
 //! ends.
 
+mod scheduled;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -24,10 +26,12 @@ use super::{
 };
 use crate::{
     error::Error,
-    service::Notifier,
+    runtime::Rows,
+    schedule::{ClaimedRun, PauseReason},
+    service::{Notifier, RunProblem, ScheduleAccess},
     session::{
-        Cause, Ending, Incident, MessageId, OwnerId, ReapPause, Record, Renewal, Report, Warning,
-        WorkReport, fingerprint,
+        self, Cause, Ending, Incident, MessageId, OwnerId, ReapPause, Record, Renewal, Report,
+        Warning, WorkReport, fingerprint,
     },
     settings::Settings,
 };
@@ -346,38 +350,38 @@ impl Notifier for DiscordNotifier {
 
     async fn schedule_access(
         &self,
-        _owner: OwnerId,
-        _channel: crate::session::ChannelId,
-        _has_file: bool,
-    ) -> Result<crate::service::ScheduleAccess, Error> {
-        todo!()
+        owner: OwnerId,
+        channel: session::ChannelId,
+        has_file: bool,
+    ) -> Result<ScheduleAccess, Error> {
+        self.check_schedule(owner, channel, has_file).await
     }
 
     async fn post_scheduled(
         &self,
-        _run: &crate::schedule::ClaimedRun,
-        _sql: &str,
-        _rows: crate::runtime::Rows,
+        run: &ClaimedRun,
+        sql: &str,
+        rows: Rows,
     ) -> Result<Option<MessageId>, Error> {
-        todo!()
+        self.post_result(run, sql, rows).await
     }
 
     async fn report_failed_run(
         &self,
-        _run: &crate::schedule::ClaimedRun,
-        _sql: Option<&str>,
-        _why: &crate::service::RunProblem,
-        _is_last: bool,
+        run: &ClaimedRun,
+        sql: Option<&str>,
+        why: &RunProblem,
+        is_last: bool,
     ) -> Result<(), Error> {
-        todo!()
+        self.tell_of_failed_run(run, sql, why, is_last).await
     }
 
     async fn report_paused_schedule(
         &self,
-        _run: &crate::schedule::ClaimedRun,
-        _why: &crate::schedule::PauseReason,
+        run: &ClaimedRun,
+        why: &PauseReason,
     ) -> Result<(), Error> {
-        todo!()
+        self.tell_of_pause(run, why).await
     }
 
     async fn is_member(&self, person: OwnerId) -> Result<bool, Error> {
@@ -386,12 +390,14 @@ impl Notifier for DiscordNotifier {
         match http.get_member(guild, UserId::new(person.get())).await {
             Ok(_) => Ok(true),
             // Other codes say nothing about the person, such as that the bot itself left the guild.
-            Err(error) if code(&error).is_some_and(|code| NOT_IN_GUILD.contains(&code)) => {
-                Ok(false)
-            }
+            Err(error) if is_not_in_guild(&error) => Ok(false),
             Err(error) => Err(discord_error("checking a guild membership", &error)),
         }
     }
+}
+
+fn is_not_in_guild(error: &serenity::Error) -> bool {
+    code(error).is_some_and(|code| NOT_IN_GUILD.contains(&code))
 }
 
 /// Discord's error codes for an unknown member and an unknown user.

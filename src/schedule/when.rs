@@ -79,7 +79,7 @@ fn from_words(text: &str) -> Result<String, InvalidWhen> {
         } else if let Some(date) = date(word).filter(|_| is_monthly) {
             dates.push(date);
         } else {
-            let hour = || Some(NaiveTime::from_hms_opt(word.parse().ok()?, 0, 0)?);
+            let hour = || NaiveTime::from_hms_opt(word.parse().ok()?, 0, 0);
             let time = time_of_day(word).or_else(hour);
             times.push(time.ok_or(InvalidWhen::Unreadable)?);
         }
@@ -130,7 +130,7 @@ fn days_of_week(word: &str) -> Option<String> {
                 let mut forms = [word, singular].into_iter();
                 forms.any(|it| it.len() >= 3 && day.starts_with(it))
             };
-            let at = DAYS.iter().position(|day| is_short_for(&day))?;
+            let at = DAYS.iter().position(|day| is_short_for(day))?;
             return Some(at.to_string());
         }
     };

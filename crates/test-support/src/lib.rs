@@ -23,6 +23,7 @@ mod dns;
 mod door;
 mod duckdb;
 mod end_check;
+mod fake_clock;
 mod kubelet;
 mod kwok;
 mod lake;

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, fs, path::PathBuf, time::Duration};
 
+use chrono::TimeDelta;
 use discord_loopback::{Discord, DiscordConfig, MessageView, Person};
 use tempfile::TempDir;
 use tokio::io::AsyncBufReadExt;
@@ -11,6 +12,7 @@ use crate::{
     catalog::Catalog,
     credentials::PERMANENT_CREDENTIALS,
     end_check::EndCheck,
+    fake_clock,
     s3::S3,
     test_env::assert_says,
     tools,
@@ -81,6 +83,19 @@ impl LocalEnv {
             s3,
             _catalog: catalog,
         }
+    }
+
+    /// Starts the environment with a clock for the bot that [`Self::set_clock`] moves. Timers stay real.
+    pub async fn start_with_clock() -> Self {
+        let mut env = Self::start().await;
+        fake_clock::enable(env.folder.path(), &mut env.variables);
+        env.restart_bot().await;
+        env
+    }
+
+    /// Sets the bot's clock to this much after the real time.
+    pub fn set_clock(&self, ahead: TimeDelta) {
+        fake_clock::set(self.folder.path(), ahead);
     }
 
     /// Folder with the bot's data.

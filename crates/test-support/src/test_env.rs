@@ -27,12 +27,12 @@ use crate::{
     contract::Contract,
     credentials::{CREDENTIALS, PERMANENT_CREDENTIALS},
     end_check::EndCheck,
+    fake_clock,
     kubelet::Kubelet,
     node::Node,
     proxy::Proxy,
     s3::S3,
     standby::Standby,
-    tools,
     ui_client::UiClient,
     wait::{ACK_TIMEOUT, WAIT_TIMEOUT},
 };
@@ -279,24 +279,12 @@ impl TestEnv {
     /// Gives the bot, which is not started yet, a clock that [`Self::set_clock`] moves. Timers stay
     /// real.
     pub fn fake_clock(&mut self) {
-        let library = tools::get("faketime").join("libfaketime.so.1");
-        self.set_clock(TimeDelta::zero());
-        let clock = self.folder.path().join("clock");
-        for (name, value) in [
-            ("LD_PRELOAD", library.to_str().unwrap()),
-            ("DONT_FAKE_MONOTONIC", "1"),
-            ("FAKETIME_NO_CACHE", "1"),
-            ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
-        ] {
-            self.variables.insert(name.into(), value.into());
-        }
+        fake_clock::enable(self.folder.path(), &mut self.variables);
     }
 
     /// Sets the bot's clock to this much after the real time. See [`Self::fake_clock`].
     pub fn set_clock(&self, ahead: TimeDelta) {
-        // The bot never reads half a file.
-        let new = self.file("clock.new", &format!("{:+}", ahead.num_seconds()));
-        std::fs::rename(new, self.folder.path().join("clock")).unwrap();
+        fake_clock::set(self.folder.path(), ahead);
     }
 
     /// Starts the bot and waits until it is connected.

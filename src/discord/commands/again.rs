@@ -36,22 +36,28 @@ pub(super) fn offer_again(
 
 /// Adds the buttons of [`offer_again`] that a message has and its new version lacks.
 pub(super) fn keep_buttons(reply: Reply, shown: &Message) -> Reply {
-    let (mut query, mut open, mut chart, mut downloads) = (None, None, false, Vec::new());
+    let (mut query, mut open, mut downloads) = (None, None, Vec::new());
+    let (mut chart, mut schedule) = (false, false);
     for button in buttons_of(shown) {
         match button {
             Button::RunAgain(found) => query = Some(found),
             Button::Open(_) => open = Some(button),
             Button::Chart(_) => chart = true,
+            Button::Schedule(_) => schedule = true,
             Button::Download(_, format) => downloads.push(format),
             _ => {}
         }
     }
-    let downloads = &downloads;
+    let extras = Extras {
+        chart,
+        downloads: &downloads,
+        schedule,
+    };
     let reply = Reply {
         menu: reply.menu.or_else(|| menu_of(shown)),
         ..reply
     };
-    replies::with_query_buttons(reply, query, open, Extras { chart, downloads })
+    replies::with_query_buttons(reply, query, open, extras)
 }
 
 /// Returns the menu of a message with a chart.

@@ -18,7 +18,8 @@ const SPEC: CommandSpec = CommandSpec {
     summary: "Delete your saved S3 credentials and past queries",
     details: "The bot asks for confirmation first, and shows which sessions use the credentials. \
         Running sessions keep using them until they are stopped. Sessions that are still starting \
-        are stopped, and so are query runners. Your past queries are deleted too. Saved notebooks and \
+        are stopped, and so are query runners. Your past queries are deleted too. Your schedules \
+        are paused, and stay until you delete them with `/duck schedules`. Saved notebooks and \
         tables stay, unless you delete them first with the button for it.",
     options: &[],
 };
@@ -48,7 +49,9 @@ pub(crate) async fn ask(call: &Call<'_>) -> Answered {
         Some(about) => {
             let sessions = service.sessions_with_stored_credentials(call.who.id);
             let saves_work = service.saves_work() && about.s3.is_some();
-            replies::confirm_forget(&about, &sessions, saves_work)
+            let reply = replies::confirm_forget(&about, &sessions, saves_work);
+            let schedules = service.schedule_count(call.who.id).await;
+            replies::with_kept_schedules(reply, schedules, "will be")
         }
         None if service.has_past_queries(call.who.id).await? => replies::only_queries(),
         None => replies::no_credentials(),
@@ -60,8 +63,10 @@ pub(crate) async fn ask(call: &Call<'_>) -> Answered {
 pub(crate) async fn forget(call: &Call<'_>, stop: bool) -> Answered {
     let service = &call.bot.service;
     let running = service.forget_credentials(&call.who).await?;
+    let schedules = service.schedule_count(call.who.id).await;
+    let noted = |reply| replies::with_kept_schedules(reply, schedules, "are");
     if !stop || running.is_empty() {
-        return Ok(replies::credentials_deleted(&running).into());
+        return Ok(noted(replies::credentials_deleted(&running)).into());
     }
     let stopping = replies::stopping_all(&running);
     call.responder.try_to_edit(&stopping).await;
@@ -70,10 +75,10 @@ pub(crate) async fn forget(call: &Call<'_>, stop: bool) -> Answered {
         .map(|seen| service.stop_and_wait(&call.who, &seen.record.id));
     let stopped: Result<(), ServiceError> = join_all(stopped).await.into_iter().collect();
     Ok(match stopped {
-        Ok(()) => replies::credentials_deleted(&[]).into(),
+        Ok(()) => noted(replies::credentials_deleted(&[])).into(),
         Err(problem) => {
             let (reply, outcome) = explain(&problem);
-            Answer::Reply(replies::credentials_deleted_but(reply), outcome)
+            Answer::Reply(noted(replies::credentials_deleted_but(reply)), outcome)
         }
     })
 }

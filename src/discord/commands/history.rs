@@ -34,7 +34,7 @@ const SPEC: CommandSpec = CommandSpec {
 };
 
 /// Maximum time to read a text before a form opens. A form must be the first response, within 3 s.
-const READ_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub(super) struct History;
 
@@ -147,7 +147,7 @@ pub(crate) async fn edit(
 }
 
 /// Returns the text of a past query, or a reply that says why the person can't have it.
-async fn text(
+pub(super) async fn text(
     bot: &Bot,
     presser: OwnerId,
     query: &PastQueryRef,

@@ -21,6 +21,8 @@ pub(super) mod reap;
 mod report;
 mod restore;
 pub(super) mod save;
+pub(super) mod schedule;
+pub(super) mod schedules;
 pub(super) mod setup;
 pub(super) mod share;
 pub(super) mod spec;
@@ -36,7 +38,7 @@ use std::fmt::Write;
 use serenity::all::{CommandOptionType, CreateCommand, CreateCommandOption};
 
 use self::spec::{CommandSpec, OptionKind, ROOT};
-use super::call::Command;
+use super::{access::POSTING_CHANNELS, call::Command};
 use crate::door::ticket;
 
 /// Commands, in the order in which a new person needs them.
@@ -46,6 +48,8 @@ static COMMANDS: &[&dyn Command] = &[
     &open::Open,
     &sql::Sql,
     &history::History,
+    &schedule::MakeSchedule,
+    &schedules::Schedules,
     &tables::Tables,
     &describe::Describe,
     &list::List,
@@ -90,12 +94,15 @@ pub(super) fn registration() -> [CreateCommand; 1] {
                 }
                 OptionKind::Flag => CommandOptionType::Boolean,
                 OptionKind::File => CommandOptionType::Attachment,
+                OptionKind::Channel => CommandOptionType::Channel,
             };
-            command.add_sub_option(
-                CreateCommandOption::new(kind, option.name, option.summary)
-                    .required(matches!(option.kind, OptionKind::Required(_)))
-                    .set_autocomplete(option.kind.suggestions().is_some()),
-            )
+            let registered = CreateCommandOption::new(kind, option.name, option.summary)
+                .required(matches!(option.kind, OptionKind::Required(_)))
+                .set_autocomplete(option.kind.suggestions().is_some());
+            command.add_sub_option(match option.kind {
+                OptionKind::Channel => registered.channel_types(POSTING_CHANNELS.into()),
+                _ => registered,
+            })
         })
     });
     [CreateCommand::new(ROOT)

@@ -5,7 +5,7 @@ use serenity::all::{Attachment, CommandData, CommandDataOption, CommandDataOptio
 use super::spec::{OptionKind, OptionSpec, Suggestions};
 use crate::{
     discord::replies::{self, Reply},
-    session::Workspace,
+    session::{ChannelId, Workspace},
 };
 
 /// Session of the person or, for an admin, of anybody.
@@ -85,6 +85,12 @@ impl<'a> Options<'a> {
     pub fn file(&self, name: &str) -> Option<&'a Attachment> {
         let id = self.value(name)?.as_attachment_id()?;
         self.data.resolved.attachments.get(&id)
+    }
+
+    /// Channel of an option. `None` if it was left out.
+    pub fn channel(&self, name: &str) -> Option<ChannelId> {
+        let id = self.value(name)?.as_channel_id()?;
+        Some(id.get().into())
     }
 
     fn value(&self, name: &str) -> Option<&'a CommandDataOptionValue> {

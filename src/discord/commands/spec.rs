@@ -35,6 +35,8 @@ pub(crate) enum OptionKind {
     Flag,
     /// A file that the person attaches.
     File,
+    /// A channel of the server that messages can be posted in.
+    Channel,
 }
 
 /// The source of an option's suggestions.
@@ -62,9 +64,10 @@ impl CommandSpec {
     /// Formats the command with its options, as it is typed.
     pub(crate) fn usage(&self) -> String {
         let options = self.options.iter().map(|option| match option.kind {
-            OptionKind::Suggested(_) | OptionKind::Text | OptionKind::File => {
-                format!(" [{}]", option.name)
-            }
+            OptionKind::Suggested(_)
+            | OptionKind::Text
+            | OptionKind::File
+            | OptionKind::Channel => format!(" [{}]", option.name),
             OptionKind::Required(_) => format!(" {}", option.name),
             OptionKind::Flag => format!(" [{}:True]", option.name),
         });
@@ -82,7 +85,7 @@ impl OptionKind {
     pub(crate) fn suggestions(self) -> Option<Suggestions> {
         match self {
             Self::Required(source) | Self::Suggested(source) => Some(source),
-            Self::Text | Self::Flag | Self::File => None,
+            Self::Text | Self::Flag | Self::File | Self::Channel => None,
         }
     }
 }

@@ -113,7 +113,7 @@ impl Command for Sql {
         call.bot.service.answers_queries()
     }
 
-    fn form(&self, options: Options<'_>) -> Option<Form> {
+    fn form(&self, _: &Bot, _: &InteractionContext, options: Options<'_>) -> Option<Form> {
         if options.file(FILE.name).is_some() || refuse_unknown(options).is_some() {
             return None;
         }
@@ -223,6 +223,7 @@ pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answe
         session,
         catalog,
         has_chart,
+        has_schedule,
         downloads,
         past,
     } = match call
@@ -268,6 +269,7 @@ pub(crate) async fn query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Answe
             let extras = Extras {
                 chart: has_chart,
                 downloads: &downloads,
+                schedule: has_schedule && call.bot.service.allows_schedules(),
             };
             offer_again(call, reply, sql, &place, open, extras)
         },
@@ -293,6 +295,8 @@ struct Asked {
     catalog: Option<String>,
     /// True if the result can be had as a chart.
     has_chart: bool,
+    /// True if the query can run on a schedule.
+    has_schedule: bool,
     /// Formats in which the result can be had.
     downloads: Vec<FileFormat>,
     past: PastOutcome,
@@ -307,6 +311,7 @@ impl Asked {
             session: None,
             catalog: None,
             has_chart: false,
+            has_schedule: false,
             downloads: Vec::new(),
             past,
         }
@@ -377,20 +382,22 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
     let (answered, ()) = tokio::join!(answered, shows);
     // Drawing does not count against the person's queries.
     let room = permit.end_query();
-    let asked = |reply, outcome, (has_chart, downloads), past| Asked {
+    let asked = |reply, outcome, (has_chart, has_schedule, downloads), past| Asked {
         reply,
         outcome,
         room: Some(room),
         session: (!seen.record.is_runner()).then(|| seen.record.id.clone()),
         catalog: Some(seen.record.catalog.clone()),
         has_chart,
+        has_schedule,
         downloads,
         past,
     };
     let Some(answer) = answered? else {
         let reply = replies::cancelled(sql);
         let past = PastOutcome::Cancelled;
-        return Ok(asked(reply, CallOutcome::Done, (false, Vec::new()), past));
+        let extras = (false, false, Vec::new());
+        return Ok(asked(reply, CallOutcome::Done, extras, past));
     };
     let outcome = match &answer {
         QueryResponse::Rows(_) | QueryResponse::Done { .. } => CallOutcome::Done,
@@ -409,10 +416,12 @@ async fn run_query(call: &Call<'_>, sql: &str, how: &SqlOptions) -> Result<Asked
         file: how.file,
         chart: chart.as_ref(),
         is_rerun: how.is_rerun,
+        ..QueryContext::default()
     };
     let reply = replies::answer(&question, &answer);
     let extras = (
         !matches!(chart, Some(Ok(_))) && replies::has_chart(&answer, &reply),
+        matches!(&answer, QueryResponse::Rows(rows) if !rows.has_effects),
         replies::downloads(&answer, &reply),
     );
     Ok(asked(reply, outcome, extras, past_outcome(&answer)))

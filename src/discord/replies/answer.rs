@@ -94,6 +94,7 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
     };
     let note = again.to_owned() + &wanted_file_note(question, rows) + &about_chart;
     let room = MAX_MESSAGE_CHARS - message_len(&head) - FRAME_CHARS - message_len(&note);
+    let room = room - question.lead_chars;
     let shown = table(rows, room);
     let count = rows.count();
     if count == 0 && rows.more {
@@ -118,7 +119,7 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
     );
     let is_whole = shown.is_whole(rows);
     let is_wide = !shown.fits_phone();
-    let has_file = question.file.is_some() || !is_whole || is_wide;
+    let has_file = !question.no_file && (question.file.is_some() || !is_whole || is_wide);
     if !is_whole {
         text += &format!(" Shown here: {}.", shown_part(&shown, rows));
     } else if is_wide {

@@ -12,6 +12,7 @@ use super::{
     part_name,
     rejections::refused,
     reply::{Emphasis, Reply},
+    schedules::with_list_button,
     work::not_saved,
 };
 use crate::{
@@ -206,6 +207,20 @@ pub(crate) fn confirm_forget(
         "Keep credentials",
         Button::KeepCredentials,
     )
+}
+
+/// Adds that the person's schedules stay. They `are` paused, or will be.
+pub(crate) fn with_kept_schedules(reply: Reply, count: usize, are: &str) -> Reply {
+    let (subject, them) = match count {
+        0 => return reply,
+        1 => ("Your schedule".to_owned(), "it"),
+        count => (format!("Your {}", count_of(count, "schedule")), "them"),
+    };
+    let text = format!(
+        "{}\n{subject} {are} paused, because queries need credentials. `/duck schedules` deletes {them}.",
+        reply.text
+    );
+    with_list_button(Reply { text, ..reply })
 }
 
 /// Confirms that credentials were deleted. `live` are sessions that still use them.

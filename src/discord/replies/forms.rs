@@ -10,6 +10,16 @@ pub(crate) const LINES_TITLE: &str = "Discord removed your query's line breaks";
 pub(crate) const LINES_LABEL: &str = "Put back the line break after each comment";
 pub(crate) const QUERY_PLACEHOLDER: &str =
     "SELECT count(*) FROM schema.table (/duck tables shows the names of your tables)";
+pub(crate) const SCHEDULE_TITLE: &str = "Run a query on a schedule";
+pub(crate) const WHEN_LABEL: &str = "When";
+pub(crate) const WHEN_PLACEHOLDER: &str = "every weekday at 9:00";
+pub(crate) const ZONE_LABEL: &str = "Time zone";
+pub(crate) const ZONE_PLACEHOLDER: &str = "Europe/Berlin";
+pub(crate) const FORMAT_LABEL: &str = "Show as";
+pub(crate) const FORMAT_PLACEHOLDER: &str = "table, chart or file";
+pub(crate) const ONLY_IF_LABEL: &str = "Only if";
+pub(crate) const ONLY_IF_PLACEHOLDER: &str =
+    "rows, > 100, < 100 or changed; empty: post each result";
 
 /// Title of the credentials form.
 pub(crate) fn credentials_title(required: CredentialPart) -> &'static str {

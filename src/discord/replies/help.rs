@@ -3,13 +3,16 @@
 use std::fmt::Write;
 
 use super::reply::Reply;
-use crate::discord::commands::spec::CommandSpec;
+use crate::discord::commands::spec::{CommandSpec, ROOT};
 
 /// Shows the first steps, and lists the commands that the person can use.
 pub(crate) fn help(commands: &[&CommandSpec]) -> Reply {
     let mut text = String::new();
     if commands.iter().any(|it| it.name == "sql") {
         text += "Query the team's tables here with `/duck sql`. You need no session for that.\n";
+    }
+    if commands.iter().any(|it| it.name == "schedule") {
+        text += "`/duck schedule` runs a query at recurring times, and posts its results in a channel.\n";
     }
     text += "Run your own DuckDB on the team's tables, in three steps:\n\
         1. `/duck start` starts your session.\n\
@@ -18,7 +21,8 @@ pub(crate) fn help(commands: &[&CommandSpec]) -> Reply {
         The first time, paste your credentials into the form that opens.\n\
         You can use these commands:";
     for spec in commands {
-        let _ = write!(text, "\n- `{}`: {}.", spec.usage(), spec.summary);
+        // Discord shows the options while a person types. All commands must fit into the message.
+        let _ = write!(text, "\n- `/{ROOT} {}`: {}.", spec.name, spec.summary);
     }
     Reply::new(text)
 }

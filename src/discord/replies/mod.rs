@@ -28,6 +28,10 @@ mod request_failures;
 mod result_file;
 mod runners;
 mod saves;
+mod schedule_draft;
+mod schedule_rejections;
+mod schedule_runs;
+mod schedules;
 mod sessions;
 mod sql;
 mod startup;
@@ -59,6 +63,9 @@ pub(super) use report_picture::report_picture;
 pub(super) use result_file::{downloads, has_chart};
 pub(super) use runners::*;
 pub(super) use saves::*;
+pub(super) use schedule_draft::*;
+pub(super) use schedule_runs::*;
+pub(super) use schedules::*;
 pub(super) use sessions::*;
 pub(super) use sql::*;
 pub(super) use status::*;
@@ -80,5 +87,7 @@ mod rejection_tests;
 mod runner_tests;
 #[cfg(test)]
 mod save_tests;
+#[cfg(test)]
+mod schedule_tests;
 #[cfg(test)]
 mod tests;

@@ -34,6 +34,10 @@ pub(crate) struct QueryContext<'a> {
     pub chart: Option<&'a Result<Picture, ChartError>>,
     /// True if the query ran before, and runs again only for the file or the chart.
     pub is_rerun: bool,
+    /// Length of the text that is added before the reply.
+    pub lead_chars: usize,
+    /// True if no file may be attached, however long the result is.
+    pub no_file: bool,
 }
 
 pub(super) fn block(text: &str) -> String {

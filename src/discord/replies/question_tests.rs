@@ -96,8 +96,8 @@ fn files_with_a_result() {
             catalog: "lake",
             missing: None,
             file,
-            chart: None,
             is_rerun,
+            ..QueryContext::default()
         };
         let column = |name: &str, kind: &str| Column {
             name: name.into(),

@@ -77,6 +77,8 @@ pub(crate) fn with_query(sql: &str, reply: Reply) -> Reply {
 pub(crate) struct Extras<'a> {
     pub chart: bool,
     pub downloads: &'a [FileFormat],
+    /// True to offer the form for a schedule.
+    pub schedule: bool,
 }
 
 /// Adds the buttons for a query that has ended.
@@ -105,6 +107,10 @@ pub(crate) fn with_query_buttons(
     let Some(query) = query else {
         return reply;
     };
+    if extras.schedule {
+        let button = Button::Schedule(query.clone());
+        reply = reply.with(Emphasis::Secondary, "Schedule…", button);
+    }
     let first = reply.buttons.len();
     if extras.chart {
         let button = Button::Chart(query.clone());

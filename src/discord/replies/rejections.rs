@@ -14,6 +14,7 @@ use super::{
     },
     request_failures::request_failure,
     runners::runner_ended,
+    schedule_rejections::schedule_rejected,
     sessions::session_summary,
     workspaces::workspace_in_use,
 };
@@ -76,7 +77,7 @@ pub(crate) fn refused(rejection: &Rejection) -> Reply {
         Rejection::Lookup(rejection) => lookup(rejection),
         Rejection::Extend(rejection) => Reply::new(extend(rejection)),
         Rejection::Query(rejection) => query(rejection),
-        Rejection::Schedule(_) => todo!(),
+        Rejection::Schedule(rejection) => schedule_rejected(rejection),
         Rejection::NoSigningKey(id) => Reply::new(format!(
             "I can't open session `{id}`, because its signing key is gone. Stop it with `/duck \
              stop`, then start a new one with `/duck start`."

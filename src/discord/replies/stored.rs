@@ -3,9 +3,10 @@
 use super::{
     credentials::{Subject, sessions, subject},
     expiry_label,
-    format::{plain, session_name},
+    format::{count_of, plain, session_name},
     kept::{all_keep_work, save_trial},
     reply::{Emphasis, Reply},
+    schedules::with_list_button,
 };
 use crate::{
     credentials::{CredentialPart, ExpiryNote},
@@ -22,16 +23,18 @@ pub(crate) fn stored(
     required: CredentialPart,
     catalog: Option<String>,
 ) -> Reply {
-    let reply = saved(outcome, note, required);
+    let mut reply = saved(outcome, note, required);
     if outcome.renewals.is_empty() {
         let options = StartOptions {
             catalog,
             ..StartOptions::default()
         };
-        reply.with_start("Start a session", options)
-    } else {
-        reply
+        reply = reply.with_start("Start a session", options);
     }
+    if outcome.paused_schedules > 0 {
+        reply = with_list_button(reply);
+    }
+    reply
 }
 
 /// Confirms that credentials were stored, and says which sessions have them.
@@ -75,6 +78,7 @@ pub(crate) fn saved(
         [_] => text += &format!(" {} gets them when it is ready.", sessions(&pending)),
         _ => text += &format!(" {} get them when they are ready.", sessions(&pending)),
     }
+    text += &paused_schedules(outcome.paused_schedules);
     let mut has_old = false;
     for (seen, renewal) in &outcome.renewals {
         if let Some((state, is_old)) = exception(renewal) {
@@ -88,6 +92,20 @@ pub(crate) fn saved(
     } else {
         Reply::new(text)
     }
+}
+
+/// Says that schedules were paused, after another sentence. Empty if there were none.
+fn paused_schedules(count: usize) -> String {
+    let (are, they, them) = match count {
+        0 => return String::new(),
+        1 => ("is", "it", "it"),
+        _ => ("are", "they", "them"),
+    };
+    format!(
+        "\n**{} {are} paused,** because {they} ran with your previous credentials. `/duck schedules` lets \
+         {them} run with the new ones.",
+        count_of(count, "schedule")
+    )
 }
 
 /// Tells the owner that a session, now ready, keeps its previous credentials or lost its catalog.

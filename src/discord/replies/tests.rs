@@ -950,6 +950,7 @@ fn going_on() {
 
 #[test]
 fn listing_and_helping() {
+    assert!(message_len(&help(&specs()).text) < MAX_MESSAGE_CHARS - RESERVE);
     let one = [list_entry(Usage::Unknown, None)];
     let used = |usage| [list_entry(usage, None)];
     let due = |rule| [list_entry(Usage::Idle(noon()), Some(due(rule)))];

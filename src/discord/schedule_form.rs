@@ -1,0 +1,110 @@
+//! The form for a schedule: its custom ID, its inputs and what was typed. Pure.
+
+use std::collections::HashMap;
+
+use chrono_tz::Tz;
+use serenity::all::{CreateInputText, InputTextStyle};
+
+use super::replies::{
+    FORMAT_LABEL, FORMAT_PLACEHOLDER, ONLY_IF_LABEL, ONLY_IF_PLACEHOLDER, QUERY_LABEL,
+    QUERY_PLACEHOLDER, WHEN_LABEL, WHEN_PLACEHOLDER, ZONE_LABEL, ZONE_PLACEHOLDER,
+};
+use crate::{schedule::PostFormat, session::ChannelId};
+
+/// Maximum number of characters in a query.
+const MAX_QUERY_CHARS: u16 = 4000;
+/// Maximum number of characters in another input.
+const MAX_CHARS: u16 = 100;
+
+/// Place of a schedule. Custom IDs hold it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleTarget {
+    pub channel: ChannelId,
+    /// Name of a catalog. `None`: the default one.
+    pub catalog: Option<String>,
+}
+
+/// Values of the form, as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScheduleDraft {
+    pub query: String,
+    pub when: String,
+    pub zone: String,
+    pub format: String,
+    pub condition: String,
+}
+
+impl ScheduleTarget {
+    /// Writes the target for a custom ID, with at most 49 characters.
+    pub fn id(&self) -> String {
+        let catalog = self.catalog.as_deref().unwrap_or_default();
+        format!("{}:{catalog}", self.channel)
+    }
+
+    /// Reads the parts of [`ScheduleTarget::id`].
+    pub fn parse(channel: &str, catalog: &str) -> Option<Self> {
+        Some(Self {
+            channel: channel.parse().ok()?,
+            catalog: (!catalog.is_empty()).then(|| catalog.to_owned()),
+        })
+    }
+}
+
+impl ScheduleDraft {
+    /// Returns the values of a new form for this query.
+    pub fn new(query: String, zone: Tz) -> Self {
+        Self {
+            query,
+            zone: zone.name().to_owned(),
+            format: PostFormat::default().name().to_owned(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn inputs(&self) -> Vec<CreateInputText> {
+        let query = CreateInputText::new(InputTextStyle::Paragraph, QUERY_LABEL, "query")
+            .placeholder(QUERY_PLACEHOLDER)
+            .max_length(MAX_QUERY_CHARS);
+        let short = |label: &str, id: &str| {
+            CreateInputText::new(InputTextStyle::Short, label, id).max_length(MAX_CHARS)
+        };
+        let optional = |label: &str, id: &str| short(label, id).required(false);
+        [
+            (query, &self.query),
+            (
+                short(WHEN_LABEL, "when").placeholder(WHEN_PLACEHOLDER),
+                &self.when,
+            ),
+            (
+                optional(ZONE_LABEL, "zone").placeholder(ZONE_PLACEHOLDER),
+                &self.zone,
+            ),
+            (
+                optional(FORMAT_LABEL, "format").placeholder(FORMAT_PLACEHOLDER),
+                &self.format,
+            ),
+            (
+                optional(ONLY_IF_LABEL, "only_if").placeholder(ONLY_IF_PLACEHOLDER),
+                &self.condition,
+            ),
+        ]
+        .into_iter()
+        .map(|(input, value)| match value.as_str() {
+            "" => input,
+            value => input.value(value),
+        })
+        .collect()
+    }
+
+    /// Takes the values of a submitted form by the custom IDs of its inputs.
+    pub(super) fn read(mut values: HashMap<String, String>) -> Self {
+        let mut typed = |id: &str| values.remove(id).unwrap_or_default();
+        Self {
+            query: typed("query"),
+            when: typed("when"),
+            zone: typed("zone"),
+            format: typed("format"),
+            condition: typed("only_if"),
+        }
+    }
+}
