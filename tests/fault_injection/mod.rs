@@ -224,6 +224,11 @@ async fn a_pause_that_is_confirmed_holds_and_can_be_ended() {
 }
 
 #[tokio::test]
+async fn a_run_of_a_schedule_ends_once_and_its_owner_knows() {
+    inject_faults(Scenario::Scheduled).await;
+}
+
+#[tokio::test]
 async fn a_session_is_extended_once_or_not_at_all() {
     inject_faults(Scenario::Extend).await;
 }

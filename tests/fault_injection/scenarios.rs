@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use discord_loopback::{Interaction, MessageView, Person, RestCall};
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{EvictParams, ListParams};
+use kube::api::{EvictParams, ListParams, PostParams};
 use serde_json::{Value, json};
 use test_support::{ApiEnv, CREDENTIALS, TestEnv, WAIT_TIMEOUT, session_request, wait_until};
 
@@ -17,6 +17,10 @@ const EDIT: (&str, &str) = (
 /// New message in a channel, and edit of one.
 const POST: (&str, &str) = ("POST", "/channels/{channel}/messages");
 const CHANGE: (&str, &str) = ("PATCH", "/channels/{channel}/messages/{message}");
+
+/// Name of the book of schedules, and the ID of its only one.
+const BOOK: &str = "duckbot-schedules";
+const SCHEDULE: &str = "5c4ed1";
 
 /// Session that gets the last place in [`Scenario::TakeBack`].
 const RIVAL: &str = "fade01";
@@ -39,6 +43,7 @@ pub enum Scenario {
     Restore,
     TakeBack,
     Pause,
+    Scheduled,
 }
 
 /// Last reply to the person or the program, if any.
@@ -83,6 +88,8 @@ impl Scenario {
             return false;
         }
         match self {
+            // How often the scheduler looks at the book depends on the time that everything takes.
+            Self::Scheduled if call.path.ends_with(BOOK) && call.method == "GET" => false,
             // The start itself is another scenario.
             Self::TakeBack => call.path.ends_with("-sales") && !is_watch(call),
             // The scenario starts with a start of the bot, which makes other calls.
@@ -105,6 +112,11 @@ impl Scenario {
         let ops = env.discord.channel("ops").to_string();
         for name in ["DUCKBOT_DISCORD__ADMIN_CHANNEL", "DUCKBOT_REPORT__CHANNEL"] {
             env.variables.insert(name.into(), ops.clone());
+        }
+        if !matches!(self, Self::Scheduled) {
+            // The scheduler looks at the book now and then, which belongs to no scenario.
+            let off = ("DUCKBOT_SCHEDULES__PER_USER".into(), "0".into());
+            env.variables.extend([off]);
         }
         if matches!(self, Self::TakeBack) {
             let limit = ("DUCKBOT_SESSIONS__PER_USER".into(), "1".into());
@@ -143,6 +155,10 @@ impl Scenario {
             Self::Restore => {
                 env.s3.add_key("AKIAHARNESS", "harness");
                 env.cluster.store_credentials(env.ana.id()).await
+            }
+            Self::Scheduled => {
+                env.cluster.store_credentials(env.ana.id()).await;
+                store_schedule(env).await
             }
             Self::Start | Self::Forget | Self::Query | Self::TakeBack | Self::Pause => {
                 env.cluster.store_credentials(env.ana.id()).await
@@ -222,6 +238,14 @@ impl Scenario {
                 };
                 wait_until(async || env.cluster.documents().await, is_over).await;
                 last_reply
+            }
+            Self::Scheduled => {
+                let due = json!(Utc::now() - TimeDelta::minutes(1));
+                env.cluster
+                    .edit_book(|book| book["schedules"][SCHEDULE]["next"] = due)
+                    .await;
+                wait_for_end_of_run(env).await;
+                None
             }
             Self::Pause => {
                 let never = std::future::pending();
@@ -414,6 +438,22 @@ impl Scenario {
                     let question = env.reply_to(&env.ana, &stop).await;
                     env.confirm_stop(&env.ana, &question).await;
                 }
+            }
+            Self::Scheduled => {
+                let schedule = wait_for_end_of_run(env).await;
+                // No node runs the query runner.
+                assert!(
+                    schedule["last"]["outcome"]["failed"].is_object(),
+                    "{schedule}"
+                );
+                assert_eq!(schedule["failures"], 1, "{schedule}");
+                let next: DateTime<Utc> = schedule["next"].as_str().unwrap().parse().unwrap();
+                assert!(next > Utc::now(), "{schedule}");
+                let told = env.ana.visible_dms();
+                assert!(refused(POST) || told.len() == 1, "{told:?}");
+                assert_eq!(env.discord.history("#data").len(), 0);
+                wait_until_gone(env).await;
+                env.assert_nothing_left().await;
             }
             Self::Pause => {
                 let stored = env.cluster.pause().await;
@@ -629,6 +669,41 @@ impl Chat<'_> {
         let never = std::future::pending();
         self.last_word(&handed_in, "saved", never).await
     }
+}
+
+/// Stores a schedule of Ana's, whose next run is far away.
+async fn store_schedule(env: &TestEnv) {
+    let owner = env.ana.id();
+    let text = json!({ "sql": "SELECT 42", "salt": "salt" }).to_string();
+    let secret = json!({
+        "metadata": { "name": format!("{BOOK}-{owner}") }, "stringData": { SCHEDULE: text },
+    });
+    let (params, secret) = (
+        PostParams::default(),
+        serde_json::from_value(secret).unwrap(),
+    );
+    env.cluster
+        .secrets()
+        .create(&params, &secret)
+        .await
+        .unwrap();
+    let channel = env.discord.channel("data").to_string();
+    let schedule = json!({
+        "owner": owner.to_string(), "display_name": "ana", "channel": channel, "catalog": "lake",
+        "when": "every month on the 1st at 9:00", "cron": "0 9 1 * *", "zone": "UTC", "format": "table",
+        "condition": "always", "created": Utc::now(), "credentials_stored": null,
+        "next": Utc::now() + TimeDelta::days(9), "is_asked": false, "run": null, "last": null,
+        "failures": 0, "paused": null, "seen": {},
+    });
+    env.cluster
+        .edit_book(|book| book["schedules"][SCHEDULE] = schedule)
+        .await;
+}
+
+/// Waits until the run of the schedule has ended. Returns the schedule.
+async fn wait_for_end_of_run(env: &TestEnv) -> Value {
+    let schedule = async || env.cluster.book().await["schedules"][SCHEDULE].clone();
+    wait_until(schedule, |it| !it["last"].is_null() && it["run"].is_null()).await
 }
 
 /// Makes a report due at the next start of the bot, and restarts it.

@@ -400,44 +400,68 @@ impl Namespaces {
 
     /// Document of the ledger; null if there is none.
     pub async fn ledger(&self) -> serde_json::Value {
-        let map = self.records().get_opt("duckbot-ledger").await.unwrap();
+        self.document("ledger").await
+    }
+
+    /// Book of schedules; null if there is none.
+    pub async fn book(&self) -> serde_json::Value {
+        self.document("schedules").await
+    }
+
+    async fn document(&self, name: &str) -> serde_json::Value {
+        let map = self
+            .records()
+            .get_opt(&format!("duckbot-{name}"))
+            .await
+            .unwrap();
         map.map_or(serde_json::Value::Null, |map| {
-            serde_json::from_str(&map.data.unwrap()["ledger.json"]).unwrap()
+            serde_json::from_str(&map.data.unwrap()[&format!("{name}.json")]).unwrap()
         })
     }
 
     /// Pause of starts that is stored; null if there is none.
     pub async fn pause(&self) -> serde_json::Value {
-        let map = self.records().get_opt("duckbot-pause").await.unwrap();
-        map.map_or(serde_json::Value::Null, |map| {
-            let text = &map.data.unwrap()["pause.json"];
-            serde_json::from_str::<serde_json::Value>(text).unwrap()["pause"].clone()
-        })
+        self.document("pause").await["pause"].clone()
     }
 
     /// Edits the ledger's document. Creates the ledger if it does not exist.
     pub async fn edit_ledger(&self, change: impl FnOnce(&mut serde_json::Value)) {
-        let maps = self.records();
-        let params = PostParams::default();
-        let found = maps.get_opt("duckbot-ledger").await.unwrap();
+        let nothing = json!({
+            "version": 1, "since": chrono::Utc::now(), "pending": null, "outcomes": [], "users": {},
+            "others": { "seconds": 0, "sessions": 0 }, "starts_ms": [], "counted": [], "known": {},
+        });
+        self.edit_document("ledger", nothing, change).await;
+    }
+
+    /// Edits the book of schedules. Creates the book if it does not exist.
+    pub async fn edit_book(&self, change: impl FnOnce(&mut serde_json::Value)) {
+        let nothing = json!({ "version": 1, "paused": null, "schedules": {} });
+        self.edit_document("schedules", nothing, change).await;
+    }
+
+    async fn edit_document(
+        &self,
+        name: &str,
+        nothing: serde_json::Value,
+        change: impl FnOnce(&mut serde_json::Value),
+    ) {
+        let (maps, params) = (self.records(), PostParams::default());
+        let object = format!("duckbot-{name}");
+        let found = maps.get_opt(&object).await.unwrap();
         let is_new = found.is_none();
         let mut map = found.unwrap_or_default();
-        map.metadata.name = Some("duckbot-ledger".into());
+        map.metadata.name = Some(object.clone());
         let data = map.data.get_or_insert_default();
-        let text = data.entry("ledger.json".into()).or_insert_with(|| {
-            let nothing = json!({
-                "version": 1, "since": chrono::Utc::now(), "pending": null, "outcomes": [], "users": {},
-                "others": { "seconds": 0, "sessions": 0 }, "starts_ms": [], "counted": [], "known": {},
-            });
-            nothing.to_string()
-        });
-        let mut ledger = serde_json::from_str(text).unwrap();
-        change(&mut ledger);
-        *text = ledger.to_string();
+        let text = data
+            .entry(format!("{name}.json"))
+            .or_insert_with(|| nothing.to_string());
+        let mut document = serde_json::from_str(text).unwrap();
+        change(&mut document);
+        *text = document.to_string();
         if is_new {
             maps.create(&params, &map).await.unwrap()
         } else {
-            maps.replace("duckbot-ledger", &params, &map).await.unwrap()
+            maps.replace(&object, &params, &map).await.unwrap()
         };
     }
 
