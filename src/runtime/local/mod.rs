@@ -9,7 +9,7 @@
 //! | `credentials/session-<session>` | a session's own credentials |
 //! | `replies/<session>` | a session's reply token |
 //! | `history/<owner>` | a person's past queries |
-//! | `schedules/<owner>-<id>` | the text of a schedule's query |
+//! | `schedule-texts/<owner>-<id>` | the text of a schedule's query |
 //! | `ledger` | the ledger |
 //! | `pause` | the pause of starts |
 //! | `work-key` | the key from which those of people's saved work are derived |
@@ -233,7 +233,7 @@ impl Local {
         credentials.tidy()?;
         replies.tidy()?;
         history.tidy()?;
-        let schedules = folder("schedules")?;
+        let schedules = folder("schedule-texts")?;
         schedules.tidy()?;
         let home = Folder::open(local_settings.folder.clone())?;
         let work_master = find_work_master(&home)?;
