@@ -11,6 +11,7 @@
 //! | `history/<owner>` | a person's past queries |
 //! | `schedule-texts/<owner>-<id>` | the text of a schedule's query |
 //! | `ledger` | the ledger |
+//! | `schedules` | the book of schedules |
 //! | `pause` | the pause of starts |
 //! | `work-key` | the key from which those of people's saved work are derived |
 //! | `sessions/<session>/` | DuckDB's home and temporary files; removed with its session |
