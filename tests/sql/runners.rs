@@ -61,6 +61,30 @@ async fn queries_without_a_session_run_in_a_query_runner(mut env: impl RuntimeEn
         "{runner:?}"
     );
 
+    // The query also runs on a schedule, in the same runner, and its result is for the channel.
+    let form = ana.press(&told, "Schedule…").await.unwrap().modal().await;
+    let typed = [("When", "every weekday at 9:00"), ("Show as", "chart")];
+    let made = ana.submit(&form, &typed).await.unwrap().reply().await;
+    assert_says(&made, "**Your query is scheduled.**");
+    let asked = ana.press(&made, "Run now").await.unwrap().reply().await;
+    assert_says(&asked, "**It runs now.**");
+    let post = ana.read("#data").await;
+    let lead = format!(
+        "**Scheduled query** of {}, `every weekday at 9:00` (UTC).",
+        ana.mention()
+    );
+    assert_says(&post, &lead);
+    assert!(has_picture(&post) && post.mentions.is_empty(), "{post:?}");
+    let list = async || answer(&ana, "/duck schedules").await;
+    let list = wait_until(list, |it| it.content.contains("posted")).await;
+    assert_says(&list, "every weekday at 9:00");
+    let asked = ana.press(&made, "Delete").await.unwrap().reply().await;
+    ana.press(&asked, "Delete").await.unwrap().reply().await;
+    assert_says(
+        &answer(&ana, "/duck schedules").await,
+        "You have no schedules.",
+    );
+
     // The result comes as a file in the same way.
     let answered = || env.log().matches(": answered, 2 rows").count();
     let before = answered();
