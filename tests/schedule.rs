@@ -2,7 +2,7 @@
 //! bot's clock is moved; nothing waits for a due time.
 
 use chrono::TimeDelta;
-use discord_loopback::{MessageView, Person};
+use discord_loopback::{MessageView, Person, SEND_MESSAGES};
 use test_support::{LocalEnv, PERMANENT_CREDENTIALS, assert_says, wait_until};
 
 use crate::local::reply_to;
@@ -55,6 +55,11 @@ async fn a_result_is_posted_when_it_is_due_and_only_its_owner_decides() {
     let refused = ana.submit(&form, &[WEEKDAYS]).await.unwrap().reply().await;
     assert_says(&refused, "You have no saved S3 credentials");
     env.enter_credentials(ana).await;
+    env.discord.deny_in("data", SEND_MESSAGES);
+    let form = ana.press(&refused, "Edit").await.unwrap().modal().await;
+    let refused = ana.submit(&form, &[]).await.unwrap().reply().await;
+    assert_says(&refused, "lacks there: **Send Messages**.");
+    env.discord.deny_in("data", 0);
     let form = ana.press(&refused, "Edit").await.unwrap().modal().await;
     let made = ana.submit(&form, &[]).await.unwrap().reply().await;
     assert_says(&made, "**Your query is scheduled.**");

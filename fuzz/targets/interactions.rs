@@ -4,6 +4,7 @@ use duckbot::discord::{
     buttons::Button,
     commands::options::Options,
     forms::{Draft, Form, SqlOptions, Submitted},
+    schedule_form::{ScheduleDraft, ScheduleTarget},
 };
 use secrecy::ExposeSecret;
 use serenity::all::{CommandData, CommandDataOptionValue, Interaction};
@@ -32,6 +33,24 @@ pub fn interactions(data: &[u8]) {
             let sql = Form::Sql(SqlOptions::default(), Draft::Empty);
             if let Submitted::Sql(query, _) = Submitted::read(sql, it.data.components.clone()) {
                 assert_sent(&query);
+            }
+            let target = ScheduleTarget {
+                channel: 7.into(),
+                catalog: None,
+            };
+            let schedule = Form::Schedule(target, ScheduleDraft::default());
+            let submitted = Submitted::read(schedule, it.data.components.clone());
+            if let Submitted::Schedule(typed, _) = submitted {
+                let ScheduleDraft {
+                    query,
+                    when,
+                    zone,
+                    format,
+                    condition,
+                } = typed;
+                [query, when, zone, format, condition]
+                    .iter()
+                    .for_each(|it| assert_sent(it));
             }
             let credentials = Form::Credentials(None);
             if let Submitted::Credentials(typed, _) =
@@ -72,6 +91,7 @@ fn custom_id(text: &str) {
         match &form {
             Form::Credentials(_) | Form::CredentialsFor(_) => assert_eq!(id, text),
             Form::Sql(..) => assert!(id.chars().count() <= 100),
+            Form::Schedule(..) => assert!(id.len() <= text.len()),
         }
         // A session ID that is too long to be one is cut.
         if text.chars().count() <= 40 {

@@ -168,26 +168,38 @@ mod tests {
             json!({ "type": kind, "id": id.to_string(), "allow": allow, "deny": deny })
         });
         let role = |id: &str, permissions: Permissions| {
-            json!({ "id": id, "guild_id": "1", "name": "r", "permissions": permissions, "position": 0,
-                "color": 0, "hoist": false, "managed": false, "mentionable": false })
+            json!({
+                "id": id, "name": "r", "permissions": permissions, "position": 0, "color": 0,
+                "colors": { "primary_color": 0, "secondary_color": null, "tertiary_color": null },
+                "hoist": false, "managed": false, "mentionable": false, "icon": null,
+                "unicode_emoji": null, "flags": 0,
+            })
         };
         let everyone = Permissions::VIEW_CHANNEL | Permissions::SEND_MESSAGES;
         let guild = json!({
-            "id": "1", "name": "g", "owner_id": "2", "features": [], "afk_timeout": 300,
+            "id": "1", "name": "g", "icon": null, "description": null, "splash": null,
+            "discovery_splash": null, "features": [], "banner": null, "owner_id": "2",
+            "application_id": null, "afk_channel_id": null, "afk_timeout": 300,
+            "system_channel_id": null, "system_channel_flags": 0, "widget_enabled": false,
+            "widget_channel_id": null, "verification_level": 0,
             "roles": [role("1", everyone), role("5", Permissions::ATTACH_FILES)],
-            "emojis": [], "stickers": [], "verification_level": 0, "mfa_level": 0, "nsfw_level": 0,
-            "default_message_notifications": 0, "explicit_content_filter": 0, "premium_tier": 0,
-            "system_channel_flags": 0, "preferred_locale": "en-US", "widget_enabled": false,
-            "premium_progress_bar_enabled": false,
+            "default_message_notifications": 0, "mfa_level": 0, "explicit_content_filter": 0,
+            "vanity_url_code": null, "premium_tier": 0, "premium_subscription_count": 0,
+            "preferred_locale": "en-US", "rules_channel_id": null, "public_updates_channel_id": null,
+            "premium_progress_bar_enabled": false, "nsfw": false, "nsfw_level": 0, "emojis": [],
+            "stickers": [],
         });
         let channel = json!({
-            "id": "10", "guild_id": "1", "type": 0, "name": "data", "position": 0,
+            "id": "10", "guild_id": "1", "type": 0, "flags": 0, "name": "data", "position": 0,
+            "last_message_id": null,
             "permission_overwrites": overwrites.collect::<Vec<_>>(),
         });
         let member = json!({
-            "user": { "id": "7", "username": "ana", "discriminator": "0", "avatar": null },
-            "guild_id": "1", "roles": ["5"], "joined_at": "2026-01-01T00:00:00Z", "deaf": false,
-            "mute": false, "flags": 0, "pending": false, "communication_disabled_until": timeout,
+            "user": { "id": "7", "username": "ana", "global_name": "Ana", "discriminator": "0",
+                "avatar": null, "public_flags": 0 },
+            "guild_id": "1", "roles": ["5"], "nick": null, "avatar": null, "premium_since": null,
+            "joined_at": "2026-01-01T00:00:00Z", "deaf": false, "mute": false, "flags": 0,
+            "pending": false, "communication_disabled_until": timeout,
         });
         permissions_in(
             &serde_json::from_value(guild).expect("a guild"),

@@ -23,7 +23,7 @@ use crate::credentials::{CredentialField, CredentialPart, CredentialsForm};
 /// Maximum number of characters in a form input.
 const MAX_INPUT_CHARS: u16 = 4000;
 const SQL_PREFIX: &str = "duckbot:sql:";
-const SCHEDULE_PREFIX: &str = "duckbot:schedule:";
+const SCHEDULE_PREFIX: &str = "duckbot:new-schedule:";
 const CREDENTIALS_PREFIX: &str = "duckbot:credentials:";
 /// Custom ID of the query form's input.
 const QUERY: &str = "query";

@@ -51,7 +51,7 @@ pub(crate) async fn ask(call: &Call<'_>) -> Answered {
             let saves_work = service.saves_work() && about.s3.is_some();
             let reply = replies::confirm_forget(&about, &sessions, saves_work);
             let schedules = service.schedule_count(call.who.id).await;
-            replies::with_kept_schedules(reply, schedules, "will be")
+            replies::with_kept_schedules(reply, schedules, true)
         }
         None if service.has_past_queries(call.who.id).await? => replies::only_queries(),
         None => replies::no_credentials(),
@@ -64,7 +64,7 @@ pub(crate) async fn forget(call: &Call<'_>, stop: bool) -> Answered {
     let service = &call.bot.service;
     let running = service.forget_credentials(&call.who).await?;
     let schedules = service.schedule_count(call.who.id).await;
-    let noted = |reply| replies::with_kept_schedules(reply, schedules, "are");
+    let noted = |reply| replies::with_kept_schedules(reply, schedules, false);
     if !stop || running.is_empty() {
         return Ok(noted(replies::credentials_deleted(&running)).into());
     }

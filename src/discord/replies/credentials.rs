@@ -209,13 +209,18 @@ pub(crate) fn confirm_forget(
     )
 }
 
-/// Adds that the person's schedules stay. They `are` paused, or will be.
-pub(crate) fn with_kept_schedules(reply: Reply, count: usize, are: &str) -> Reply {
-    let (subject, them) = match count {
+/// Adds that the person's schedules stay, and are paused, or with `is_asked` will be.
+pub(crate) fn with_kept_schedules(reply: Reply, count: usize, is_asked: bool) -> Reply {
+    let (subject, are, them) = match count {
         0 => return reply,
-        1 => ("Your schedule".to_owned(), "it"),
-        count => (format!("Your {}", count_of(count, "schedule")), "them"),
+        1 => ("Your schedule".to_owned(), "is", "it"),
+        count => (
+            format!("Your {}", count_of(count, "schedule")),
+            "are",
+            "them",
+        ),
     };
+    let are = if is_asked { "will be" } else { are };
     let text = format!(
         "{}\n{subject} {are} paused, because queries need credentials. `/duck schedules` deletes {them}.",
         reply.text

@@ -11,9 +11,6 @@ pub(crate) fn help(commands: &[&CommandSpec]) -> Reply {
     if commands.iter().any(|it| it.name == "sql") {
         text += "Query the team's tables here with `/duck sql`. You need no session for that.\n";
     }
-    if commands.iter().any(|it| it.name == "schedule") {
-        text += "`/duck schedule` runs a query at recurring times, and posts its results in a channel.\n";
-    }
     text += "Run your own DuckDB on the team's tables, in three steps:\n\
         1. `/duck start` starts your session.\n\
         2. Press **Open** under the message with the link.\n\

@@ -120,6 +120,7 @@ fn files_with_a_result() {
         let extras = Extras {
             chart: has_chart(&rows, &reply),
             downloads: &downloads,
+            schedule: true,
         };
         with_query_buttons(reply, Some(query), None, extras)
     };

@@ -2,8 +2,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{tests::gallery, *};
+use super::{
+    tests::{gallery, outcome},
+    *,
+};
 use crate::{
+    credentials::CredentialPart,
     discord::{charts, schedule_buttons::ScheduleAction, schedule_form::ScheduleTarget},
     error::Error,
     runtime::{Column, QueryError, QueryResponse, Rows},
@@ -11,7 +15,9 @@ use crate::{
         BookPause, ClaimedRun, Condition, InvalidWhen, LastRun, PauseReason, PostFormat, Run,
         RunFailure, RunOutcome, Schedule, ScheduleId, Seen,
     },
-    service::{QueryRejection, Rejection, RunProblem, ScheduleAccess, ScheduleRejection},
+    service::{
+        QueryRejection, Rejection, RunProblem, ScheduleAccess, ScheduleRejection, SetupOutcome,
+    },
 };
 
 const SQL: &str = "SELECT count(*) AS orders\nFROM sales.orders";
@@ -159,6 +165,31 @@ fn reasons_of_pauses() {
 }
 
 #[test]
+fn changes_of_credentials() {
+    let replaced = |paused_schedules| SetupOutcome {
+        paused_schedules,
+        ..outcome(true, &[])
+    };
+    let saved = |count| stored(&replaced(count), None, CredentialPart::S3Keys, None);
+    insta::assert_snapshot!(gallery(&[
+        ("one is paused", saved(1)),
+        ("two are paused", saved(2)),
+        (
+            "none to keep",
+            with_kept_schedules(credentials_deleted(&[]), 0, false)
+        ),
+        (
+            "one stays",
+            with_kept_schedules(credentials_deleted(&[]), 1, false)
+        ),
+        (
+            "two stay",
+            with_kept_schedules(Reply::new("Delete?"), 2, true)
+        ),
+    ]));
+}
+
+#[test]
 fn the_list() {
     let (id, own) = (id(), schedule());
     let others = Schedule {
@@ -274,7 +305,8 @@ fn posts() {
 
 #[test]
 fn failed_runs() {
-    let run = run();
+    let mut run = run();
+    run.schedule.condition = "> 100".parse().expect("a condition");
     let failed = |why: RunProblem| run_failed(&run, Some(SQL), &why, false);
     let wrong = QueryResponse::Error(QueryError {
         kind: "Binder".into(),

@@ -358,9 +358,10 @@ pub(super) fn pause_reason(why: &PauseReason, is_owner: bool) -> String {
             "{who} {have} no saved credentials for its catalog any more. Enter some with `/duck setup`"
         ),
         PauseReason::CredentialsReplaced => {
+            let owner = if is_owner { "" } else { "its owner can " };
             return format!(
                 "{who} {have} replaced the credentials that it ran with. To let it run with the present \
-                 ones, its owner can press **Resume**."
+                 ones, {owner}press **Resume**."
             );
         }
         PauseReason::CredentialsExpired(at) => format!(

@@ -66,6 +66,7 @@ pub(super) fn outcome(is_tried: bool, renewals: &[Renewal]) -> SetupOutcome {
         entered: with_keys("4D7Q", None),
         is_tried,
         saves_work: None,
+        paused_schedules: 0,
         renewals: renewals.iter().map(|it| (seen(), it.clone())).collect(),
     }
 }
