@@ -55,11 +55,6 @@ async fn a_result_is_posted_when_it_is_due_and_only_its_owner_decides() {
     let refused = ana.submit(&form, &[WEEKDAYS]).await.unwrap().reply().await;
     assert_says(&refused, "You have no saved S3 credentials");
     env.enter_credentials(ana).await;
-    env.discord.deny_in("data", SEND_MESSAGES);
-    let form = ana.press(&refused, "Edit").await.unwrap().modal().await;
-    let refused = ana.submit(&form, &[]).await.unwrap().reply().await;
-    assert_says(&refused, "lacks there: **Send Messages**.");
-    env.discord.deny_in("data", 0);
     let form = ana.press(&refused, "Edit").await.unwrap().modal().await;
     let made = ana.submit(&form, &[]).await.unwrap().reply().await;
     assert_says(&made, "**Your query is scheduled.**");
@@ -70,6 +65,12 @@ async fn a_result_is_posted_when_it_is_due_and_only_its_owner_decides() {
         ("Only if", "rows"),
     ];
     assert_says(&schedule(ana, &quiet).await, "only if there are rows.");
+
+    // The bot posts for nobody who could not post themselves.
+    env.discord.deny_in("data", SEND_MESSAGES);
+    let refused = schedule(&ben, &[(QUERY, "SELECT 1"), WEEKDAYS]).await;
+    assert_says(&refused, "lacks there: **Send Messages**.");
+    env.discord.deny_in("data", 0);
 
     // Nobody else can act on it.
     for act in ["show", "run", "pause", "resume", "delete"] {
