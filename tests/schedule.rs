@@ -1,6 +1,8 @@
 //! Tests of schedules with the local runtime: the form, the posts, and the messages to their owners. The
 //! bot's clock is moved; nothing waits for a due time.
 
+mod crashes;
+
 use chrono::TimeDelta;
 use discord_loopback::{MessageView, Person, SEND_MESSAGES};
 use test_support::{LocalEnv, PERMANENT_CREDENTIALS, assert_says, wait_until};
