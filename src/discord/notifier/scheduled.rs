@@ -211,7 +211,8 @@ fn caller(member: &Member, place: &GuildChannel) -> Caller {
     }
 }
 
-/// Nonce of a message about a run, the same for each attempt. At most 25 characters.
+/// Nonce of a message about a run, the same for each attempt. At most 25 characters. Two runs that a person
+/// asks for can be due in the same second.
 fn nonce(what: &str, run: &ClaimedRun) -> String {
-    format!("{what}-{}-{:x}", run.id, run.run.due.timestamp())
+    format!("{what}-{}-{:x}", run.id, run.run.due.timestamp_millis())
 }
