@@ -100,7 +100,7 @@ impl Service {
         self.remember_owner(who).await;
         self.retire_runners(who).await?;
         let why = PauseReason::CredentialsReplaced;
-        let paused_schedules = self.pause_schedules_of(who, &why).await?;
+        let paused_schedules = self.pause_schedules_of(who, &why).await;
         let live = self.sessions_with_stored_credentials(who);
         // These may have read the previous credentials already, so they get the new ones later.
         for seen in live.iter().filter(|seen| !is_ready(seen)) {
@@ -188,7 +188,7 @@ impl Service {
         self.credentials.forget(who.id).await?;
         self.clear_history(who.id).await?;
         self.pause_schedules_of(who.id, &PauseReason::CredentialsGone)
-            .await?;
+            .await;
         audit(who, "forgot", "their credentials and past queries");
         let told = |id: &SessionId| audit(who, "stopped query runner", &id.to_string());
         self.end_runners(who.id, Cause::Stopped { by: who.id }, told)

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
+use tracing::warn;
 use uuid::Uuid;
 
 use super::{
@@ -386,28 +387,29 @@ impl Service {
     }
 
     /// Pauses a person's schedules, because their credentials changed. Returns the number of schedules that
-    /// were not paused before.
-    ///
-    /// # Errors
-    /// If they can't be written.
-    pub(super) async fn pause_schedules_of(
-        &self,
-        owner: OwnerId,
-        why: &PauseReason,
-    ) -> Result<usize, Error> {
+    /// were not paused before. A failure is only logged: a run with other credentials is paused, too.
+    pub(super) async fn pause_schedules_of(&self, owner: OwnerId, why: &PauseReason) -> usize {
         let mut count = 0;
-        let Some(book) = self.book.read().await? else {
-            return Ok(0);
+        let paused = async {
+            let runs = |book: &Book| book.of(owner).filter(|(_, it)| it.paused.is_none()).count();
+            if runs(&self.read_book().await?) == 0 {
+                return Ok(());
+            }
+            let stored = self.book.replace(|stored| {
+                let book = stored.cloned().unwrap_or_default();
+                count = runs(&book);
+                book.with_owner_paused(owner, why)
+            });
+            stored.await.map(|_| ())
         };
-        if book.of(owner).all(|(_, it)| it.paused.is_some()) {
-            return Ok(0);
+        let paused: Result<(), Error> = paused.await;
+        match paused {
+            Ok(()) => count,
+            Err(error) => {
+                warn!(%owner, %error, "the schedules of {owner} could not be paused; each is when it is due");
+                0
+            }
         }
-        let stored = self.book.replace(|stored| {
-            let book = stored.cloned().unwrap_or_default();
-            count = book.of(owner).filter(|(_, it)| it.paused.is_none()).count();
-            book.with_owner_paused(owner, why)
-        });
-        stored.await.map(|_| count)
     }
 
     /// Deletes the schedules of a person, with their texts.

@@ -176,7 +176,7 @@ fn the_document_keeps_its_format() {
     let (claimed, run) = claim_one(&book([(1, weekdays(7))]), MONDAY, "a");
     let posted = RunOutcome::Posted(6.into());
     let ended = claimed.with_outcome(&run, at(MONDAY), posted, None);
-    insta::assert_snapshot!(ended.write(), @"");
+    insta::assert_snapshot!(ended.write(), @r#"{"version":1,"paused":null,"schedules":{"6b86b2":{"owner":"7","display_name":"ana","channel":"5","catalog":"lake","when":"every weekday at 9:00","cron":"0 9 * * 1-5","zone":"Europe/Berlin","format":"table","condition":"always","created":"2026-11-27T20:00:00Z","credentials_stored":null,"next":"2026-12-01T08:00:14Z","is_asked":false,"run":null,"last":{"due":"2026-11-30T08:00:07Z","at":"2026-11-30T08:00:30Z","outcome":{"posted":"6"}},"failures":0,"paused":null,"seen":{"was_beyond":false}}}}"#);
     assert_eq!(Book::read(&ended.write()), Ok(ended));
     for other in ["", "{}", r#"{"version":2,"schedules":{}}"#] {
         assert!(Book::read(other).is_err(), "{other}");
