@@ -9,8 +9,8 @@ use croner::Cron;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClaimedRun, Condition, LastRun, MAX_ATTEMPTS, MAX_FAILURES, Recurrence, Run, RunFailure,
-    RunOutcome, ScheduleId, Seen,
+    Condition, LastRun, MAX_ATTEMPTS, MAX_FAILURES, Recurrence, Run, RunFailure, RunOutcome,
+    ScheduleId, Seen,
 };
 use crate::session::{ChannelId, OwnerId};
 
@@ -70,6 +70,15 @@ pub struct Schedule {
     pub failures: u32,
     pub paused: Option<PauseReason>,
     pub seen: Seen,
+}
+
+/// A run that this bot carries out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimedRun {
+    pub id: ScheduleId,
+    /// The schedule as it was at the claim.
+    pub schedule: Schedule,
+    pub run: Run,
 }
 
 /// Form in which a result is posted.

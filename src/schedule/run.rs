@@ -3,7 +3,6 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Schedule, ScheduleId};
 use crate::session::MessageId;
 
 /// Number of failed runs in a row after which a schedule is paused.
@@ -26,15 +25,6 @@ pub struct Run {
     pub is_asked: bool,
     /// Number of bots that began it.
     pub attempts: u32,
-}
-
-/// A run that this bot carries out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClaimedRun {
-    pub id: ScheduleId,
-    /// The schedule as it was at the claim.
-    pub schedule: Schedule,
-    pub run: Run,
 }
 
 /// The last run of a schedule.

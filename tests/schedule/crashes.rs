@@ -68,8 +68,14 @@ fn store_due_schedule(home: &LocalEnv) {
     let owner = home.ana.id().to_string();
     let credentials = home.folder().join("credentials").join(&owner);
     let credentials: Value = serde_json::from_slice(&fs::read(credentials).unwrap()).unwrap();
-    let text = home.folder().join("schedule-texts").join(format!("{owner}-{ID}"));
-    write(&text, &json!({ "sql": "SELECT 42 AS answer", "salt": "salt" }));
+    let text = home
+        .folder()
+        .join("schedule-texts")
+        .join(format!("{owner}-{ID}"));
+    write(
+        &text,
+        &json!({ "sql": "SELECT 42 AS answer", "salt": "salt" }),
+    );
     let now = Utc::now();
     let schedule = json!({
         "owner": owner, "display_name": "ana", "channel": home.discord.channel("data").to_string(),
@@ -105,7 +111,10 @@ async fn posts_after_a_crash(is_after: bool) -> usize {
     let next: DateTime<Utc> = settled["next"].as_str().unwrap().parse().unwrap();
     assert!(next > Utc::now(), "{settled}");
     let posts = home.discord.history("#data");
-    assert!(posts.iter().all(|it| it.content.contains("42")), "{posts:?}");
+    assert!(
+        posts.iter().all(|it| it.content.contains("42")),
+        "{posts:?}"
+    );
     home.assert_clean().await;
     posts.len()
 }
