@@ -130,7 +130,7 @@ fn days_of_week(word: &str) -> Option<String> {
                 let mut forms = [word, singular].into_iter();
                 forms.any(|it| it.len() >= 3 && day.starts_with(it))
             };
-            let at = DAYS.iter().position(|day| is_short_for(day))?;
+            let at = DAYS.iter().position(is_short_for)?;
             return Some(at.to_string());
         }
     };
