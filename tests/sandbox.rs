@@ -5,11 +5,13 @@ mod queries;
 mod schedule;
 mod start;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use test_support::{Browser, Sandbox, WAIT_TIMEOUT, query_processes, signal, tools, wait_until};
+use test_support::{
+    Browser, FakeClock, Sandbox, WAIT_TIMEOUT, query_processes, signal, tools, wait_until,
+};
 use tokio::time::timeout;
 
 /// Script that presses the page's restart button, even while a form is open.
@@ -35,8 +37,13 @@ struct OpenSandbox {
 
 impl OpenSandbox {
     async fn start() -> Self {
+        Self::start_with(HashMap::new()).await
+    }
+
+    async fn start_with(variables: HashMap<String, String>) -> Self {
         let folder = TempDir::new().unwrap();
         let mut command = Sandbox::command(&folder, &[]);
+        command.envs(variables);
         // A machine without the internet: nothing listens there, and this machine is reached without a proxy.
         command.env("HTTPS_PROXY", "http://127.0.0.1:9");
         // npm would need the internet.
@@ -109,11 +116,12 @@ const PICTURES: &str = "return [...document.querySelectorAll('img.picture')]
 
 #[tokio::test]
 async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
+    let clock = FakeClock::create();
     let OpenSandbox {
         browser,
         mut sandbox,
         folder,
-    } = OpenSandbox::start().await;
+    } = OpenSandbox::start_with(clock.variables()).await;
     browser.save_screenshot("sandbox-1-welcome").await;
 
     // Ana enters credentials, wrong ones first.
@@ -204,7 +212,7 @@ async fn ana_goes_from_her_credentials_to_a_query_and_ben_stays_outside() {
     run(&browser, &format!("/duck sql query:{question}")).await;
     browser.wait_for_text("5 rows in").await;
     browser.save_screenshot("sandbox-8-sql").await;
-    schedule::schedule_the_last_answer(&browser).await;
+    schedule::schedule_the_last_answer(&browser, &clock).await;
     // She draws it, chooses another chart, and shares that one.
     browser.press_button("Chart").await;
     let again = "The query ran again for this chart.";

@@ -41,7 +41,7 @@ pub struct QueryRequest {
     /// True to return the rows of a SELECT as a Parquet file, too.
     #[serde(default)]
     pub parquet: bool,
-    /// What else to find out about the result.
+    /// Question about the result, if there is one.
     #[serde(default)]
     pub examine: Option<Examination>,
     /// Variables of the session, if the worker does not have them in its own environment.

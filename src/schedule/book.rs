@@ -21,7 +21,7 @@ pub const MAX_SCHEDULES: usize = 500;
 /// Seconds over which runs with the same time are spread.
 const SPREAD_SECONDS: u32 = 30;
 
-/// All schedules.
+/// Book of all schedules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Book {
     version: u32,

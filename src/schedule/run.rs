@@ -71,7 +71,7 @@ pub enum RunFailure {
     Other(String),
 }
 
-/// What the conditions remember of the last result.
+/// Memory of the conditions about the last result.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// True if the value was beyond the limit.

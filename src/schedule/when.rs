@@ -8,9 +8,9 @@ use croner::Cron;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidWhen {
     Unreadable,
-    /// It names days, but no time of day.
+    /// Days without a time of day.
     NoTime,
-    /// It names several times of day, which differ in their minutes.
+    /// Several times of day, which differ in their minutes.
     DifferentMinutes,
     /// An hour or a day does not have a whole number of such intervals.
     Uneven,

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::ScheduleAccess;
+use super::schedule_access::ScheduleAccess;
 use crate::{
     credentials::CredentialPart,
     runtime::{QueryError, RequestFailure},
@@ -220,7 +220,7 @@ pub enum ScheduleRejection {
     Never,
     /// The caller has as many schedules as allowed.
     LimitReached(u8),
-    /// All people together have as many schedules as there can be.
+    /// The maximum number of schedules of all people together is reached.
     BookFull,
     /// The stored credentials expire before the next run.
     CredentialsExpireBefore {
@@ -232,11 +232,11 @@ pub enum ScheduleRejection {
     NoSuchSchedule(ScheduleId),
     /// The schedule belongs to someone else.
     NotYours(OwnerId),
-    /// It is paused, and does not run before it is resumed.
+    /// The schedule is paused, and does not run before it is resumed.
     Paused(PauseReason),
     /// An admin has paused all schedules.
     AllPaused(BookPause),
-    /// It is running.
+    /// The schedule is running.
     Running,
 }
 

@@ -6,8 +6,8 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::{
-    Requester, ScheduleRejection, Service, ServiceError, audit::audit, reaping::admins_only,
-    sql::validate_sql,
+    Requester, ScheduleAccess, ScheduleRejection, Service, ServiceError, audit::audit,
+    reaping::admins_only, sql::validate_sql,
 };
 use crate::{
     error::Error,
@@ -22,7 +22,7 @@ use crate::{
 /// Number of future times that are checked for being too close to each other.
 const CHECKED_TIMES: usize = 100;
 
-/// What a person asks for, as they typed it.
+/// A schedule that a person asks for, as they typed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSchedule {
     /// Request ID. A repeated request makes no second schedule.
@@ -45,23 +45,6 @@ pub struct ScheduleList {
     pub paused: Option<BookPause>,
     /// Their own ones, or all for an admin, with the next run first.
     pub schedules: Vec<(ScheduleId, Schedule)>,
-}
-
-/// Whether a person's results can be posted in a channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScheduleAccess {
-    /// They can. Holds the name that the chat shows for the person.
-    Allowed { display_name: String },
-    /// The person is not in the Discord server.
-    NotAMember,
-    /// The person may not use the bot, at all or in this channel.
-    NoAccess,
-    /// There is no such channel in the server, or it is none for messages.
-    NoChannel,
-    /// The person lacks permissions there. Holds their names.
-    OwnerMayNotPost(String),
-    /// The bot lacks permissions there. Holds their names.
-    BotMayNotPost(String),
 }
 
 impl Service {

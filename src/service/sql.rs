@@ -36,7 +36,7 @@ pub struct RunOptions {
     pub allow_writes: bool,
     /// True to get its rows as a Parquet file, too.
     pub parquet: bool,
-    /// What else to find out about the result.
+    /// Question about the result, if there is one.
     pub examine: Option<Examination>,
 }
 

@@ -33,19 +33,19 @@ impl Holding {
 impl Interceptor for Holding {
     fn before<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Interception> {
         Box::pin(async move {
-            match self.is_after {
-                false => self.hold(call).await,
-                true => Interception::Continue,
+            if self.is_after {
+                return Interception::Continue;
             }
+            self.hold(call).await
         })
     }
 
     fn after<'a>(&'a self, call: &'a RestCall) -> BoxFuture<'a, Interception> {
         Box::pin(async move {
-            match self.is_after {
-                true => self.hold(call).await,
-                false => Interception::Continue,
+            if !self.is_after {
+                return Interception::Continue;
             }
+            self.hold(call).await
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fs, path::Path};
 
 use chrono::TimeDelta;
+use tempfile::TempDir;
 
 use crate::tools;
 
@@ -27,4 +28,26 @@ pub(crate) fn set(folder: &Path, ahead: TimeDelta) {
     let new = folder.join("clock.new");
     fs::write(&new, format!("{:+}", ahead.num_seconds())).unwrap();
     fs::rename(new, folder.join("clock")).unwrap();
+}
+
+/// A clock of its own, for a program that a test starts by itself.
+pub struct FakeClock(TempDir);
+
+impl FakeClock {
+    /// Creates a clock that shows the real time.
+    pub fn create() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    /// Variables that give a program this clock.
+    pub fn variables(&self) -> HashMap<String, String> {
+        let mut variables = HashMap::new();
+        enable(self.0.path(), &mut variables);
+        variables
+    }
+
+    /// Sets the clock to this much after the real time.
+    pub fn set(&self, ahead: TimeDelta) {
+        set(self.0.path(), ahead);
+    }
 }

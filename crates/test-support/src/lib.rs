@@ -61,6 +61,7 @@ pub use credentials::{CREDENTIALS, PERMANENT_CREDENTIALS, leaked_credentials};
 pub use dns::Dns;
 pub use door::{Activity, Door, HOST, ORIGIN, RawServer};
 pub use duckdb::DuckDb;
+pub use fake_clock::FakeClock;
 pub use kubelet::Kubelet;
 pub use kwok::Kwok;
 pub use lake::{Lake, lake, own_lake};

@@ -32,7 +32,7 @@ const MISSING_ACCESS: isize = 50001;
 /// Result of looking up a channel.
 enum FoundChannel {
     Channel(Box<GuildChannel>),
-    /// It is not a channel of the guild.
+    /// Not a channel of the guild.
     Unknown,
     /// The bot can't see it.
     Hidden,
