@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use crate::{error::new_reference, leadership::Term, schedule::ClaimedRun, service::Service};
 
-/// Maximum time between two looks at the book. The clock may be set, and another bot may have changed it.
+/// Maximum time between two looks at the book while a run is pending. The clock may be set meanwhile. Without a pending
+/// run, only this bot can add one.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// Pause after a first failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -46,26 +47,27 @@ impl Scheduler {
         let mut running = JoinSet::new();
         while term.is_held() {
             let free = self.at_once - running.len();
-            let next = match self.service.claim_scheduled_runs(bot, free).await {
+            let wait = match self.service.claim_scheduled_runs(bot, free).await {
                 Ok((claimed, next)) => {
                     for run in claimed {
                         let (service, term) = (self.service.clone(), term.clone());
                         running.spawn(async move { carry_out(&service, &term, &run).await });
                     }
-                    next
+                    next.map(|next| {
+                        let left = (next - self.service.now()).to_std().unwrap_or_default();
+                        left.clamp(FIRST_PAUSE, LOOK_INTERVAL)
+                    })
                 }
                 Err(error) => {
                     warn!(%error, "the schedules can't be read or claimed; trying again");
-                    None
+                    Some(LOOK_INTERVAL)
                 }
             };
-            let left = next.map(|next| (next - self.service.now()).to_std().unwrap_or_default());
-            let wait = left.unwrap_or(LOOK_INTERVAL).min(LOOK_INTERVAL);
             let is_full = running.len() >= self.at_once;
             tokio::select! {
                 Some(_) = running.join_next() => {}
                 () = self.service.schedules_changed(), if !is_full => {}
-                () = sleep(wait.max(FIRST_PAUSE)), if !is_full => {}
+                () = sleep(wait.unwrap_or_default()), if !is_full && wait.is_some() => {}
             }
         }
     }

@@ -7,16 +7,16 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::{
-    PlaceState, QueryPlace, QueryRejection, Rejection, Requester, RunOptions, ScheduleAccess,
-    Service, ServiceError, StartRejection,
+    PlaceState, QueryPlace, QueryRejection, Rejection, Requester, RunOptions, RunProblem,
+    ScheduleAccess, Service, ServiceError, StartRejection,
 };
 use crate::{
-    error::{Error, new_reference},
+    error::Error,
     metrics,
     runtime::{Examination, Findings, QueryResponse, Rows},
     schedule::{
-        ClaimedRun, Condition, MAX_FAILURES, PauseReason, PostFormat, RunFailure, RunOutcome,
-        ScheduleText, Seen,
+        ClaimedRun, Condition, MAX_FAILURES, PauseReason, PostFormat, RunOutcome, ScheduleText,
+        Seen,
     },
     session::{MessageId, Observed},
 };
@@ -26,50 +26,6 @@ use crate::{
 const MAX_POSTS: u32 = 4;
 /// Pause before a post is sent again.
 const POST_PAUSE: Duration = Duration::from_secs(5);
-
-/// Reasons why a run failed, with what its owner is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RunProblem {
-    /// DuckDB answered with something else than rows.
-    Answer(Box<QueryResponse>),
-    /// The query was not run.
-    Rejected(Box<Rejection>),
-    /// The first column is no number but of this type, so it can't be compared with a limit.
-    NotANumber(String),
-    /// DuckDB could not compare the result, with its error. Empty for a statement whose result it does not
-    /// keep.
-    NotComparable(String),
-    ChannelRefused,
-    TextGone,
-    /// Another part failed.
-    Failed {
-        error: Error,
-        reference: String,
-    },
-}
-
-impl RunProblem {
-    fn failed(error: Error) -> Self {
-        let reference = new_reference();
-        Self::Failed { error, reference }
-    }
-
-    /// Returns the part of it that is stored.
-    fn summary(&self) -> RunFailure {
-        match self {
-            Self::Answer(answer) => match **answer {
-                QueryResponse::TimedOut => RunFailure::TimedOut,
-                QueryResponse::Exited => RunFailure::Ended,
-                _ => RunFailure::Query,
-            },
-            Self::Rejected(_) => RunFailure::Ended,
-            Self::NotANumber(_) | Self::NotComparable(_) => RunFailure::Condition,
-            Self::ChannelRefused => RunFailure::ChannelRefused,
-            Self::TextGone => RunFailure::TextGone,
-            Self::Failed { reference, .. } => RunFailure::Other(reference.clone()),
-        }
-    }
-}
 
 /// The end of a run before anything was posted.
 enum Ended {

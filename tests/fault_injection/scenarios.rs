@@ -139,11 +139,7 @@ impl Scenario {
         if has_standby {
             api_env.env.start_standby().await;
         }
-        // The first sweep creates the ledger, which belongs to no scenario.
-        api_env.env.bot().wait_for_log(" swept").await;
-        // So does the look at the pause of starts.
-        let shown = "the presence is shown";
-        api_env.env.bot().wait_for_log(shown).await;
+        wait_until_started(&mut api_env).await;
         api_env
     }
 
@@ -158,7 +154,11 @@ impl Scenario {
             }
             Self::Scheduled => {
                 env.cluster.store_credentials(env.ana.id()).await;
-                store_schedule(env).await
+                // A bot looks at a book without schedules only at its start.
+                api_env.env.kill_bot().await;
+                store_schedule(&api_env.env).await;
+                api_env.start_bot().await;
+                wait_until_started(api_env).await;
             }
             Self::Start | Self::Forget | Self::Query | Self::TakeBack | Self::Pause => {
                 env.cluster.store_credentials(env.ana.id()).await
@@ -668,6 +668,14 @@ impl Chat<'_> {
         let handed_in = self.who.submit(&form, &CREDENTIALS).await.unwrap();
         let never = std::future::pending();
         self.last_word(&handed_in, "saved", never).await
+    }
+}
+
+/// Waits for the bot's first sweep, which creates the ledger, and its first look at the pause of starts. They belong
+/// to no scenario.
+async fn wait_until_started(api_env: &mut ApiEnv) {
+    for text in [" swept", "the presence is shown"] {
+        api_env.env.bot().wait_for_log(text).await;
     }
 }
 

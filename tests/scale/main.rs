@@ -21,7 +21,7 @@ use kube::{
     api::{DeleteParams, ListParams, PropagationPolicy},
 };
 use serde_json::{Value, json};
-use test_support::{Kwok, TestEnv};
+use test_support::{Kwok, TestEnv, listen_as_door};
 use tokio::{
     net::TcpListener,
     sync::{MutexGuard, watch},
@@ -197,9 +197,7 @@ impl Doors {
 
 /// Serves the doors of all Pods. The address selects the door.
 async fn serve(doors: Arc<Doors>) {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 8081))
-        .await
-        .unwrap();
+    let listener = listen_as_door(Ipv4Addr::UNSPECIFIED).unwrap();
     let app = Router::new()
         .route("/activity", get(activity))
         .with_state(doors);

@@ -16,7 +16,10 @@ use kube::{
     runtime::{WatchStreamExt, wait::await_condition, watcher},
 };
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinHandle,
+};
 
 use crate::wait::WAIT_TIMEOUT;
 
@@ -25,6 +28,15 @@ use crate::wait::WAIT_TIMEOUT;
 pub struct Kubelet {
     pods: Api<Pod>,
     doors: Arc<OnceLock<Doors>>,
+}
+
+/// Listens on the port of doors, at an address of this machine or at all of them. A test program that listens at all of
+/// them may run beside one that listens at some.
+pub fn listen_as_door(address: Ipv4Addr) -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseport(true)?;
+    socket.bind((address, 8081).into())?;
+    socket.listen(1024)
 }
 
 /// Answers `/ready` for the doors of all Pods, which share an address.
@@ -36,18 +48,9 @@ struct Doors {
 impl Doors {
     fn start() -> Self {
         // Each environment has another address of this machine, because the port is always the same.
-        let listen = || {
-            let [a, b, c, ..] = *uuid::Uuid::new_v4().as_bytes();
-            let address = Ipv4Addr::new(127, 100 + a % 100, b, c.max(1));
-            Some((address, std::net::TcpListener::bind((address, 8081)).ok()?))
-        };
-        let (address, listener) = std::iter::repeat_with(listen)
-            .take(9)
-            .flatten()
-            .next()
-            .unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let [a, b, c, ..] = *uuid::Uuid::new_v4().as_bytes();
+        let address = Ipv4Addr::new(127, 100 + a % 100, b, c.max(1));
+        let listener = listen_as_door(address).unwrap();
         let app = Router::new().route("/ready", get(async || "ready"));
         Self {
             address: address.into(),

@@ -62,7 +62,7 @@ pub use dns::Dns;
 pub use door::{Activity, Door, HOST, ORIGIN, RawServer};
 pub use duckdb::DuckDb;
 pub use fake_clock::FakeClock;
-pub use kubelet::Kubelet;
+pub use kubelet::{Kubelet, listen_as_door};
 pub use kwok::Kwok;
 pub use lake::{Lake, lake, own_lake};
 pub use local_env::{LocalEnv, Sandbox, duckdb_pids, query_processes};
