@@ -3,7 +3,7 @@
 
 mod crashes;
 
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Utc};
 use discord_loopback::{MessageView, Person, SEND_MESSAGES};
 use test_support::{LocalEnv, PERMANENT_CREDENTIALS, assert_says, wait_until};
 
@@ -126,10 +126,17 @@ async fn a_result_is_posted_when_it_is_due_and_only_its_owner_decides() {
     env.set_clock(TimeDelta::zero());
     let shown = reply_to(ana, "/duck setup").await;
     let form = ana.press(&shown, "Replace").await.unwrap().modal().await;
-    let saved = ana.submit(&form, &PERMANENT_CREDENTIALS).await.unwrap();
-    let saved = saved.reply().await;
+    let [id, secret] = PERMANENT_CREDENTIALS;
+    let typed = [id, secret, ("Session token expires", "20 min")];
+    let saved = ana.submit(&form, &typed).await.unwrap().reply().await;
     assert_says(&saved, "**2 schedules are paused,**");
     let list = press(ana, &saved, "All schedules").await;
     assert_says(&list, "**paused**");
+
+    // These end before the next run, so it could not take place.
+    let tonight = (Utc::now() + TimeDelta::hours(12)).format("every day at %H:%M");
+    let values = [(QUERY, sql), ("When", &*tonight.to_string())];
+    let refused = schedule(ana, &values).await;
+    assert_says(&refused, "which is before the next run (<t:");
     env.assert_clean().await;
 }
