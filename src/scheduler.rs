@@ -1,6 +1,6 @@
 //! The scheduler: a loop that claims the runs of schedules that are due, and carries them out.
 //!
-//! It keeps no state that matters. Claims are in the book of schedules, so after a crash a new bot
+//! The loop keeps no state that matters. Claims are in the book of schedules, so after a crash a new bot
 //! continues with the runs that posted nothing yet.
 
 use std::{sync::Arc, time::Duration};

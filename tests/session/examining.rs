@@ -1,4 +1,4 @@
-//! What DuckDB finds out about a result: is a value beyond a limit, and is it the same result?
+//! Questions to DuckDB about a result: is a value beyond a limit, and is it the same result?
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
