@@ -14,10 +14,7 @@ use crate::{
     error::Error,
     metrics,
     runtime::{Examination, Findings, QueryResponse, Rows},
-    schedule::{
-        ClaimedRun, Condition, MAX_FAILURES, PauseReason, PostFormat, RunOutcome, ScheduleText,
-        Seen,
-    },
+    schedule::{ClaimedRun, Condition, MAX_FAILURES, PauseReason, RunOutcome, ScheduleText, Seen},
     session::{MessageId, Observed},
 };
 
@@ -89,23 +86,24 @@ impl Service {
             },
             None => Err(Ended::Problem(RunProblem::TextGone)),
         };
-        match ended {
+        let why = match ended {
             Ok(outcome) => {
                 metrics::count_scheduled_run(outcome);
-                Ok(())
+                return Ok(());
             }
-            Err(Ended::Later(error)) if error.is_permanent() => {
-                let sql = text.as_ref().map(|text| &*text.sql);
-                self.end_failed_run(run, sql, &RunProblem::failed(error))
-                    .await
+            Err(Ended::Paused(why)) => {
+                self.pause_instead(run, why).await?;
+                metrics::count_scheduled_run("paused");
+                return Ok(());
             }
-            Err(Ended::Later(error)) => Err(error),
-            Err(Ended::Paused(why)) => self.pause_instead(run, why).await,
-            Err(Ended::Problem(why)) => {
-                let sql = text.as_ref().map(|text| &*text.sql);
-                self.end_failed_run(run, sql, &why).await
-            }
-        }
+            Err(Ended::Later(error)) if error.is_permanent() => RunProblem::failed(error),
+            Err(Ended::Later(error)) => return Err(error),
+            Err(Ended::Problem(why)) => why,
+        };
+        let sql = text.as_ref().map(|text| &*text.sql);
+        self.end_failed_run(run, sql, &why).await?;
+        metrics::count_scheduled_run("failed");
+        Ok(())
     }
 
     /// Runs the query of a schedule, with its owner's credentials.
@@ -163,11 +161,7 @@ impl Service {
     /// made the schedule.
     async fn admit_owner(&self, run: &ClaimedRun) -> Result<Requester, Ended> {
         let schedule = &run.schedule;
-        let has_file = schedule.format != PostFormat::Table;
-        let access = self
-            .notifier
-            .schedule_access(schedule.owner, schedule.channel, has_file);
-        let display_name = match access.await? {
+        let display_name = match self.access_to_channel(schedule).await? {
             ScheduleAccess::Allowed { display_name } => display_name,
             ScheduleAccess::NotAMember => return Err(Ended::Paused(PauseReason::OwnerLeft)),
             ScheduleAccess::NoAccess => return Err(Ended::Paused(PauseReason::OwnerLostAccess)),
@@ -257,8 +251,9 @@ impl Service {
         let outcome = match self.try_to_post(run, text, rows).await {
             Ok(Some(message)) => RunOutcome::Posted(message),
             Ok(None) => {
-                self.end_failed_run_or_log(run, text, &RunProblem::ChannelRefused)
-                    .await;
+                let why = RunProblem::ChannelRefused;
+                let end = || self.end_failed_run(run, Some(&text.sql), &why);
+                until_recorded(run, end).await;
                 return Ok("failed");
             }
             Err(error) => {
@@ -272,13 +267,9 @@ impl Service {
             _ => "posted",
         };
         let id = &run.id;
-        match self.end_run(run, outcome, Some(seen)).await {
-            Ok(()) => info!(schedule = %id, "schedule {id}: its result was {label}"),
-            // The next bot marks it as unknown.
-            Err(error) => {
-                warn!(schedule = %id, %error, "schedule {id}: its result was {label}, but that is not recorded")
-            }
-        }
+        let end = || self.end_run(run, outcome.clone(), Some(seen.clone()));
+        until_recorded(run, end).await;
+        info!(schedule = %id, "schedule {id}: its result was {label}");
         Ok(label)
     }
 
@@ -330,7 +321,6 @@ impl Service {
         });
         paused.await?;
         info!(schedule = %id, ?why, "schedule {id} was paused instead of run");
-        metrics::count_scheduled_run("paused");
         Ok(())
     }
 
@@ -350,17 +340,20 @@ impl Service {
         self.notifier
             .report_failed_run(run, sql, why, is_last)
             .await?;
-        self.end_run(run, RunOutcome::Failed(summary), None).await?;
-        metrics::count_scheduled_run("failed");
-        Ok(())
+        self.end_run(run, RunOutcome::Failed(summary), None).await
     }
+}
 
-    /// Same as [`Service::end_failed_run`], for a run that must not be carried out again.
-    async fn end_failed_run_or_log(&self, run: &ClaimedRun, text: &ScheduleText, why: &RunProblem) {
-        if let Err(error) = self.end_failed_run(run, Some(&text.sql), why).await {
-            let id = &run.id;
-            warn!(schedule = %id, %error, "schedule {id}: its owner could not be told that Discord refused its result");
-        }
+/// Repeats `end` until the end of a run is recorded. Its result was sent, so nothing else may be done again, and without
+/// a record the schedule would count as running.
+async fn until_recorded<F: Future<Output = Result<(), Error>>>(
+    run: &ClaimedRun,
+    end: impl Fn() -> F,
+) {
+    while let Err(error) = end().await {
+        let id = &run.id;
+        warn!(schedule = %id, %error, "schedule {id}: the end of its run can't be recorded; trying again");
+        sleep(POST_PAUSE).await;
     }
 }
 

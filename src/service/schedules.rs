@@ -78,14 +78,7 @@ impl Service {
             return Ok((id, made.clone()));
         }
         check_room(&book, who.id, limit)?;
-        let has_file = schedule.format != PostFormat::Table;
-        let access = self
-            .notifier
-            .schedule_access(who.id, schedule.channel, has_file);
-        let access = access.await?;
-        if !matches!(access, ScheduleAccess::Allowed { .. }) {
-            return Err(ScheduleRejection::Channel(access).into());
-        }
+        self.check_channel(&schedule).await?;
         let credentials_stored = self.credentials_for_next_run(&schedule).await?;
         let schedule = Schedule {
             credentials_stored,
@@ -117,6 +110,25 @@ impl Service {
         );
         self.schedules_changed.notify_one();
         Ok((id, schedule))
+    }
+
+    /// Returns the access of a schedule's owner and of the bot to its channel.
+    pub(super) async fn access_to_channel(
+        &self,
+        schedule: &Schedule,
+    ) -> Result<ScheduleAccess, Error> {
+        let has_file = schedule.format != PostFormat::Table;
+        let (owner, channel) = (schedule.owner, schedule.channel);
+        self.notifier
+            .schedule_access(owner, channel, has_file)
+            .await
+    }
+
+    async fn check_channel(&self, schedule: &Schedule) -> Result<(), ServiceError> {
+        match self.access_to_channel(schedule).await? {
+            ScheduleAccess::Allowed { .. } => Ok(()),
+            access => Err(ScheduleRejection::Channel(access).into()),
+        }
     }
 
     fn parse_schedule(
@@ -266,14 +278,7 @@ impl Service {
         let next = schedule.next_after(id, now);
         next.ok_or(ScheduleRejection::Never)?;
         let planned = Schedule { next, ..schedule };
-        let has_file = planned.format != PostFormat::Table;
-        let access = self
-            .notifier
-            .schedule_access(planned.owner, planned.channel, has_file);
-        let access = access.await?;
-        if !matches!(access, ScheduleAccess::Allowed { .. }) {
-            return Err(ScheduleRejection::Channel(access).into());
-        }
+        self.check_channel(&planned).await?;
         let stored = self.credentials_for_next_run(&planned).await?;
         let is_owner = planned.owner == who.id;
         let check = |schedule: &Schedule| match &schedule.paused {
