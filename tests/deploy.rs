@@ -289,7 +289,7 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
     for kind in ["", "binding"] {
         let kind = format!("validatingadmissionpolicy{kind}");
         kubectl(&format!(
-            "delete {kind} pods.duckbot.duckbot exec.duckbot.duckbot"
+            "delete {kind} pods.duckbot.duckbot exec.duckbot.duckbot namespace.duckbot.duckbot"
         ))
         .await;
     }

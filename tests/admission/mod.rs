@@ -134,7 +134,8 @@ async fn the_bot_creates_what_it_needs_and_nothing_else() {
     let sessions = env.cluster.sessions.clone();
     // Without the Pod security standard, so that only the policies refuse.
     kubectl(&format!(
-        "label namespace {sessions} --overwrite pod-security.kubernetes.io/enforce=privileged"
+        "label namespace {sessions} {} --overwrite pod-security.kubernetes.io/enforce=privileged",
+        env.cluster.bot
     ))
     .await;
     kubectl(&format!("create serviceaccount analyst -n {sessions}")).await;
@@ -142,9 +143,9 @@ async fn the_bot_creates_what_it_needs_and_nothing_else() {
     let manifest = install(&env, &folder).await;
     let bot = env.cluster.bot_client().await;
     let pods: Api<Pod> = Api::namespaced(bot.clone(), &sessions);
-    let wrong = json!({ "metadata": { "name": "a" }, "spec": { "containers": [{ "name": "a", "image": "a" }] } });
+    let plain = json!({ "metadata": { "name": "a" }, "spec": { "containers": [{ "name": "a", "image": "a" }] } });
     let said = wait_until(
-        async || refusal(&pods, &wrong).await,
+        async || refusal(&pods, &plain).await,
         |it| it.contains("denied request: "),
     )
     .await;
@@ -288,6 +289,37 @@ async fn the_bot_creates_what_it_needs_and_nothing_else() {
     .await;
     assert_eq!(refusal(&pods, &pod).await, "");
 
-    kubectl(&format!("delete -f {manifest}")).await;
+    // Without the ConfigMap, no session starts. Other namespaces go on.
+    kubectl(&format!(
+        "delete configmap duckbot-admission -n {}",
+        env.cluster.bot
+    ))
+    .await;
+    wait_until(
+        async || refusal(&pods, &pod).await,
+        |it| it.contains("no params found"),
+    )
+    .await;
+    let elsewhere: Api<Pod> = Api::namespaced(env.cluster.admin.clone(), "default");
+    assert_eq!(refusal(&elsewhere, &plain).await, "");
+
+    // Wherever RBAC allows the bot to create Pods, the policies refuse those outside of its namespace.
+    let home = &env.cluster.bot;
+    kubectl(&format!(
+        "create role more -n {home} --verb=create --resource=pods"
+    ))
+    .await;
+    kubectl(&format!(
+        "create rolebinding more -n {home} --role=more --serviceaccount={home}:duckbot"
+    ))
+    .await;
+    let pods: Api<Pod> = Api::namespaced(bot.clone(), home);
+    wait_until(
+        async || refusal(&pods, &plain).await,
+        |it| it.contains("the Pod is not in the namespace of the sessions"),
+    )
+    .await;
+
+    kubectl(&format!("delete --ignore-not-found -f {manifest}")).await;
     env.assert_clean().await;
 }
