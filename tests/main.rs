@@ -9,6 +9,7 @@ mod api;
 mod blame;
 mod chart;
 mod check;
+mod clients;
 mod compatibility;
 mod connections;
 mod console;

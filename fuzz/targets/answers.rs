@@ -1,6 +1,6 @@
 //! Answers of DuckDB's UI server, which runs a person's statements beside the door.
 
-use duckbot::door::console::decode::{Answer, decode, decode_failure, decode_tokens};
+use duckbot::door::decode::{Answer, decode, decode_failure, decode_tokens};
 
 /// Bytes of an answer.
 ///

@@ -44,7 +44,13 @@ pub fn policy(data: &[u8]) {
         assert!(head.method == Method::POST || !has_body || is_empty);
         let origins: Vec<_> = all("origin").collect();
         let is_reading = head.method == Method::GET || head.method == Method::HEAD;
-        if origins.is_empty() {
+        if decision == Decision::Client {
+            let of_browsers = head.headers.keys().filter(|name| {
+                ["origin", "cookie"].contains(&name.as_str())
+                    || name.as_str().starts_with("sec-fetch-")
+            });
+            assert_eq!(of_browsers.count(), 0);
+        } else if origins.is_empty() {
             assert!(is_reading && all("upgrade").count() == 0);
             let site = all("sec-fetch-site").next().unwrap_or(b"none");
             let is_followed = ["/", "/.duckbot/enter", "/.duckbot/console"].contains(&path)
@@ -68,6 +74,7 @@ pub fn policy(data: &[u8]) {
             Decision::RedeemTicket => {
                 assert!(head.method == Method::POST && path == "/.duckbot/enter")
             }
+            Decision::Client => assert!(head.method == Method::POST && path == "/quack"),
             Decision::Refuse(..) => {}
         }
     }

@@ -63,6 +63,10 @@ pub enum Button {
     Log(SessionId),
     /// Shows statistics of a table, whose name is as in SQL. See [`Button::statistics`].
     Statistics(SessionId, String),
+    /// Makes a key for DuckDB clients of a session.
+    Connect(SessionId),
+    /// Revokes the keys for DuckDB clients of a session.
+    Revoke(SessionId),
     /// Saves the work of a session.
     Save(SessionId),
     /// Gives a session more time.
@@ -211,6 +215,8 @@ impl Button {
             Self::Keep(id) => format!("duckbot:keep:{id}"),
             Self::Log(id) => format!("duckbot:log:{id}"),
             Self::Statistics(id, table) => format!("{STATISTICS_PREFIX}{id}:{table}"),
+            Self::Connect(id) => format!("duckbot:connect:{id}"),
+            Self::Revoke(id) => format!("duckbot:revoke:{id}"),
             Self::Save(id) => format!("duckbot:save:{id}"),
             Self::Extend(id) => format!("duckbot:extend:{id}"),
             Self::ExtendBy(id, seconds) => format!("duckbot:extend-by:{id}:{seconds}"),
@@ -280,6 +286,8 @@ impl Button {
             ["duckbot", "stop", id] => Some(Self::Stop(id.parse().ok()?)),
             ["duckbot", "keep", id] => Some(Self::Keep(id.parse().ok()?)),
             ["duckbot", "log", id] => Some(Self::Log(id.parse().ok()?)),
+            ["duckbot", "connect", id] => Some(Self::Connect(id.parse().ok()?)),
+            ["duckbot", "revoke", id] => Some(Self::Revoke(id.parse().ok()?)),
             ["duckbot", "save", id] => Some(Self::Save(id.parse().ok()?)),
             ["duckbot", "extend", id] => Some(Self::Extend(id.parse().ok()?)),
             ["duckbot", "extend-by", id, seconds] => {
@@ -371,6 +379,8 @@ impl Button {
             | Self::Restart
             | Self::Status(_)
             | Self::Examine(_)
+            | Self::Connect(_)
+            | Self::Revoke(_)
             | Self::Save(_)
             | Self::Stop(_)
             | Self::Keep(_)
@@ -407,6 +417,8 @@ impl Button {
             | Self::Keep(_)
             | Self::Log(_)
             | Self::Statistics(..)
+            | Self::Connect(_)
+            | Self::Revoke(_)
             | Self::Save(_)
             | Self::Extend(_)
             | Self::ExtendBy(..)
@@ -482,6 +494,8 @@ mod tests {
             Button::Keep(id.clone()),
             Button::Log(id.clone()),
             Button::Statistics(id.clone(), "\"a:b\".places".into()),
+            Button::Connect(id.clone()),
+            Button::Revoke(id.clone()),
             Button::Save(id.clone()),
             Button::Extend(id.clone()),
             Button::ExtendBy(id.clone(), i64::MAX),

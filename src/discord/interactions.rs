@@ -19,8 +19,8 @@ use super::{
     call::{Answer, Answered, Call, CallOutcome, Command, deny},
     charts::WantedChart,
     commands::{
-        self, again, describe, doctor, extend, forget, history, open, options::Options, reap, save,
-        schedule, schedules, setup, share, sql, start, status, stop, with_credentials,
+        self, again, connect, describe, doctor, extend, forget, history, open, options::Options,
+        reap, save, schedule, schedules, setup, share, sql, start, status, stop, with_credentials,
     },
     forms::{Form, SqlOptions, Submitted},
     replies,
@@ -239,6 +239,8 @@ async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
         Button::Keep(id) => stop::keep(&id),
         Button::Log(id) => status::log(call, &id).await,
         Button::Statistics(id, table) => describe::statistics(call, &id, &table).await,
+        Button::Connect(id) => connect::connect(call, Some(&id.to_string())).await,
+        Button::Revoke(id) => connect::revoke(call, &id.to_string()).await,
         Button::Save(id) => save::save(call, Some(&id.to_string())).await,
         Button::Extend(id) => extend::extend(call, Some(&id.to_string()), None).await,
         Button::ExtendBy(id, seconds) => {

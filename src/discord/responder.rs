@@ -301,6 +301,19 @@ impl Responder {
             .await
     }
 
+    /// Replaces the reply in a single attempt, as [`Responder::try_to_edit`] does, with a secret in each place
+    /// `place` of its text.
+    pub(super) async fn try_to_show_key(
+        &self,
+        reply: &Reply,
+        place: &str,
+        key: &SecretString,
+    ) -> bool {
+        let mut reply = reply.clone();
+        reply.text = reply.text.replace(place, key.expose_secret());
+        self.send_edit(&reply, rows(&reply)).await
+    }
+
     async fn respond(&self, answer: CreateInteractionResponse) -> Result<(), InteractionClosed> {
         let token = self.token.expose_secret();
         let begin = Instant::now();

@@ -26,7 +26,9 @@ pub mod activity;
 mod answer;
 mod body;
 pub mod browser_sessions;
+pub mod clients;
 pub mod console;
+pub mod decode;
 mod events;
 mod flow;
 mod outcome;
@@ -37,6 +39,7 @@ mod proxy;
 mod queue;
 mod redemptions;
 mod request_log;
+mod requests;
 pub mod ticket;
 
 use std::{
@@ -59,6 +62,7 @@ use tracing::info;
 use activity::{Activity, ActivityCounter, RequestKind};
 use body::{Body, ProxyError, full_body, stream_body};
 use browser_sessions::BrowserSessions;
+use clients::{Clients, command::ClientsResponse};
 use console::{Console, ConsoleSettings};
 use flow::Flow;
 use outcome::{RequestLabel, RequestOutcome};
@@ -84,6 +88,9 @@ pub const READY_PATH: &str = "/ready";
 pub const ACTIVITY_PATH: &str = "/activity";
 /// Path on the admin port where a POST reports that the session is used now.
 pub const RECORD_USE_PATH: &str = "/used";
+/// Path on the admin port where a POST of a signed [`clients::command::ClientsCommand`] is answered with a
+/// [`ClientsResponse`] as JSON.
+pub const CLIENTS_PATH: &str = "/clients";
 /// Path of the page that reads a ticket from the URL's fragment and submits it.
 /// Browsers never send the fragment, so no log and no link preview sees the ticket.
 pub use policy::ENTER_PATH;
@@ -138,6 +145,7 @@ pub struct Door {
     flow: Arc<Flow>,
     /// `None` if the door only passes DuckDB's UI on.
     console: Option<Arc<Console>>,
+    clients: Clients,
 }
 
 impl Door {
@@ -159,15 +167,17 @@ impl Door {
                 "{name} must be a scheme and a host, like https://duckui-977a26.duck.example.com"
             )
         })?;
-        let tickets = TicketVerifier::new(&session, &text(variable::KEY)?, Utc::now());
-        let tickets = tickets.with_context(|| {
+        let (key, now) = (text(variable::KEY)?, Utc::now());
+        let duckdb = DuckDbClient::new(duckdb);
+        let counter = ActivityCounter::new(now);
+        let owner = text(variable::OWNER)?;
+        let flow = Arc::new(Flow::new(duckdb.clone(), counter.clone()));
+        let tickets = TicketVerifier::new(&session, &key, now);
+        let clients = Clients::new(&session, &key, flow.clone(), counter.clone(), now);
+        let (tickets, clients) = tickets.zip(clients).with_context(|| {
             let name = variable::KEY;
             format!("{name} must be a key ID and a public key, like k1:AAAA…")
         })?;
-        let duckdb = DuckDbClient::new(duckdb);
-        let counter = ActivityCounter::new(Utc::now());
-        let owner = text(variable::OWNER)?;
-        let flow = Arc::new(Flow::new(duckdb.clone(), counter.clone()));
         let ui = get(variable::UI);
         let pages = match ui.as_deref() {
             None | Some("duckdb" | "console") => None,
@@ -195,6 +205,7 @@ impl Door {
             browser_sessions: Mutex::default(),
             flow,
             console,
+            clients,
             duckdb,
             has_answered: AtomicBool::new(false),
             counter,
@@ -225,6 +236,11 @@ impl Door {
             requests: self.log.counts(),
             ..self.counter.snapshot(Utc::now())
         }
+    }
+
+    /// Carries out a signed [command](clients::command::ClientsCommand) of the bot about DuckDB clients.
+    pub async fn command_clients(&self, signed: &str) -> ClientsResponse {
+        self.clients.carry_out(signed).await
     }
 
     /// Records that the session is used now by a query that does not pass through the door.
@@ -266,10 +282,7 @@ pub async fn serve(
 async fn serve_admin(listener: TcpListener, door: Arc<Door>) {
     let answer = move |request: Request<Incoming>| {
         let door = door.clone();
-        async move {
-            door.handle_admin(request.method(), request.uri().path())
-                .await
-        }
+        async move { door.handle_admin(request).await }
     };
     listener::serve(listener, ADMIN_LIMITS, answer, &CancellationToken::new()).await;
 }
@@ -285,6 +298,7 @@ pub async fn serve_browsers(
         async move {
             match door {
                 Some(door) => door.answer(request).await,
+                None if clients::is_client(&request) => clients::no_session(request.headers()),
                 None => Page::unknown_host().respond(request.headers()),
             }
         }
@@ -294,9 +308,10 @@ pub async fn serve_browsers(
 
 impl Door {
     /// Answers a request on the admin port.
-    async fn handle_admin(&self, method: &Method, path: &str) -> Response<Body> {
-        let (status, text) = match path {
-            RECORD_USE_PATH if method == Method::POST => {
+    async fn handle_admin(&self, request: Request<Incoming>) -> Response<Body> {
+        let is_post = request.method() == Method::POST;
+        let (status, text) = match request.uri().path() {
+            RECORD_USE_PATH if is_post => {
                 self.record_use();
                 (StatusCode::OK, "noted\n".to_owned())
             }
@@ -306,6 +321,18 @@ impl Door {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "DuckDB does not respond yet\n".to_owned(),
             ),
+            CLIENTS_PATH if is_post => {
+                let response = clients::receive_command(request).await;
+                let response = match response {
+                    Ok(signed) => self.command_clients(&signed).await,
+                    Err(why) => ClientsResponse::Refused { why: why.into() },
+                };
+                let response = serde_json::to_string(&response);
+                (
+                    StatusCode::OK,
+                    response.expect("a response serializes to JSON"),
+                )
+            }
             ACTIVITY_PATH => {
                 let activity = serde_json::to_string(&self.activity());
                 (
@@ -337,6 +364,9 @@ impl Door {
                 Some(console) => return console.answer(&head, body).await,
                 None => Page::refused(StatusCode::NOT_FOUND, NO_PAGE),
             },
+            Decision::Client => {
+                return self.clients.answer(Request::from_parts(head, body)).await;
+            }
             Decision::RedeemTicket => return self.redeem_ticket(&head.headers, body).await,
             Decision::EnterPage => Page::enter(&self.owner),
             Decision::Unauthenticated => Page::unauthenticated(&self.session, &self.owner),

@@ -7,7 +7,7 @@ use hyper::{Method, Response, http::request::Parts};
 
 use super::{
     activity::{INTERRUPT_PATH, RequestKind},
-    policy::{CONSOLE_PATH, ENTER_PATH},
+    policy::{CONSOLE_PATH, ENTER_PATH, QUACK_PATH},
 };
 
 /// Outcome of a request, with the reason unless it was answered.
@@ -57,6 +57,7 @@ impl RequestLabel {
         let kind = match RequestKind::of(&head.method, path) {
             _ if path == ENTER_PATH => "link",
             _ if path.starts_with(CONSOLE_PATH) => "console",
+            _ if path == QUACK_PATH => "client",
             Some(RequestKind::Query) => "query",
             Some(RequestKind::Tab) => "events",
             Some(RequestKind::Page) => "page",
@@ -97,6 +98,7 @@ mod tests {
             ("POST", "/secret", ("POST", "call")),
             ("GET", "/.duckbot/enter", ("GET", "link")),
             ("POST", "/.duckbot/console/secret", ("POST", "console")),
+            ("POST", "/quack?secret", ("POST", "client")),
             ("SECRET", "/info", ("another method", "call")),
         ] {
             assert_eq!(label(method, path), expected, "{method} {path}");

@@ -12,6 +12,8 @@ pub const RESERVED_PREFIX: &str = "/.duckbot/";
 pub const ENTER_PATH: &str = "/.duckbot/enter";
 /// Path of the console's page. Its files and calls are below.
 pub const CONSOLE_PATH: &str = "/.duckbot/console";
+/// Path of Quack, the protocol of DuckDB clients.
+pub const QUACK_PATH: &str = "/quack";
 
 /// Origin of a session's URL, such as `https://duckui-977a26.duck.example.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +78,8 @@ pub enum Decision {
     Forward,
     /// Let the console answer.
     Console,
+    /// Pass the request of a DuckDB client, if its key is valid.
+    Client,
     /// Show the page that submits a ticket.
     EnterPage,
     /// Check the ticket in the request's body.
@@ -102,6 +106,17 @@ pub fn evaluate(request: &Parts, own: &Origin, has_session: impl Fn(&str) -> boo
                 "The request must name exactly one host.",
             );
         }
+    }
+    if request.uri.path() == QUACK_PATH {
+        let is_client = request.method == Method::POST && !is_from_page(headers);
+        return if is_client {
+            Decision::Client
+        } else {
+            refuse(
+                StatusCode::FORBIDDEN,
+                "Only DuckDB clients can use this address.",
+            )
+        };
     }
     let is_reading = request.method == Method::GET || request.method == Method::HEAD;
     let is_posting = request.method == Method::POST;
@@ -147,6 +162,13 @@ pub fn evaluate(request: &Parts, own: &Origin, has_session: impl Fn(&str) -> boo
     } else {
         Decision::Unauthenticated
     }
+}
+
+/// Returns true if a request has a header that only browsers send. A page can't leave them out.
+fn is_from_page(headers: &HeaderMap) -> bool {
+    let has = |name: &HeaderName| headers.contains_key(name);
+    let is_metadata = |name: &HeaderName| name.as_str().starts_with("sec-fetch-");
+    has(&header::ORIGIN) || has(&header::COOKIE) || headers.keys().any(is_metadata)
 }
 
 fn is_of_console(path: &str) -> bool {

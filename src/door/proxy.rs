@@ -1,4 +1,4 @@
-//! The HTTP client for DuckDB. Requests and answers are streamed, never buffered whole.
+//! The HTTP client for the servers of DuckDB. Requests and answers are streamed, never buffered whole.
 
 use std::{
     convert::Infallible,
@@ -34,7 +34,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
 
 type Resolver = BoxCloneSyncService<Name, std::array::IntoIter<SocketAddr, 2>, Infallible>;
 
-/// DuckDB's UI server in the same Pod.
+/// A server of DuckDB in the same Pod: that of the UI, or that of clients.
 #[derive(Clone)]
 pub(super) struct DuckDbClient {
     client: Client<HttpConnector<Resolver>, Body>,
@@ -46,10 +46,16 @@ impl DuckDbClient {
     /// Creates a client for the UI server on a port of `localhost`.
     pub(super) fn new(port: u16) -> Self {
         // DuckDB 1.4.4 was seen to listen on ::1 in a Pod, and on 127.0.0.1 on most machines.
-        let addresses = [
+        Self::at([
             SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
             SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-        ];
+        ])
+    }
+
+    /// Creates a client for a server of DuckDB at the first of these addresses that accepts. They have the same
+    /// port.
+    pub(super) fn at(addresses: [SocketAddr; 2]) -> Self {
+        let port = addresses[0].port();
         let resolve =
             tower::service_fn(
                 move |_: Name| async move { Ok::<_, Infallible>(addresses.into_iter()) },

@@ -11,6 +11,9 @@ use crate::{
     settings::{Catalog, Interface, Settings, Work},
 };
 
+/// Extension with DuckDB's protocol for clients.
+const QUACK: &str = "quack";
+
 /// Name of the variable that holds one of the session's credentials.
 pub(super) fn variable(field: CredentialField) -> &'static str {
     match field {
@@ -97,9 +100,14 @@ pub(super) fn plain(
     if !settings.duckdb.folders.is_empty() {
         all.push(("DUCKDB_FOLDERS", settings.duckdb.folders.join(",")));
     }
-    if !settings.duckdb.extensions.is_empty() {
-        let names = settings.duckdb.extensions.join(",");
-        all.push(("DUCKDB_FURTHER_EXTENSIONS", names));
+    let mut extensions = settings.duckdb.extensions.clone();
+    // Later, a session with folders can't load it.
+    let is_wanted = settings.sessions.connect && !session.is_runner();
+    if is_wanted && !extensions.iter().any(|it| it == QUACK) {
+        extensions.push(QUACK.to_owned());
+    }
+    if !extensions.is_empty() {
+        all.push(("DUCKDB_FURTHER_EXTENSIONS", extensions.join(",")));
     }
     let proxies = &settings.outbound.proxies;
     let pages = settings.duckdb.http_proxy.clone();

@@ -23,6 +23,7 @@ pub use answer_room::{AnswerMemory, AnswerRoom};
 pub use document::{BookStore, Document, DocumentBackend, DocumentStore, LedgerStore, PauseStore};
 pub use environment::credential_variables;
 
+pub use crate::door::clients::command::{ClientsCommand, ClientsResponse};
 pub use crate::duckdb::{
     control::{ControlCommand, ControlResponse},
     names::{TableName, display_identifier, identifier, literal, split_name},
@@ -171,6 +172,16 @@ pub trait Runtime: Send + Sync {
         seen: &Observed,
         command: ControlCommand,
     ) -> Result<ControlResponse, Error>;
+
+    /// Sends a command about DuckDB clients to the session's door.
+    ///
+    /// # Errors
+    /// If the signing key can't be read, or the door does not answer.
+    async fn command_clients(
+        &self,
+        seen: &Observed,
+        command: ClientsCommand,
+    ) -> Result<ClientsResponse, Error>;
 
     /// Stores a new record, if its owner has none for this workspace. Two claims of one workspace never
     /// both succeed. Returns after the view shows all records that were stored before, unless its watch

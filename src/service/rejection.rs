@@ -118,6 +118,8 @@ pub enum SessionAction {
     /// Find out why it does not work.
     Examine,
     Open,
+    /// Let DuckDB clients in.
+    Connect,
     Query,
     /// Save its work.
     Save,

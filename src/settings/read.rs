@@ -213,6 +213,7 @@ fn read_sessions(reader: &mut SettingsReader, is_local: bool) -> Result<Sessions
         text.parse().ok().filter(|n| (1..=20).contains(n))
     });
     let total = reader.optional("sessions.total", "a number above 0", parse);
+    let connect = reader.required("sessions.connect", "true or false", parse);
     let start_timeout = reader.required("sessions.start_timeout", DURATION, duration);
     let default_size = reader.required("sessions.default_size", "a size's name", label);
     let default_catalog = read_default_catalog(reader);
@@ -221,6 +222,7 @@ fn read_sessions(reader: &mut SettingsReader, is_local: bool) -> Result<Sessions
         door_image: door_image?,
         per_user: per_user?,
         total: total?,
+        connect: connect?,
         start_timeout: start_timeout?,
         default_size: default_size?,
         default_catalog: default_catalog?,

@@ -196,6 +196,8 @@ pub struct Sessions {
     pub per_user: u8,
     /// Maximum number of sessions of all people. `None`: no maximum.
     pub total: Option<NonZeroU32>,
+    /// True if DuckDB clients of the owner may connect to a session.
+    pub connect: bool,
     /// Maximum time until a session is ready.
     pub start_timeout: TimeDelta,
     /// Size of a session if the request names none.

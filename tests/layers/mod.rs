@@ -55,7 +55,7 @@ const MAY_IMPORT: [(&str, &[&str]); 30] = [
         ],
     ),
     // The console quotes names and values in SQL as DuckDB's own scripts do.
-    ("door", &["duckdb", "listener", "unicode"]),
+    ("door", &["duckdb", "listener", "session", "unicode"]),
     (
         "runtime",
         &[

@@ -2,6 +2,7 @@
 //! their failures.
 
 mod additions;
+mod clients;
 mod door;
 mod failures;
 mod flow;

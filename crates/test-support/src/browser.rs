@@ -35,21 +35,39 @@ impl Traefik {
     pub fn start(cluster: &Namespaces) -> Self {
         let certificates = Certificates::of(&format!("*.{DOMAIN}"));
         let namespaces = format!("{},{}", cluster.sessions, cluster.bot);
-        Self::run(&namespaces, certificates, None)
+        Self::run(&namespaces, certificates, None, None)
     }
 
     /// Starts Traefik with routes to the sessions in a namespace, on port 443 of an address of this machine.
     pub fn start_on(address: IpAddr, sessions: &str, certificates: Certificates) -> Self {
-        Self::run(sessions, certificates, Some(SocketAddr::new(address, 443)))
+        let address = SocketAddr::new(address, 443);
+        Self::run(sessions, certificates, Some(address), None)
     }
 
-    fn run(namespaces: &str, certificates: Certificates, address: Option<SocketAddr>) -> Self {
+    /// Same as [`Self::start_on`], with a further option of Traefik.
+    pub fn start_with(
+        option: &str,
+        address: IpAddr,
+        sessions: &str,
+        certificates: Certificates,
+    ) -> Self {
+        let address = SocketAddr::new(address, 443);
+        Self::run(sessions, certificates, Some(address), Some(option))
+    }
+
+    fn run(
+        namespaces: &str,
+        certificates: Certificates,
+        address: Option<SocketAddr>,
+        option: Option<&str>,
+    ) -> Self {
         let mut running = Command::new(tools::script("traefik/run"))
             .arg(tools::traefik())
             .arg(Cluster::shared().kubeconfig())
             .arg(namespaces)
             .args(["leaf.pem", "leaf.key"].map(|name| certificates.file(name)))
             .args(address.map(|it| it.to_string()))
+            .envs(option.map(|it| ("DUCKBOT_TEST_TRAEFIK_OPTION", it)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -33,6 +33,11 @@ pub fn discordpy() -> PathBuf {
     get("discordpy")
 }
 
+/// The folder with `python/bin/python`, which has DuckDB.
+pub fn python_duckdb() -> PathBuf {
+    get("python-duckdb")
+}
+
 /// The folder with `python/bin/python`, which has schemathesis.
 pub fn schemathesis() -> PathBuf {
     get("schemathesis")

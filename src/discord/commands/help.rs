@@ -10,7 +10,7 @@ use crate::discord::{
 
 const SPEC: CommandSpec = CommandSpec {
     name: "help",
-    summary: "Show the first steps, and the commands that you can use",
+    summary: "Show the first steps and your commands",
     details: "",
     options: &[],
 };

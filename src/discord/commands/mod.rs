@@ -5,6 +5,7 @@
 //! docs/development.md lists the steps to add one.
 
 pub(super) mod again;
+pub(super) mod connect;
 pub(super) mod describe;
 pub(super) mod doctor;
 pub(super) mod extend;
@@ -55,6 +56,7 @@ static COMMANDS: &[&dyn Command] = &[
     &list::List,
     &status::Status,
     &doctor::Doctor,
+    &connect::Connect,
     &save::Save,
     &restore::Restore,
     &extend::Extend,

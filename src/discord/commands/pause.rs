@@ -32,7 +32,7 @@ const PAUSE: CommandSpec = CommandSpec {
 
 const RESUME: CommandSpec = CommandSpec {
     name: "resume",
-    summary: "For admins: end the pause, so that sessions can start again",
+    summary: "For admins: end the pause",
     details: "",
     options: &[],
 };

@@ -2,6 +2,7 @@
 //! snapshot of each reply.
 
 mod answer;
+mod clients;
 mod credential_errors;
 mod credentials;
 mod described;
@@ -42,6 +43,7 @@ mod work;
 mod workspaces;
 
 pub(super) use answer::answer;
+pub(super) use clients::*;
 pub(super) use credentials::*;
 pub(super) use described::*;
 pub(super) use doctor::examination;

@@ -25,10 +25,11 @@ use crate::{
     session::{ErrorSummary, ExtensionLimit, SessionId, StartPause, starting},
 };
 
-const ACTIONS: [SessionAction; 7] = [
+const ACTIONS: [SessionAction; 8] = [
     SessionAction::Inspect,
     SessionAction::Examine,
     SessionAction::Open,
+    SessionAction::Connect,
     SessionAction::Query,
     SessionAction::Save,
     SessionAction::Extend,

@@ -281,6 +281,7 @@ pub(crate) fn which_session(
         (SessionAction::Inspect, _) => Button::Status(id),
         (SessionAction::Examine, _) => Button::Examine(Some(id)),
         (SessionAction::Open | SessionAction::Query, _) => Button::Open(id),
+        (SessionAction::Connect, _) => Button::Connect(id),
         (SessionAction::Save, _) => Button::Save(id),
         (SessionAction::Extend, None) => Button::Extend(id),
         (SessionAction::Extend, Some(by)) => Button::ExtendBy(id, by.num_seconds()),
@@ -324,6 +325,9 @@ fn lookup(rejection: &LookupRejection) -> Reply {
                 let text = format!("Only <@{owner}> can open session `{id}`. Start your own.");
                 return Reply::new(text).with_start("Start a session", StartOptions::default());
             }
+            SessionAction::Connect => format!(
+                "Session `{id}` belongs to someone else. Only its owner can connect clients to it."
+            ),
             SessionAction::Save => {
                 format!("Session `{id}` belongs to someone else. Only its owner can save it.")
             }
@@ -349,6 +353,7 @@ fn no_session(action: SessionAction) -> Reply {
         SessionAction::Inspect
         | SessionAction::Examine
         | SessionAction::Open
+        | SessionAction::Connect
         | SessionAction::Save
         | SessionAction::Extend => {
             let text = format!(
@@ -370,6 +375,7 @@ fn verb(action: SessionAction) -> &'static str {
         SessionAction::Inspect => "look at",
         SessionAction::Examine => "check",
         SessionAction::Open => "open",
+        SessionAction::Connect => "connect clients to",
         SessionAction::Query => "query",
         SessionAction::Save => "save",
         SessionAction::Extend => "extend",

@@ -16,7 +16,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::{decode::Table, problem::Problem};
+use super::problem::Problem;
+use crate::door::decode::Table;
 use crate::door::{
     body::{Body, BodyError, full_body},
     outcome::RequestOutcome,

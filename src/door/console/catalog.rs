@@ -5,11 +5,11 @@ use serde_json::json;
 
 use super::{
     answer::Reply,
-    decode::Table,
     problem::Problem,
     results::{Column, RESULT_SCHEMA},
     state::Console,
 };
+use crate::door::decode::Table;
 use crate::duckdb::names::{identifier, literal};
 
 /// Number of tables in an answer.

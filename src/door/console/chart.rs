@@ -12,11 +12,11 @@ use super::{
     answer::{AnswerPermit, Reply},
     chart_points::{MAX_CHART_ROWS, MAX_SERIES, MAX_VALUE_CHARS, Points, points},
     client::{ANSWER_PERMITS, MAX_ANSWER_BYTES, ReadError},
-    decode::Table,
     problem::Problem,
     results::StoredResult,
     state::Console,
 };
+use crate::door::decode::Table;
 
 /// Maximum number of rows, and about as many values, from which a chart is chosen.
 const MAX_CHOICE_ROWS: u64 = 5000;

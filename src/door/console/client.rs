@@ -11,16 +11,16 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
     answer::{AnswerPermit, Reply, write_limited},
-    decode::{Answer, Table, decode, decode_failure, decode_tokens},
     own_connections::OwnConnections,
     problem::Problem,
-    requests::{interrupt, interrupt_until_ended, post},
     results::{RESULT_DATABASE, RESULT_SCHEMA},
 };
 use crate::door::{
     activity::CountedRequest,
     body::Body,
-    flow::{CONNECTION, Flow},
+    decode::{Answer, Table, decode, decode_failure, decode_tokens},
+    flow::{CONNECTION, Flow, VERSION},
+    requests::{interrupt, interrupt_until_ended, post},
 };
 
 /// Maximum size of an answer of DuckDB, and of the console's answer to the browser, that takes one permit.
@@ -272,7 +272,7 @@ impl Client {
         let mut request = post("/info", "");
         *request.method_mut() = hyper::Method::GET;
         let answer = self.flow.forward(request).await?;
-        let version = answer.headers().get("x-duckdb-version");
+        let version = answer.headers().get(VERSION);
         let version = version.and_then(|it| it.to_str().ok());
         version
             .map(ToOwned::to_owned)

@@ -9,13 +9,13 @@ use tokio::time::timeout;
 use super::{
     answer::{Reply, write_limited},
     client::{MAX_ANSWER_BYTES, ReadError},
-    decode::Table,
     position::{utf16_offset, utf16_offsets},
     problem::{Problem, ProblemKind},
     results::MAX_RESULTS,
     sql_text::{comments, last_statement, longest_operator, nesting},
     state::Console,
 };
+use crate::door::decode::Table;
 use crate::duckdb::names::literal;
 
 /// Maximum number of suggestions.

@@ -15,7 +15,6 @@
 //! - `history`: the statements that ran
 //! - `client`: the way to DuckDB, and limits of its answers
 //! - `own_connections`: connections of the console's own statements
-//! - `decode`: DuckDB's binary answers (pure)
 //! - `answer`: the answers to the page
 //! - `state`, `running`: the console's state
 //! - `problem`: failures, in words
@@ -26,7 +25,6 @@ mod catalog;
 mod chart;
 mod chart_points;
 mod client;
-pub mod decode;
 mod download;
 mod editing;
 mod exchange;
@@ -36,7 +34,6 @@ mod own_connections;
 mod page;
 mod position;
 mod problem;
-mod requests;
 mod result_pages;
 mod results;
 mod run;

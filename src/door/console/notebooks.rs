@@ -7,11 +7,11 @@ use serde_json::json;
 use super::{
     answer::{Reply, write_limited},
     client::{MAX_ANSWER_BYTES, ReadError},
-    decode::Table,
     problem::Problem,
     running::MAX_NAME_BYTES,
     state::Console,
 };
+use crate::door::decode::Table;
 use crate::duckdb::names::literal;
 
 /// Table of the notebooks.

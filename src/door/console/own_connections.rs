@@ -6,10 +6,11 @@ use hyper::{Request, Response, header::HeaderValue};
 use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::timeout};
 
-use super::{problem::Problem, requests::interrupt_until_ended};
+use super::problem::Problem;
 use crate::door::{
     body::Body,
     flow::{CONNECTION, Flow},
+    requests::interrupt_until_ended,
 };
 
 /// Connections in DuckDB by their names. DuckDB keeps each for ever, so they are used again.

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     answer::{Reply, Rows, cut, write_limited},
     client::{ANSWER_PERMITS, MAX_ANSWER_BYTES, ReadError},
-    decode::Table,
     problem::Problem,
     results::{Sort, StoredResult},
     state::Console,
 };
+use crate::door::decode::Table;
 use crate::duckdb::names::identifier;
 
 /// Maximum number of rows of a page.

@@ -10,13 +10,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     answer::{Reply, Rows, write_limited},
     client::Client,
-    decode::Table,
     problem::{Problem, ProblemKind},
     results::{Column, MAX_ROWS, StoredResult, drop_sql},
     running::{MAX_NAME_BYTES, RunningTab, connection},
     sql_text::without_end,
     state::Console,
 };
+use crate::door::decode::Table;
 use crate::duckdb::open::ATTACH_MEMORY;
 
 /// Number of rows that are shown with a new result.

@@ -10,13 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     answer::Reply,
-    decode::Table,
     exchange::{TemporaryFile, create_new},
     problem::Problem,
     state::Console,
 };
 use crate::{
-    door::body::ProxyError,
+    door::{body::ProxyError, decode::Table},
     duckdb::names::{identifier, literal},
 };
 

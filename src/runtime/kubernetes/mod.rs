@@ -5,6 +5,7 @@ mod authorities;
 pub mod build;
 mod connect;
 mod documents;
+mod door_clients;
 mod events;
 mod exec;
 mod facts;
@@ -66,8 +67,9 @@ use watch::{Cache, NOT_OURS};
 use work_master::WorkMaster;
 
 use super::{
-    AnswerRoom, AskError, Claim, ControlCommand, ControlResponse, QueryRequest, QueryResponse,
-    Runtime, control_rpc, query_pool::QueryPool, query_rpc::QueryProcess,
+    AnswerRoom, AskError, Claim, ClientsCommand, ClientsResponse, ControlCommand, ControlResponse,
+    QueryRequest, QueryResponse, Runtime, control_rpc, query_pool::QueryPool,
+    query_rpc::QueryProcess,
 };
 use crate::{
     door::{self, activity::Activity},
@@ -615,6 +617,30 @@ impl Runtime for Kubernetes {
             None if exec::is_usage_error(status).await => Ok(ControlResponse::NotSupported),
             None => Err(control_rpc::failed("the program ended without an answer")),
         }
+    }
+
+    async fn command_clients(
+        &self,
+        seen: &Observed,
+        command: ClientsCommand,
+    ) -> Result<ClientsResponse, Error> {
+        let id = &seen.record.id;
+        let failed = |why: String| Error::Session {
+            action: format!("sending a command to the door of session {id}"),
+            why,
+        };
+        let pod = self.cached_pod(id);
+        let key = match pod.as_ref().and_then(|pod| pod.door_key.as_deref()) {
+            Some(key) => self.signing_keys.find(key).await?,
+            None => None,
+        };
+        let key = key.ok_or_else(|| failed("the signing key of its door is gone".into()))?;
+        let url = self.door_url(seen, door::CLIENTS_PATH);
+        let url = url.ok_or_else(|| failed("its Pod has no address".into()))?;
+        let signed = key.sign(command, &id.to_string(), Utc::now());
+        door_clients::send(&self.doors, &url, signed)
+            .await
+            .map_err(failed)
     }
 
     async fn claim(&self, record: &Record) -> Result<Claim, Error> {

@@ -59,8 +59,9 @@ use process::{Launch, Process, ReservedPort, Variables};
 pub use schedule_texts::ScheduleFiles;
 
 use super::{
-    AnswerRoom, AskError, BookStore, Claim, ControlCommand, ControlResponse, LedgerStore,
-    PauseStore, QueryRequest, QueryResponse, Runtime, control_rpc, environment,
+    AnswerRoom, AskError, BookStore, Claim, ClientsCommand, ClientsResponse, ControlCommand,
+    ControlResponse, LedgerStore, PauseStore, QueryRequest, QueryResponse, Runtime, control_rpc,
+    environment,
     query_pool::QueryPool,
     query_rpc::{QueryProcess, failed},
 };
@@ -621,6 +622,18 @@ impl Runtime for Local {
             });
         }
         Ok(answer)
+    }
+
+    async fn command_clients(
+        &self,
+        seen: &Observed,
+        command: ClientsCommand,
+    ) -> Result<ClientsResponse, Error> {
+        let door = self.find_door(seen, "sending a command to the door")?;
+        let signed = self
+            .key
+            .sign(command, &seen.record.id.to_string(), Utc::now());
+        Ok(door.command_clients(&signed).await)
     }
 
     async fn details(&self, _: &Observed) -> Details {

@@ -9,7 +9,7 @@ use hyper::{
 };
 use tokio::time::timeout;
 
-use crate::door::{
+use super::{
     activity::INTERRUPT_PATH,
     body::{Body, ProxyError, full_body},
     flow::{CONNECTION, Flow},
