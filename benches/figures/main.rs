@@ -15,9 +15,11 @@ mod floor_bot;
 mod kept;
 mod memory;
 mod node;
+mod rivals;
 mod sandbox;
 mod scale;
 mod setup;
+mod side;
 mod sql;
 mod stats;
 mod table;
@@ -25,9 +27,9 @@ mod work;
 
 use table::Table;
 
-const GROUPS: [&str; 13] = [
-    "api", "commands", "calls", "node", "memory", "scale", "sandbox", "sql", "work", "console",
-    "kept", "failover", "binary",
+const GROUPS: [&str; 14] = [
+    "api", "rivals", "commands", "calls", "node", "memory", "scale", "sandbox", "sql", "work",
+    "console", "kept", "failover", "binary",
 ];
 
 #[tokio::main]
@@ -54,6 +56,7 @@ async fn main() {
         eprintln!("── {group}");
         let rows = match group {
             "api" => api::rows().await,
+            "rivals" => rivals::rows().await,
             "commands" => commands::rows().await,
             "calls" => calls::rows().await,
             "node" => node::rows().await,

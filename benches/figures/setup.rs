@@ -145,7 +145,12 @@ impl Objects {
 /// Resident memory of a process in MB, optionally without file-backed pages (mostly the program
 /// itself).
 pub fn resident(bot: &Bot, without_files: bool) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", bot.pid())).unwrap();
+    resident_of(bot.pid(), without_files)
+}
+
+/// Same as [`resident`], of the process with this ID.
+pub fn resident_of(pid: u32, without_files: bool) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let name = if without_files { "RssAnon:" } else { "VmRSS:" };
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib: f64 = line

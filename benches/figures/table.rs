@@ -56,6 +56,24 @@ impl Row {
             limits: Aim::Under(limits),
         }
     }
+
+    /// Ratio of our rate to the floor's, both per second. The aim is to stay above `limits`.
+    pub fn of_rates(
+        what: &'static str,
+        (aim, limits): (&'static str, &'static [f64]),
+        [ours, floor]: [f64; 2],
+    ) -> Self {
+        Self {
+            what,
+            aim,
+            floor: format!("{floor:.0}/s"),
+            ours: format!("{ours:.0}/s"),
+            p95: String::new(),
+            figure: ours / floor,
+            is_ratio: true,
+            limits: Aim::Over(limits),
+        }
+    }
 }
 
 /// Figures by group.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use axum::{Router, routing::get};
+use chrono::Utc;
 use futures_util::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -133,7 +134,9 @@ impl Kubelet {
                 let is_new = pod.status.as_ref().is_none_or(|it| it.conditions.is_none());
                 if is_new && pod.metadata.deletion_timestamp.is_none() {
                     // Merges the conditions: a later one may have come meanwhile.
-                    let patch = Patch::Strategic(json!({ "status": ready(address) }));
+                    let mut status = ready(address);
+                    status["containerStatuses"] = running_containers(&pod);
+                    let patch = Patch::Strategic(json!({ "status": status }));
                     // The Pod may be gone by now.
                     let _ = pods
                         .patch_status(&pod.name_any(), &PatchParams::default(), &patch)
@@ -142,6 +145,16 @@ impl Kubelet {
             }
         })
     }
+}
+
+/// Statuses of the Pod's containers, all of which run.
+fn running_containers(pod: &Pod) -> Value {
+    let containers = pod.spec.iter().flat_map(|it| &it.containers);
+    let running = containers.map(|it| {
+        json!({ "name": it.name, "image": it.image, "imageID": "", "ready": true, "started": true,
+            "restartCount": 0, "state": { "running": { "startedAt": Utc::now() } } })
+    });
+    running.collect()
 }
 
 fn ready(address: IpAddr) -> Value {

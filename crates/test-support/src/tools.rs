@@ -43,6 +43,11 @@ pub fn schemathesis() -> PathBuf {
     get("schemathesis")
 }
 
+/// The folder with `python/bin/python`, which has the packages of `benches/rivals`.
+pub fn rivals() -> PathBuf {
+    get("../../benches/rivals")
+}
+
 /// The folder with `traefik`.
 pub fn traefik() -> PathBuf {
     get("traefik")
