@@ -7,6 +7,7 @@ mod admin;
 mod admission;
 mod api;
 mod blame;
+mod calls;
 mod chart;
 mod check;
 mod clients;

@@ -425,22 +425,6 @@ async fn a_silent_door_is_reported_to_admins_and_its_session_is_left_alone() {
     env.assert_clean().await;
 }
 
-#[tokio::test]
-async fn sweeps_ask_nothing_of_the_api_server() {
-    // Enable the rule about departed owners, too, which is on by default.
-    let mut env = env(&[("DUCKBOT_REAPER__LEFT_GUILD", "1d")]).await;
-    env.ready_session(&env.ana).await;
-    wait_for_sweeps(&mut env, 1).await;
-    let asked = |env: &TestEnv| {
-        let calls = env.api.calls().into_iter();
-        calls.filter(|call| call.method != "WATCH").count()
-    };
-    let before = asked(&env);
-    wait_for_sweeps(&mut env, 4).await;
-    assert_eq!(asked(&env), before, "{:?}", env.api.calls().last());
-    env.assert_clean().await;
-}
-
 fn is_recent(since: &DateTime<Utc>) -> bool {
     Utc::now() - since < TimeDelta::minutes(5)
 }

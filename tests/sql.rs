@@ -14,6 +14,7 @@ use test_support::{
 };
 
 use crate::{
+    calls,
     node::tables::LakeEnv,
     runtimes::{owned, stop_session},
 };
@@ -509,10 +510,15 @@ async fn the_api_servers_log_has_that_somebody_asked_and_not_what() {
     };
     let ana = env.discord().person("ana");
     let id = ready_session(&env, &ana, "AKIAASKSINAPOD", "a-secret-in-a-pod").await;
-    assert_says(
-        &answer(&ana, "/duck sql query:SELECT 'a canary' AS c").await,
-        "a canary",
-    );
+    let api = &env.env.api;
+    // The last calls of the start.
+    api.wait_for_call("POST", "events", 3).await;
+    let mut before = calls::count(api);
+    for command in ["the first /duck sql", "the next /duck sql"] {
+        let said = answer(&ana, "/duck sql query:SELECT 'a canary' AS c").await;
+        assert_says(&said, "a canary");
+        calls::compare(api, command, &mut before).await;
+    }
     let noted = async || Cluster::shared().audit_log();
     let asked = format!("/duckui-{id}/exec?");
     wait_until(noted, |log| log.contains(&asked)).await;

@@ -6,13 +6,9 @@ use super::table::{Aim, Row};
 
 /// Returns the calls after the first `before` ones, and sets `before` to the new count.
 fn new_calls(env: &TestEnv, before: &mut usize) -> Vec<String> {
-    let calls = env.api.calls();
-    let new = calls[*before..]
-        .iter()
-        .filter(|call| call.method != "WATCH");
-    let new = new.map(|call| format!("{} {}", call.method, call.route.replace("/{name}", "")));
-    let new = new.collect();
-    *before = calls.len();
+    let new = env.api.calls_since(*before).into_iter();
+    let new = new.map(|call| call.replace("/{name}", "")).collect();
+    *before = env.api.calls().len();
     new
 }
 

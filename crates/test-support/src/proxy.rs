@@ -140,6 +140,17 @@ impl Proxy {
     pub fn calls(&self) -> Vec<RestCall> {
         self.inner.calls.lock().unwrap().clone()
     }
+
+    /// Returns the calls after the first `before` ones, such as `PUT configmaps/{name}`, without watches and sorted.
+    pub fn calls_since(&self, before: usize) -> Vec<String> {
+        let calls = self.calls().split_off(before);
+        let calls = calls.iter().filter(|call| call.method != "WATCH");
+        let mut calls: Vec<_> = calls
+            .map(|call| format!("{} {}", call.method, call.route))
+            .collect();
+        calls.sort();
+        calls
+    }
 }
 
 impl Drop for Proxy {
