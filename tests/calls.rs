@@ -31,7 +31,6 @@ const CALLS: [(&str, &[&str]); 6] = [
             "DELETE ingressroutes/{name}",
             "DELETE pods/{name}",
             "DELETE services/{name}",
-            "GET configmaps/{name}",
             "POST events",
             "POST events",
             "PUT configmaps/{name}",

@@ -90,11 +90,13 @@ pub trait DocumentBackend: Send + Sync {
     /// Returns the text and its revision, or None if there is no document yet.
     async fn read(&self) -> Result<Option<(String, String)>, Error>;
 
-    /// Overwrites the revision `over`, or creates the document if `over` is None.
+    /// Overwrites the revision `over`, or creates the document if `over` is None. Returns the new revision, if it
+    /// protects the next write from overwriting that of another writer.
     ///
     /// # Errors
-    /// Returns [`Error::Conflict`] or [`Error::Exists`] if another writer came first.
-    async fn write(&self, text: &str, over: Option<&str>) -> Result<(), Error>;
+    /// Returns [`Error::Conflict`] or [`Error::Exists`] if another writer came first, and [`Error::Unknown`] if the
+    /// document was deleted.
+    async fn write(&self, text: &str, over: Option<&str>) -> Result<Option<String>, Error>;
 
     /// Returns the error for a document that can't be read.
     fn unreadable(&self, why: String) -> Error;
@@ -104,7 +106,9 @@ pub trait DocumentBackend: Send + Sync {
 /// that end at once would keep causing each other conflicts.
 pub struct DocumentStore<D> {
     backend: Box<dyn DocumentBackend>,
-    lock: Mutex<()>,
+    /// Text and revision that this process wrote last. An update begins with them instead of a read, so that
+    /// the others wait for one call and not for two. The write names the revision, so it fails if they are old.
+    last: Mutex<Option<(String, String)>>,
     document: PhantomData<fn() -> D>,
 }
 
@@ -112,7 +116,7 @@ impl<D: Document> DocumentStore<D> {
     pub fn new(backend: impl DocumentBackend + 'static) -> Self {
         Self {
             backend: Box::new(backend),
-            lock: Mutex::default(),
+            last: Mutex::default(),
             document: PhantomData,
         }
     }
@@ -122,12 +126,12 @@ impl<D: Document> DocumentStore<D> {
     /// # Errors
     /// If the document can't be read.
     pub async fn read(&self) -> Result<Option<D>, Error> {
-        let found = self.find().await?;
+        let found = self.parse(self.backend.read().await?)?;
         Ok(found.map(|(document, _)| document))
     }
 
-    async fn find(&self) -> Result<Option<(D, String)>, Error> {
-        let Some((text, revision)) = self.backend.read().await? else {
+    fn parse(&self, found: Option<(String, String)>) -> Result<Option<(D, String)>, Error> {
+        let Some((text, revision)) = found else {
             return Ok(None);
         };
         let document = D::read(&text).map_err(|why| self.backend.unreadable(why))?;
@@ -140,19 +144,37 @@ impl<D: Document> DocumentStore<D> {
     /// # Errors
     /// If the document can't be read or written, or if other writers came first in every attempt.
     pub async fn replace(&self, mut change: impl FnMut(Option<&D>) -> D) -> Result<D, Error> {
-        let _guard = self.lock.lock().await;
+        let mut last = self.last.lock().await;
         let mut attempts = 1..=MAX_WRITE_ATTEMPTS;
         loop {
-            let (document, revision) = self.find().await?.unzip();
+            // Taken, so that a failure or a dropped future leaves nothing old behind.
+            let known = last.take();
+            let is_known = known.is_some();
+            let found = match known {
+                None => self.backend.read().await?,
+                known => known,
+            };
+            let (document, revision) = self.parse(found)?.unzip();
             let changed = change(document.as_ref());
             if Some(&changed) == document.as_ref() {
+                if is_known {
+                    // Only a write shows that it is the newest one.
+                    continue;
+                }
                 return Ok(changed);
             }
-            attempts.next();
+            if !is_known {
+                attempts.next();
+            }
             let text = changed.write();
             match self.backend.write(&text, revision.as_deref()).await {
-                Ok(()) => return Ok(changed),
-                Err(Error::Conflict { .. } | Error::Exists { .. }) if !attempts.is_empty() => {}
+                Ok(revision) => {
+                    *last = revision.map(|revision| (text, revision));
+                    return Ok(changed);
+                }
+                Err(Error::Conflict { .. } | Error::Exists { .. })
+                    if is_known || !attempts.is_empty() => {}
+                Err(Error::Unknown { .. }) if is_known => {}
                 Err(error) => return Err(error),
             }
         }
@@ -172,5 +194,114 @@ impl LedgerStore {
     ) -> Result<Ledger, Error> {
         let changed = |ledger: Option<&Ledger>| change(ledger.unwrap_or(&Ledger::new(now)));
         self.replace(changed).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// A stored document with revisions, which two bots use. Counts the reads.
+    #[derive(Default)]
+    struct Stored {
+        reads: usize,
+        writes: usize,
+        document: Option<(String, String)>,
+    }
+
+    struct Backend(Arc<parking_lot::Mutex<Stored>>);
+
+    #[async_trait]
+    impl DocumentBackend for Backend {
+        async fn read(&self) -> Result<Option<(String, String)>, Error> {
+            let mut stored = self.0.lock();
+            stored.reads += 1;
+            Ok(stored.document.clone())
+        }
+
+        async fn write(&self, text: &str, over: Option<&str>) -> Result<Option<String>, Error> {
+            let mut stored = self.0.lock();
+            let action = "writing".to_owned();
+            match (&stored.document, over) {
+                (Some((_, revision)), Some(over)) if revision != over => {
+                    return Err(Error::Conflict { action });
+                }
+                (Some(_), None) => return Err(Error::Exists { action }),
+                (None, Some(_)) => {
+                    let why = "not found".to_owned();
+                    return Err(Error::Unknown { action, why });
+                }
+                _ => {}
+            }
+            stored.writes += 1;
+            let revision = stored.writes.to_string();
+            stored.document = Some((text.to_owned(), revision.clone()));
+            Ok(Some(revision))
+        }
+
+        fn unreadable(&self, why: String) -> Error {
+            let action = "reading".to_owned();
+            Error::Unavailable { action, why }
+        }
+    }
+
+    fn two_bots() -> (Arc<parking_lot::Mutex<Stored>>, [LedgerStore; 2]) {
+        let stored = Arc::<parking_lot::Mutex<Stored>>::default();
+        let bots = [(); 2].map(|()| LedgerStore::new(Backend(stored.clone())));
+        (stored, bots)
+    }
+
+    async fn add(bot: &LedgerStore, owner: u64) {
+        let now = "2026-11-27T12:00:00Z".parse().expect("a time");
+        let added = |ledger: &Ledger| ledger.with_owners([owner.into()]);
+        bot.update(now, added).await.expect("it is written");
+    }
+
+    async fn owners(bot: &LedgerStore) -> Vec<String> {
+        let ledger = bot.read().await.expect("it is read");
+        let ledger = ledger.expect("there is one");
+        let mut owners: Vec<_> = ledger.owners().map(|it| it.to_string()).collect();
+        owners.sort();
+        owners
+    }
+
+    #[tokio::test]
+    async fn a_bot_that_writes_alone_reads_once() {
+        let (stored, [bot, _]) = two_bots();
+        for owner in 1..=3 {
+            add(&bot, owner).await;
+        }
+        assert_eq!(stored.lock().reads, 1);
+        assert_eq!(owners(&bot).await, ["1", "2", "3"]);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_lost_that_another_bot_wrote() {
+        let (_, [bot, other]) = two_bots();
+        add(&bot, 1).await;
+        add(&other, 2).await;
+        add(&bot, 3).await;
+        add(&other, 4).await;
+        assert_eq!(owners(&bot).await, ["1", "2", "3", "4"]);
+    }
+
+    #[tokio::test]
+    async fn a_deleted_document_is_made_again_without_what_it_had() {
+        let (stored, [bot, _]) = two_bots();
+        add(&bot, 1).await;
+        stored.lock().document = None;
+        add(&bot, 2).await;
+        assert_eq!(owners(&bot).await, ["2"]);
+    }
+
+    #[tokio::test]
+    async fn an_old_text_never_means_that_nothing_is_to_do() {
+        let (stored, [bot, _]) = two_bots();
+        add(&bot, 1).await;
+        stored.lock().document = None;
+        add(&bot, 1).await;
+        assert_eq!(owners(&bot).await, ["1"]);
     }
 }

@@ -58,7 +58,7 @@ impl DocumentBackend for DocumentConfigMap {
         Ok(Some((text.unwrap_or_default(), revision)))
     }
 
-    async fn write(&self, text: &str, over: Option<&str>) -> Result<(), Error> {
+    async fn write(&self, text: &str, over: Option<&str>) -> Result<Option<String>, Error> {
         let map = ConfigMap {
             metadata: ObjectMeta {
                 name: Some(self.name.clone()),
@@ -80,7 +80,7 @@ impl DocumentBackend for DocumentConfigMap {
                 self.server.call(self.action("update"), replaced).await
             }
         };
-        written.map(|_| ())
+        written.map(|map| map.resource_version())
     }
 
     fn unreadable(&self, why: String) -> Error {

@@ -27,8 +27,10 @@ impl DocumentBackend for DocumentFile {
         Ok(found.map(|text| (String::from_utf8_lossy(&text).into_owned(), String::new())))
     }
 
-    async fn write(&self, text: &str, _: Option<&str>) -> Result<(), Error> {
-        self.folder.write(self.name, text.as_bytes())
+    async fn write(&self, text: &str, _: Option<&str>) -> Result<Option<String>, Error> {
+        self.folder.write(self.name, text.as_bytes())?;
+        // A person may edit the file.
+        Ok(None)
     }
 
     fn unreadable(&self, why: String) -> Error {
