@@ -76,7 +76,7 @@ async fn without_a_network_the_download_says_whom_it_could_not_reach() {
     let parts = [
         "Looking for DuckDB…\n",
         "DuckDB: downloading 1.5.",
-        "DuckDB: downloading duckdb (1 of 5)…\n",
+        "DuckDB: downloading duckdb (1 of 6)…\n",
         "DuckDB: can't download from http://127.0.0.1:9 (curl: (7) Failed to connect",
         "trying PyPI.\n",
         // pip's own words.
