@@ -7,6 +7,7 @@
 mod api;
 mod binary;
 mod calls;
+mod clients;
 mod commands;
 mod console;
 mod failover;
@@ -27,9 +28,9 @@ mod work;
 
 use table::Table;
 
-const GROUPS: [&str; 14] = [
+const GROUPS: [&str; 15] = [
     "api", "rivals", "commands", "calls", "node", "memory", "scale", "sandbox", "sql", "work",
-    "console", "kept", "failover", "binary",
+    "console", "clients", "kept", "failover", "binary",
 ];
 
 #[tokio::main]
@@ -66,6 +67,7 @@ async fn main() {
             "sql" => sql::rows().await,
             "work" => work::rows().await,
             "console" => console::rows().await,
+            "clients" => clients::rows().await,
             "kept" => kept::rows().await,
             "failover" => failover::rows().await,
             _ => binary::rows().await,
