@@ -17,7 +17,7 @@ use hyper_util::{
         Client,
         connect::{HttpConnector, dns::Name},
     },
-    rt::{TokioExecutor, TokioIo},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use tower::util::BoxCloneSyncService;
 
@@ -31,6 +31,9 @@ use super::{
 const MAX_BUFFER_BYTES: usize = 256 << 10;
 /// Maximum time for DuckDB to answer when the bot asks whether it is ready.
 const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
+
+/// Time for which a connection stays open without a request. DuckDB closes it after 10 s.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Resolver = BoxCloneSyncService<Name, std::array::IntoIter<SocketAddr, 2>, Infallible>;
 
@@ -46,15 +49,16 @@ impl DuckDbClient {
     /// Creates a client for the UI server on a port of `localhost`.
     pub(super) fn new(port: u16) -> Self {
         // DuckDB 1.4.4 was seen to listen on ::1 in a Pod, and on 127.0.0.1 on most machines.
-        Self::at([
-            SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
-            SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-        ])
+        // Each open connection blocks one of DuckDB's few threads until it closes. A new connection on
+        // the same machine costs nothing.
+        let idle = 0;
+        let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+        Self::at([v6, SocketAddr::from((Ipv4Addr::LOCALHOST, port))], idle)
     }
 
     /// Creates a client for a server of DuckDB at the first of these addresses that accepts. They have the same
-    /// port.
-    pub(super) fn at(addresses: [SocketAddr; 2]) -> Self {
+    /// port. At most `idle` connections stay open without a request.
+    pub(super) fn at(addresses: [SocketAddr; 2], idle: usize) -> Self {
         let port = addresses[0].port();
         let resolve =
             tower::service_fn(
@@ -65,9 +69,9 @@ impl DuckDbClient {
         Self {
             client: Client::builder(TokioExecutor::new())
                 .http1_max_buf_size(MAX_BUFFER_BYTES)
-                // Each open connection blocks one of DuckDB's few threads until it closes.
-                // A new connection on the same machine costs nothing.
-                .pool_max_idle_per_host(0)
+                .pool_max_idle_per_host(idle)
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .pool_timer(TokioTimer::new())
                 .build(connector),
             // Leaked once per door, so the amount is bounded.
             name: Box::leak(format!("localhost:{port}").into_boxed_str()),

@@ -27,6 +27,9 @@ use crate::door::{
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum size of the answer to a statement.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
+/// Number of connections to the server that stay open without a request. Each blocks one of its 8 threads, and
+/// clients' requests take at most 6.
+const IDLE_CONNECTIONS: usize = 2;
 /// Number of ports to try. Another program may take one meanwhile.
 const ATTEMPTS: usize = 3;
 /// Statement before each statement, so that a person's own functions of the same name are not found.
@@ -82,7 +85,7 @@ impl Server {
         );
         match run(flow, serve).await? {
             None => Ok(Self {
-                client: DuckDbClient::at([address; 2]),
+                client: DuckDbClient::at([address; 2], IDLE_CONNECTIONS),
                 token,
                 version,
                 revoked: CancellationToken::new(),
