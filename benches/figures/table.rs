@@ -48,9 +48,9 @@ impl Row {
         Self {
             what,
             aim,
-            floor: format!("{:.0} ms", floor.median),
-            ours: format!("{:.0} ms", ours.median),
-            p95: format!("{:.0} ms", ours.p95),
+            floor: milliseconds(floor.median),
+            ours: milliseconds(ours.median),
+            p95: milliseconds(ours.p95),
             figure: ours.median / floor.median,
             is_ratio: true,
             limits: Aim::Under(limits),
@@ -73,6 +73,15 @@ impl Row {
             is_ratio: true,
             limits: Aim::Over(limits),
         }
+    }
+}
+
+/// Writes a time, with two digits if it is short.
+fn milliseconds(time: f64) -> String {
+    if time < 10.0 {
+        format!("{time:.2} ms")
+    } else {
+        format!("{time:.0} ms")
     }
 }
 
