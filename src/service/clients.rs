@@ -11,16 +11,15 @@ use crate::{
     door::ticket::random_token,
     error::Error,
     runtime::{ClientsCommand, ClientsResponse},
-    session::{Observed, Record, sha256_hex},
+    session::{Observed, Record, SessionId, sha256_hex},
 };
 
-/// Outcome of [`Service::connect`].
-pub enum ConnectOutcome {
-    Connected(ClientAccess),
+/// Reasons why clients can't connect to a session.
+pub enum NotConnected {
     /// `sessions.connect` is off.
     Disabled,
     /// The session has so many keys already.
-    TooManyKeys(usize),
+    TooManyKeys { id: SessionId, most: usize },
     /// DuckDB runs other queries, or does not answer.
     Busy,
     /// The session began before `sessions.connect` was on, or its image lacks the extension `quack`.
@@ -53,9 +52,9 @@ impl Service {
         &self,
         who: &Requester,
         given: Option<&str>,
-    ) -> Result<ConnectOutcome, ServiceError> {
+    ) -> Result<Result<ClientAccess, NotConnected>, ServiceError> {
         if !self.lets_clients_in() {
-            return Ok(ConnectOutcome::Disabled);
+            return Ok(Err(NotConnected::Disabled));
         }
         let seen = self.find_to_connect(who, given)?;
         let id = &seen.record.id;
@@ -64,16 +63,19 @@ impl Service {
         let allow = ClientsCommand::Allow { digest };
         let version = match self.runtime.command_clients(&seen, allow).await? {
             ClientsResponse::Allowed { version } => version,
-            ClientsResponse::TooManyKeys { most } => return Ok(ConnectOutcome::TooManyKeys(most)),
-            ClientsResponse::Busy => return Ok(ConnectOutcome::Busy),
+            ClientsResponse::TooManyKeys { most } => {
+                let id = id.clone();
+                return Ok(Err(NotConnected::TooManyKeys { id, most }));
+            }
+            ClientsResponse::Busy => return Ok(Err(NotConnected::Busy)),
             ClientsResponse::NoExtension | ClientsResponse::NotSupported => {
-                return Ok(ConnectOutcome::NotPrepared);
+                return Ok(Err(NotConnected::NotPrepared));
             }
             other => return Err(unexpected(&seen, &other).into()),
         };
         audit(who, "made a key for clients of", &id.to_string());
         let url = self.runtime.url(id);
-        Ok(ConnectOutcome::Connected(ClientAccess {
+        Ok(Ok(ClientAccess {
             record: seen.record,
             key,
             url,

@@ -47,7 +47,7 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 pub use appearance::Appearance;
 pub use audit::audit_replacement;
 pub use catalog_tables::MissingTable;
-pub use clients::{ClientAccess, ConnectOutcome};
+pub use clients::{ClientAccess, NotConnected};
 pub use credentials::SetupOutcome;
 pub use history::AskedQuery;
 pub use queries::{QueryPermit, ReplyRoom, TableList};

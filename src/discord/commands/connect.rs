@@ -6,12 +6,9 @@ use super::{
     options::{OWN_SESSION, Options},
     spec::CommandSpec,
 };
-use crate::{
-    discord::{
-        call::{Answer, Answered, Call, CallOutcome, Command},
-        replies,
-    },
-    service::ConnectOutcome,
+use crate::discord::{
+    call::{Answer, Answered, Call, CallOutcome, Command},
+    replies,
 };
 
 const SPEC: CommandSpec = CommandSpec {
@@ -44,9 +41,9 @@ impl Command for Connect {
 /// Makes a key for clients of a session, and shows how to use it.
 pub(crate) async fn connect(call: &Call<'_>, session: Option<&str>) -> Answered {
     let access = match call.bot.service.connect(&call.who, session).await? {
-        ConnectOutcome::Connected(access) => access,
-        outcome => {
-            let reply = replies::not_connected(&outcome);
+        Ok(access) => access,
+        Err(why) => {
+            let reply = replies::not_connected(&why);
             return Ok(Answer::Reply(reply, CallOutcome::Refused));
         }
     };

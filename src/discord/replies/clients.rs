@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     discord::buttons::Button,
-    service::{ClientAccess, ConnectOutcome},
+    service::{ClientAccess, NotConnected},
     session::Record,
 };
 
@@ -63,27 +63,27 @@ fn statements(url: &str) -> String {
 }
 
 /// Reply to `/duck connect` if clients can't connect.
-pub(crate) fn not_connected(outcome: &ConnectOutcome) -> Reply {
-    Reply::new(match outcome {
-        ConnectOutcome::Connected(_) => String::new(),
-        ConnectOutcome::Disabled => {
-            "Connecting DuckDB clients to sessions is turned off here. `/duck open` opens \
-             your session in the browser."
-                .to_owned()
-        }
-        ConnectOutcome::TooManyKeys(most) => format!(
-            "This session has {most} keys for clients already. Use one of them again: the same statements work \
-             in several clients."
+pub(crate) fn not_connected(why: &NotConnected) -> Reply {
+    match why {
+        NotConnected::Disabled => Reply::new(
+            "Connecting DuckDB clients to sessions is turned off here. `/duck open` opens your session in \
+             the browser.",
         ),
-        ConnectOutcome::Busy => {
-            "Your session is busy with other queries. Try again when they have ended.".to_owned()
+        NotConnected::TooManyKeys { id, most } => {
+            let text = format!(
+                "Session `{id}` has {most} keys for clients already. Use one of them again: the same \
+                 statements work in several clients. Or revoke them all."
+            );
+            Reply::new(text).with(Emphasis::Danger, "Revoke", Button::Revoke(id.clone()))
         }
-        ConnectOutcome::NotPrepared => {
-            "This session is not prepared for DuckDB clients. Start a new one. If that \
-             does not help, tell an admin that its image may lack the extension `quack`."
-                .to_owned()
+        NotConnected::Busy => {
+            Reply::new("Your session is busy with other queries. Try again when they have ended.")
         }
-    })
+        NotConnected::NotPrepared => Reply::new(
+            "This session is not prepared for DuckDB clients. Start a new one. If that does not help, tell \
+             an admin that its image may lack the extension `quack`.",
+        ),
+    }
 }
 
 /// Reply to the button Revoke.

@@ -76,6 +76,8 @@ pub(super) use tables::*;
 pub(super) use workspaces::*;
 
 #[cfg(test)]
+mod client_tests;
+#[cfg(test)]
 mod doctor_tests;
 #[cfg(test)]
 mod kept_tests;

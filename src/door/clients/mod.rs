@@ -1,6 +1,6 @@
 //! DuckDB clients of the session's owner, such as DuckDB's command line and Python.
 //!
-//! They speak Quack, DuckDB's client-server protocol. The bot lets a key in ([`ClientsCommand`]), and DuckDB begins to
+//! Clients speak Quack, DuckDB's client-server protocol. The bot lets a key in ([`ClientsCommand`]), and DuckDB begins to
 //! listen. A client sends the key as `Authorization: Bearer …` with each request. The door checks it, and puts DuckDB's
 //! own token in place of the client's.
 //!
