@@ -45,6 +45,10 @@ fn all_places_name_the_same_version() {
         .output();
     let said = String::from_utf8(program.unwrap().stdout).unwrap();
     assert!(said.starts_with(&format!("v{version} ")), "{said}");
+    // The Python of the tests, and the one that people are told to install.
+    let python = read("crates/test-support/python-duckdb/requirements.txt");
+    assert_eq!(python.trim(), format!("duckdb=={version}"));
+    assert_eq!(named(&read("docs/clients.md"), "duckdb=="), [&*version]);
     // The image and the sandbox take the version from the script.
     let image = read("deploy/images/Dockerfile");
     assert!(image.contains("COPY deploy/duckdb/get "), "{image}");

@@ -65,7 +65,7 @@ fn respond(status: StatusCode, body: Vec<u8>) -> Response<Body> {
 }
 
 /// Appends a length: seven bits per byte, the lowest first.
-fn push_length(body: &mut Vec<u8>, mut length: usize) {
+pub(super) fn push_length(body: &mut Vec<u8>, mut length: usize) {
     loop {
         let low = (length & 0x7f) as u8;
         length >>= 7;

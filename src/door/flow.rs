@@ -45,8 +45,6 @@ const MAX_ROOM_WAIT: Duration = Duration::from_secs(1);
 const MAX_SHORT_BYTES: usize = 4 << 10;
 /// Header with the name of a connection in DuckDB.
 pub(super) const CONNECTION: &str = "x-duckdb-ui-connection-name";
-/// Header with DuckDB's version in the answer to `GET /info`, such as `v1.5.5`.
-pub(super) const VERSION: &str = "x-duckdb-version";
 
 /// The way to DuckDB.
 pub(super) struct Flow {

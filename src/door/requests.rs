@@ -15,6 +15,8 @@ use super::{
     flow::{CONNECTION, Flow},
 };
 
+/// Header with DuckDB's version in the answer to `GET /info`.
+const VERSION: &str = "x-duckdb-version";
 /// Time until statements that were interrupted and go on are interrupted again.
 const INTERRUPT_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -27,6 +29,16 @@ pub(super) fn post(path: &'static str, body: impl Into<Bytes>) -> Request<Body> 
     let origin = HeaderValue::from_static("http://localhost");
     request.headers_mut().insert(header::ORIGIN, origin);
     request
+}
+
+/// Returns DuckDB's version, such as `v1.5.5`. `None` if its answer has none.
+pub(super) async fn version(flow: &Flow) -> Result<Option<String>, ProxyError> {
+    let mut request = post("/info", "");
+    *request.method_mut() = hyper::Method::GET;
+    let answer = flow.forward(request).await?;
+    let version = answer.headers().get(VERSION);
+    let version = version.and_then(|it| it.to_str().ok());
+    Ok(version.map(ToOwned::to_owned))
 }
 
 /// Interrupts a connection, in the queue or in DuckDB.

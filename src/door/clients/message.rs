@@ -6,6 +6,8 @@
 //! token (1), and the version and the platform of the client. An error is of the kind 100, with its text (1). Seen
 //! with DuckDB 1.5.5.
 
+use crate::door::answer::push_length;
+
 /// ID that ends an object.
 const END: u16 = 0xffff;
 /// Kind of a connection's first message.
@@ -51,14 +53,9 @@ pub(super) fn error(text: &str) -> Vec<u8> {
     message
 }
 
-/// Appends a text: its length with seven bits per byte, the lowest first, and its bytes.
+/// Appends a text: its length, and its bytes.
 fn push_text(message: &mut Vec<u8>, text: &str) {
-    let mut length = text.len();
-    while length > 0x7f {
-        message.push((length & 0x7f) as u8 | 0x80);
-        length >>= 7;
-    }
-    message.push(length as u8);
+    push_length(message, text.len());
     message.extend_from_slice(text.as_bytes());
 }
 

@@ -105,7 +105,6 @@ impl Clients {
 
     /// Carries out a signed command of the bot.
     pub(super) async fn carry_out(&self, signed: &str) -> ClientsResponse {
-        let _changing = self.changing.lock().await;
         let command = {
             let mut commands = self.commands.lock();
             if commands.count_recent(Utc::now()) >= MAX_COMMANDS {
@@ -115,13 +114,19 @@ impl Clients {
             }
             commands.redeem(signed, Utc::now())
         };
+        let command = match command {
+            Ok(command) => command,
+            Err(error) => {
+                let why = error.to_string();
+                return ClientsResponse::Refused { why };
+            }
+        };
+        // Only the bot's own commands wait here. Any Pod may connect, and must not hold the admin port up.
+        let _changing = self.changing.lock().await;
         match command {
-            Ok(ClientsCommand::Allow { digest }) => self.allow(digest).await,
-            Ok(ClientsCommand::Revoke) => self.revoke().await,
-            Ok(ClientsCommand::Unknown) => ClientsResponse::NotSupported,
-            Err(error) => ClientsResponse::Refused {
-                why: error.to_string(),
-            },
+            ClientsCommand::Allow { digest } => self.allow(digest).await,
+            ClientsCommand::Revoke => self.revoke().await,
+            ClientsCommand::Unknown => ClientsResponse::NotSupported,
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use http_body_util::{BodyExt, Limited};
-use hyper::{Method, StatusCode};
+use hyper::StatusCode;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::timeout,
@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 use crate::door::{
     body::ProxyError,
     decode::decode_failure,
-    flow::{Flow, VERSION},
+    flow::Flow,
     proxy::DuckDbClient,
-    requests::post,
+    requests::{post, version},
     ticket::random_token,
 };
 
@@ -44,6 +44,12 @@ pub(super) enum StartError {
     NoExtension,
     /// DuckDB's error.
     Failed(String),
+}
+
+impl From<ProxyError> for StartError {
+    fn from(_: ProxyError) -> Self {
+        Self::Busy
+    }
 }
 
 /// A Quack server that listens.
@@ -77,7 +83,8 @@ impl Server {
     }
 
     async fn start_at(address: SocketAddr, flow: &Flow) -> Result<Self, StartError> {
-        let version = read_version(flow).await?;
+        let version = within(async { Ok(version(flow).await?) }).await?;
+        let version = version.ok_or(StartError::Busy)?;
         let token = random_token();
         let serve = format!(
             "LOAD quack; {SYSTEM_NAMES} \
@@ -126,32 +133,25 @@ async fn free_port() -> io::Result<SocketAddr> {
     TcpListener::bind(any).await?.local_addr()
 }
 
-async fn read_version(flow: &Flow) -> Result<String, StartError> {
-    let mut request = post("/info", "");
-    *request.method_mut() = Method::GET;
-    let answer = within(flow.forward(request)).await?;
-    let version = answer.headers().get(VERSION);
-    let version = version.and_then(|it| it.to_str().ok());
-    version.map(ToOwned::to_owned).ok_or(StartError::Busy)
-}
-
 /// Runs statements without a result. Returns DuckDB's error, if there is one.
 async fn run(flow: &Flow, sql: String) -> Result<Option<String>, StartError> {
-    let answer = within(flow.forward(post("/ddb/run", sql))).await?;
-    if answer.status() != StatusCode::OK {
-        return Err(StartError::Busy);
-    }
-    let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES);
-    let unreadable = || StartError::Failed("DuckDB's answer can't be read".into());
-    let bytes = body.collect().await.map_err(|_| unreadable())?.to_bytes();
-    let failure = decode_failure(&bytes).map_err(|_| unreadable())?;
-    Ok(failure.map(ToOwned::to_owned))
+    within(async {
+        let answer = flow.forward(post("/ddb/run", sql)).await?;
+        if answer.status() != StatusCode::OK {
+            return Err(StartError::Busy);
+        }
+        let body = Limited::new(answer.into_body(), MAX_ANSWER_BYTES);
+        let unreadable = || StartError::Failed("DuckDB's answer can't be read".into());
+        let bytes = body.collect().await.map_err(|_| unreadable())?.to_bytes();
+        let failure = decode_failure(&bytes).map_err(|_| unreadable())?;
+        Ok(failure.map(ToOwned::to_owned))
+    })
+    .await
 }
 
-/// Waits for an answer of DuckDB. Without one in time, DuckDB is busy.
-async fn within<T>(answer: impl Future<Output = Result<T, ProxyError>>) -> Result<T, StartError> {
-    match timeout(STATEMENT_TIMEOUT, answer).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(_)) | Err(_) => Err(StartError::Busy),
-    }
+/// Waits for DuckDB. If it does not end in time, it is busy.
+async fn within<T>(asked: impl Future<Output = Result<T, StartError>>) -> Result<T, StartError> {
+    timeout(STATEMENT_TIMEOUT, asked)
+        .await
+        .unwrap_or(Err(StartError::Busy))
 }

@@ -19,8 +19,8 @@ use crate::door::{
     activity::CountedRequest,
     body::Body,
     decode::{Answer, Table, decode, decode_failure, decode_tokens},
-    flow::{CONNECTION, Flow, VERSION},
-    requests::{interrupt, interrupt_until_ended, post},
+    flow::{CONNECTION, Flow},
+    requests::{interrupt, interrupt_until_ended, post, version},
 };
 
 /// Maximum size of an answer of DuckDB, and of the console's answer to the browser, that takes one permit.
@@ -269,14 +269,8 @@ impl Client {
     /// # Errors
     /// If DuckDB does not answer.
     pub(super) async fn version(&self) -> Result<String, Problem> {
-        let mut request = post("/info", "");
-        *request.method_mut() = hyper::Method::GET;
-        let answer = self.flow.forward(request).await?;
-        let version = answer.headers().get(VERSION);
-        let version = version.and_then(|it| it.to_str().ok());
-        version
-            .map(ToOwned::to_owned)
-            .ok_or_else(Problem::unavailable)
+        let version = version(&self.flow).await?;
+        version.ok_or_else(Problem::unavailable)
     }
 }
 

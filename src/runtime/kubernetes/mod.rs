@@ -72,7 +72,7 @@ use super::{
     query_rpc::QueryProcess,
 };
 use crate::{
-    door::{self, activity::Activity},
+    door::{self, activity::Activity, ticket::SigningKey},
     error::Error,
     session::{self, Details, Observed, Orphan, OwnerId, Parts, PodState, Record, SessionId},
     settings::{RouteKind, Settings},
@@ -214,6 +214,18 @@ impl Kubernetes {
     async fn wait_for_older_records(&self, at: u64) {
         let is_seen = |view: &View| view.records.is_at(at) || self.cache.stale_since().is_some();
         let _ = self.wait_for_view(VIEW_TIMEOUT, is_seen).await;
+    }
+
+    /// Returns the key whose signatures the session's door accepts. None if its Pod names none, or it is gone.
+    ///
+    /// # Errors
+    /// If the bot's keys can't be read.
+    async fn signing_key(&self, seen: &Observed) -> Result<Option<Arc<SigningKey>>, Error> {
+        let pod = self.cached_pod(&seen.record.id);
+        match pod.as_ref().and_then(|pod| pod.door_key.as_deref()) {
+            Some(id) => self.signing_keys.find(id).await,
+            None => Ok(None),
+        }
     }
 
     /// URL of `path` at the door's port for the bot. None if the Pod has no address or no door.
@@ -497,11 +509,7 @@ impl Runtime for Kubernetes {
     }
 
     async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Error> {
-        let pod = self.cached_pod(&seen.record.id);
-        let Some(id) = pod.as_ref().and_then(|pod| pod.door_key.as_deref()) else {
-            return Ok(None);
-        };
-        let key = self.signing_keys.find(id).await?;
+        let key = self.signing_key(seen).await?;
         let session = seen.record.id.to_string();
         Ok(key.map(|key| key.ticket(&session, Utc::now()).into()))
     }
@@ -596,12 +604,7 @@ impl Runtime for Kubernetes {
         seen: &Observed,
         command: ControlCommand,
     ) -> Result<ControlResponse, Error> {
-        let pod = self.cached_pod(&seen.record.id);
-        let key = match pod.as_ref().and_then(|pod| pod.door_key.as_deref()) {
-            Some(id) => self.signing_keys.find(id).await?,
-            None => None,
-        };
-        let Some(key) = key else {
+        let Some(key) = self.signing_key(seen).await? else {
             return Ok(ControlResponse::NotSupported);
         };
         if matches!(command, ControlCommand::RenewCredentials { .. }) {
@@ -629,11 +632,7 @@ impl Runtime for Kubernetes {
             action: format!("sending a command to the door of session {id}"),
             why,
         };
-        let pod = self.cached_pod(id);
-        let key = match pod.as_ref().and_then(|pod| pod.door_key.as_deref()) {
-            Some(key) => self.signing_keys.find(key).await?,
-            None => None,
-        };
+        let key = self.signing_key(seen).await?;
         let key = key.ok_or_else(|| failed("the signing key of its door is gone".into()))?;
         let url = self.door_url(seen, door::CLIENTS_PATH);
         let url = url.ok_or_else(|| failed("its Pod has no address".into()))?;
