@@ -27,8 +27,8 @@ use crate::{
         save_work, summarize,
     },
     session::{
-        Cause, Failure, Incident, Ledger, MessageId, Observed, Outcome, Parts, Policy, Record,
-        Renewal, SessionId, Stage, Step, WorkOutcome, latest_stop, next_step,
+        Cause, CredentialSource, Failure, Incident, MessageId, Observed, Outcome, Parts, Policy,
+        Record, Renewal, SessionId, Stage, Step, WorkOutcome, latest_stop, next_step,
     },
     settings::Settings,
 };
@@ -146,6 +146,7 @@ impl Reconciler {
         let mut changes = this.runtime.changes();
         let mut work_queue = WorkQueue::default();
         let mut steps = JoinSet::new();
+        this.find_own_credentials().await;
         loop {
             changes.mark_unchanged();
             let begin = Instant::now();
@@ -170,6 +171,26 @@ impl Reconciler {
                 () = stop.cancelled() => return,
             }
         }
+    }
+
+    /// Looks for credentials of sessions that another bot has stored last before it ended.
+    async fn find_own_credentials(&self) {
+        for seen in self.runtime.sessions() {
+            if let Err(error) = self.note_own_credentials(&seen.record).await {
+                let session = &seen.record.id;
+                warn!(%session, %error, "session {session}: could not look for its credentials; trying again later");
+            }
+        }
+    }
+
+    /// Lets a session go on that awaits its own credentials, if they are stored.
+    async fn note_own_credentials(&self, record: &Record) -> Result<bool, Error> {
+        let is_awaited = record.credentials == CredentialSource::Awaited;
+        if !is_awaited || self.credentials.read_own(record).await?.is_none() {
+            return Ok(false);
+        }
+        let noted = self.runtime.note_own_credentials(&record.id).await?;
+        Ok(noted.is_some())
     }
 
     /// Does one step, and logs it or its failure. Does nothing after the end of the term, which a
@@ -257,7 +278,11 @@ impl Reconciler {
                 let saved = seen.record.with_work_outcome(outcome);
                 self.runtime.save(seen, &saved).await
             }
-            Step::Delete(parts) => self.runtime.delete(seen, *parts).await,
+            Step::Delete(parts) => {
+                // Beside the deletion, so that the end does not wait for the ledger.
+                let entered = self.record_in_ledger(&seen.record);
+                tokio::join!(self.runtime.delete(seen, *parts), entered).0
+            }
             Step::AnnounceEnd(ending) => {
                 self.notifier.announce_end(&seen.record, ending).await?;
                 self.runtime
@@ -337,13 +362,13 @@ impl Reconciler {
 
     /// Enters an ended session into the ledger, but no query runner. A failure does not keep the record
     /// from being removed, because only the report needs the entry.
-    async fn record_in_ledger(&self, record: &Record) {
-        let Some(ending) = record.ending().filter(|_| !record.is_runner()) else {
+    async fn record_in_ledger(&self, record: &Arc<Record>) {
+        if !record.is_stopping() || record.is_runner() {
             return;
-        };
+        }
         let latest = latest_stop(record, &self.settings.reaper.limits);
-        let with = |ledger: &Ledger| ledger.with_ended(record, ending, latest);
-        if let Err(error) = self.ledger.update((self.clock)(), with).await {
+        let entered = self.ledger.enter((self.clock)(), record.clone(), latest);
+        if let Err(error) = entered.await {
             let session = &record.id;
             warn!(%session, %error, "session {session}: not entered into the ledger, so the next report does not count it");
         }
@@ -442,6 +467,12 @@ impl Reconciler {
                 failure: Failure::Crashed,
                 ..
             }) => self.report_crash(seen).await,
+            Cause::Failed(incident)
+                if incident.failure == Failure::CredentialsMissing
+                    && self.note_own_credentials(&seen.record).await? =>
+            {
+                return Ok(());
+            }
             _ => {}
         }
         let ended = seen.record.with_ending(cause, (self.clock)());

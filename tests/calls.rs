@@ -1,10 +1,10 @@
 //! Guard on the number of calls to the API server. A command that makes more calls than the table has, fewer, or others,
 //! fails a test. Calls don't vary from machine to machine, as times do.
 
-use test_support::{Proxy, TestEnv, wait_until};
+use test_support::{ApiEnv, Proxy, wait_until};
 
 /// Calls of each command, without the permanent watches. docs/performance.md says what each one is for.
-const CALLS: [(&str, &[&str]); 6] = [
+const CALLS: [(&str, &[&str]); 8] = [
     (
         "/duck start",
         &[
@@ -34,6 +34,36 @@ const CALLS: [(&str, &[&str]); 6] = [
             "POST events",
             "POST events",
             "PUT configmaps/{name}",
+            "PUT configmaps/{name}",
+            "PUT configmaps/{name}",
+        ],
+    ),
+    // A session with credentials of its own, and without a channel: nothing is announced.
+    (
+        "POST /sessions",
+        &[
+            "GET configmaps/{name}",
+            "PATCH secrets/{name}",
+            "POST configmaps",
+            "POST events",
+            "POST events",
+            "POST events",
+            "POST ingressroutes",
+            "POST pods",
+            "POST services",
+            "PUT configmaps/{name}",
+        ],
+    ),
+    (
+        "DELETE /sessions/{id}",
+        &[
+            "DELETE configmaps/{name}",
+            "DELETE ingressroutes/{name}",
+            "DELETE pods/{name}",
+            "DELETE secrets/{name}",
+            "DELETE services/{name}",
+            "POST events",
+            "POST events",
             "PUT configmaps/{name}",
             "PUT configmaps/{name}",
         ],
@@ -78,7 +108,8 @@ async fn a_command_makes_no_more_calls_than_before() {
         ("DUCKBOT_REAPER__LEFT_GUILD", "1d"),
         ("DUCKBOT_REAPER__EVERY", "1s"),
     ];
-    let mut env = TestEnv::start_with(&settings).await;
+    let mut api_env = ApiEnv::start(&settings).await;
+    let env = &mut api_env.env;
     let ana = env.ana.clone();
     env.cluster.store_credentials(ana.id()).await;
     // The calls of the first sweep, such as for the ledger, don't belong to a command.
@@ -97,5 +128,13 @@ async fn a_command_makes_no_more_calls_than_before() {
     env.wait_until_nothing_left(&ana).await;
     compare(&env.api, "/duck stop", &mut before).await;
     env.mark_all_read().await;
-    env.assert_clean().await;
+
+    env.kubelet.ready_all_pods();
+    let id = api_env.ready_session().await;
+    compare(&api_env.env.api, "POST /sessions", &mut before).await;
+    api_env
+        .delete(&format!("/sessions/{id}"), &api_env.ana)
+        .await;
+    compare(&api_env.env.api, "DELETE /sessions/{id}", &mut before).await;
+    api_env.assert_clean().await;
 }

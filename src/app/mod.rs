@@ -316,7 +316,7 @@ impl Backend {
                 settings.clone(),
             )),
             history: Arc::new(kubernetes::HistorySecrets::new(&clients.server, namespace)),
-            ledger: Arc::new(kubernetes::document(&clients.server, namespace)),
+            ledger: Arc::new(kubernetes::ledger(&clients.server, namespace)),
             pauses: Arc::new(kubernetes::document(&clients.server, namespace)),
             book: Arc::new(kubernetes::document(&clients.server, namespace)),
             schedule_texts: Arc::new(kubernetes::ScheduleSecrets::new(&clients.server, namespace)),

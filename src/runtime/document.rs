@@ -1,10 +1,7 @@
-//! Documents that are stored beside the records: the ledger, the pause of starts, and the book of schedules. Reads and atomic
+//! Documents that are stored beside the records: the pause of starts, the book of schedules, and the ledger. Reads and atomic
 //! updates, on top of a [`DocumentBackend`].
 
-use std::marker::PhantomData;
-
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
 use tracing::warn;
 
@@ -15,15 +12,13 @@ use crate::{
     session::{Ledger, PauseDocument},
 };
 
-/// Access to the ledger.
-pub type LedgerStore = DocumentStore<Ledger>;
 /// Access to the pause of starts.
 pub type PauseStore = DocumentStore<PauseDocument>;
 /// Access to the book of schedules.
 pub type BookStore = DocumentStore<Book>;
 
 /// A document of which there is one for all bots.
-pub trait Document: PartialEq + Sized {
+pub trait Document: Clone + PartialEq + Send {
     /// Name, which is also a part of the names of its file and its ConfigMap.
     const NAME: &'static str;
 
@@ -106,10 +101,9 @@ pub trait DocumentBackend: Send + Sync {
 /// that end at once would keep causing each other conflicts.
 pub struct DocumentStore<D> {
     backend: Box<dyn DocumentBackend>,
-    /// Text and revision that this process wrote last. An update begins with them instead of a read, so that
+    /// Document and revision that this process wrote last. An update begins with them instead of a read, so that
     /// the others wait for one call and not for two. The write names the revision, so it fails if they are old.
-    last: Mutex<Option<(String, String)>>,
-    document: PhantomData<fn() -> D>,
+    last: Mutex<Option<(D, String)>>,
 }
 
 impl<D: Document> DocumentStore<D> {
@@ -117,7 +111,6 @@ impl<D: Document> DocumentStore<D> {
         Self {
             backend: Box::new(backend),
             last: Mutex::default(),
-            document: PhantomData,
         }
     }
 
@@ -144,6 +137,19 @@ impl<D: Document> DocumentStore<D> {
     /// # Errors
     /// If the document can't be read or written, or if other writers came first in every attempt.
     pub async fn replace(&self, mut change: impl FnMut(Option<&D>) -> D) -> Result<D, Error> {
+        let replaced = self.replace_if(|document| Some(change(document))).await?;
+        Ok(replaced.expect("every document is changed"))
+    }
+
+    /// Same as [`DocumentStore::replace`], but does nothing and returns None if `change` does. It may be given a
+    /// document of which another bot has written a newer version.
+    ///
+    /// # Errors
+    /// Same as [`DocumentStore::replace`].
+    pub async fn replace_if(
+        &self,
+        mut change: impl FnMut(Option<&D>) -> Option<D>,
+    ) -> Result<Option<D>, Error> {
         let mut last = self.last.lock().await;
         let mut attempts = 1..=MAX_WRITE_ATTEMPTS;
         loop {
@@ -151,26 +157,32 @@ impl<D: Document> DocumentStore<D> {
             let known = last.take();
             let is_known = known.is_some();
             let found = match known {
-                None => self.backend.read().await?,
+                None => self.parse(self.backend.read().await?)?,
                 known => known,
             };
-            let (document, revision) = self.parse(found)?.unzip();
-            let changed = change(document.as_ref());
+            let (document, revision) = found.unzip();
+            let Some(changed) = change(document.as_ref()) else {
+                *last = document.zip(revision).filter(|_| is_known);
+                return Ok(None);
+            };
             if Some(&changed) == document.as_ref() {
                 if is_known {
                     // Only a write shows that it is the newest one.
                     continue;
                 }
-                return Ok(changed);
+                return Ok(Some(changed));
             }
             if !is_known {
                 attempts.next();
             }
-            let text = changed.write();
-            match self.backend.write(&text, revision.as_deref()).await {
+            match self
+                .backend
+                .write(&changed.write(), revision.as_deref())
+                .await
+            {
                 Ok(revision) => {
-                    *last = revision.map(|revision| (text, revision));
-                    return Ok(changed);
+                    *last = revision.map(|revision| (changed.clone(), revision));
+                    return Ok(Some(changed));
                 }
                 Err(Error::Conflict { .. } | Error::Exists { .. })
                     if is_known || !attempts.is_empty() => {}
@@ -181,27 +193,13 @@ impl<D: Document> DocumentStore<D> {
     }
 }
 
-impl LedgerStore {
-    /// Applies `change` to the newest ledger, or to an empty one, and writes the result. See
-    /// [`DocumentStore::replace`].
-    ///
-    /// # Errors
-    /// Same as [`DocumentStore::replace`].
-    pub async fn update(
-        &self,
-        now: DateTime<Utc>,
-        change: impl Fn(&Ledger) -> Ledger,
-    ) -> Result<Ledger, Error> {
-        let changed = |ledger: Option<&Ledger>| change(ledger.unwrap_or(&Ledger::new(now)));
-        self.replace(changed).await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
+
+    type LedgerStore = DocumentStore<Ledger>;
 
     /// A stored document with revisions, which two bots use. Counts the reads.
     #[derive(Default)]
@@ -254,9 +252,9 @@ mod tests {
     }
 
     async fn add(bot: &LedgerStore, owner: u64) {
-        let now = "2026-11-27T12:00:00Z".parse().expect("a time");
-        let added = |ledger: &Ledger| ledger.with_owners([owner.into()]);
-        bot.update(now, added).await.expect("it is written");
+        let empty = Ledger::new("2026-11-27T12:00:00Z".parse().expect("a time"));
+        let added = |ledger: Option<&Ledger>| ledger.unwrap_or(&empty).with_owners([owner.into()]);
+        bot.replace(added).await.expect("it is written");
     }
 
     async fn owners(bot: &LedgerStore) -> Vec<String> {

@@ -8,6 +8,7 @@ mod control_rpc;
 mod document;
 mod environment;
 pub mod kubernetes;
+mod ledger;
 pub mod local;
 mod query_pool;
 mod query_rpc;
@@ -20,8 +21,9 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 pub use answer_room::{AnswerMemory, AnswerRoom};
-pub use document::{BookStore, Document, DocumentBackend, DocumentStore, LedgerStore, PauseStore};
+pub use document::{BookStore, Document, DocumentBackend, DocumentStore, PauseStore};
 pub use environment::credential_variables;
+pub use ledger::LedgerStore;
 
 pub use crate::door::clients::command::{ClientsCommand, ClientsResponse};
 pub use crate::duckdb::{
@@ -193,6 +195,10 @@ pub trait Runtime: Send + Sync {
     /// # Errors
     /// Returns [`Error::Conflict`] if the record has changed since.
     async fn save(&self, seen: &Observed, record: &Record) -> Result<(), Error>;
+
+    /// Notes that a session's own credentials are stored, so that its parts are created. Returns its record, or
+    /// `None` if the session does not exist. The stored record may say so only after its next change.
+    async fn note_own_credentials(&self, id: &SessionId) -> Result<Option<Record>, Error>;
 
     /// Creates these parts of a session in parallel. A part that already exists is not an error.
     async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Error>;

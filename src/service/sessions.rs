@@ -203,7 +203,7 @@ impl Service {
         }
     }
 
-    /// Stores a session's own credentials, then notes in the record that they are stored.
+    /// Stores a session's own credentials, then notes that they are stored.
     async fn store_own_credentials(
         &self,
         id: &SessionId,
@@ -215,8 +215,8 @@ impl Service {
         };
         let seen = self.runtime.session(id).ok_or_else(gone)?;
         self.credentials.put_own(&seen, credentials).await?;
-        let written = rewrite(&*self.runtime, id, Record::with_own_credentials).await?;
-        written.ok_or_else(gone)
+        let noted = self.runtime.note_own_credentials(id).await?;
+        noted.ok_or_else(gone)
     }
 
     /// Returns the session that an earlier call of the same request made.

@@ -76,15 +76,16 @@ pub fn next_step(seen: &Observed, now: DateTime<Utc>, policy: &Policy) -> Step {
             (parts, _, _) if parts.any() => Step::Delete(parts),
             // Nothing was posted about it.
             _ if seen.record.is_runner() => Step::Remove,
-            (_, false, _) => Step::AnnounceEnd(ending.clone()),
+            // Without a channel, there is nobody to tell.
+            (_, false, _) if seen.record.channel.is_some() => Step::AnnounceEnd(ending.clone()),
             (
                 _,
-                true,
+                _,
                 Cause::Restarted {
                     credentials_expire, ..
                 },
             ) => Step::Renew(*credentials_expire),
-            (_, true, _) => Step::Remove,
+            _ => Step::Remove,
         },
     }
 }
@@ -373,6 +374,9 @@ mod tests {
             .with_end_announced()
             .stage;
         assert_eq!(step(told, None, false), Step::Remove);
+        let mut without_channel = seen(stopping(), None, false);
+        Arc::make_mut(&mut without_channel.record).channel = None;
+        assert_eq!(next_step(&without_channel, after(1), &POLICY), Step::Remove);
         let restarted = Cause::Restarted {
             by: 7.into(),
             credentials_expire: None,

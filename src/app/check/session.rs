@@ -149,8 +149,8 @@ async fn try_session(
         let own = Credentials::from_values(value, |_| None).expect("values are given");
         let stored = backend.credentials.put_own(&seen, &own).await;
         stored.map_err(|error| error.to_string())?;
-        let written = rewrite(runtime, id, Record::with_own_credentials).await;
-        written.map_err(|error| error.to_string())?;
+        let noted = runtime.note_own_credentials(id).await;
+        noted.map_err(|error| error.to_string())?;
     }
     let created = runtime.create(&observed(runtime, id)?, Parts::ALL).await;
     created.map_err(|error| error.to_string())?;

@@ -12,18 +12,18 @@ use kube::{
 use super::request::{ApiAction, ApiServer};
 use crate::{
     error::Error,
-    runtime::{Document, DocumentBackend, DocumentStore},
+    runtime::{Document, DocumentBackend, DocumentStore, LedgerStore},
+    session::Ledger,
 };
 
 /// Opens the document of the sessions namespace.
 pub fn document<D: Document>(server: &ApiServer, namespace: &str) -> DocumentStore<D> {
-    DocumentStore::new(DocumentConfigMap {
-        server: server.clone(),
-        maps: Api::namespaced(server.client(), namespace),
-        namespace: namespace.to_owned(),
-        name: format!("duckbot-{}", D::NAME),
-        entry: format!("{}.json", D::NAME),
-    })
+    DocumentStore::new(DocumentConfigMap::new::<D>(server, namespace))
+}
+
+/// Opens the ledger of the sessions namespace.
+pub fn ledger(server: &ApiServer, namespace: &str) -> LedgerStore {
+    LedgerStore::new(DocumentConfigMap::new::<Ledger>(server, namespace))
 }
 
 /// A document in a ConfigMap.
@@ -38,6 +38,16 @@ struct DocumentConfigMap {
 }
 
 impl DocumentConfigMap {
+    fn new<D: Document>(server: &ApiServer, namespace: &str) -> Self {
+        Self {
+            server: server.clone(),
+            maps: Api::namespaced(server.client(), namespace),
+            namespace: namespace.to_owned(),
+            name: format!("duckbot-{}", D::NAME),
+            entry: format!("{}.json", D::NAME),
+        }
+    }
+
     fn action(&self, verb: &'static str) -> ApiAction<'_> {
         ApiAction::new(verb, "configmaps", &self.namespace)
     }

@@ -49,7 +49,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{debug, warn};
 
 pub use connect::{Clients, connect, diagnose};
-pub use documents::document;
+pub use documents::{document, ledger};
 use events::{EventSender, pod_subject, record_subject};
 pub use history::HistorySecrets;
 pub use lease::leadership;
@@ -717,6 +717,10 @@ impl Runtime for Kubernetes {
         self.cache.apply_write(saved, lists);
         let is_seen = |view: &View| view.is_at_least(&name, &seen.uid, newest);
         self.wait_for_view(VIEW_TIMEOUT, is_seen).await
+    }
+
+    async fn note_own_credentials(&self, id: &SessionId) -> Result<Option<Record>, Error> {
+        Ok(self.cache.note_own_credentials(id))
     }
 
     async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Error> {

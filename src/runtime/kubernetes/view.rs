@@ -24,7 +24,8 @@ use super::{
     status,
 };
 use crate::session::{
-    self, Observed, Orphan, OwnerId, PodEvent, PodState, Record, SessionId, StartupStep,
+    self, CredentialSource, Observed, Orphan, OwnerId, PodEvent, PodState, Record, SessionId,
+    StartupStep,
 };
 
 /// Copy of all watched objects.
@@ -110,9 +111,13 @@ impl View {
     }
 
     fn observed(&self, stored: &StoredRecord) -> Option<Observed> {
-        let record = stored.record.clone()?;
+        let mut record = stored.record.clone()?;
         let name = record.id.object_name();
         let pod = self.pods.current.0.get(&name);
+        if record.credentials == CredentialSource::Awaited && pod.is_some() {
+            // No Pod is created before they are stored.
+            record = Arc::new(record.with_own_credentials());
+        }
         Some(Observed {
             uid: stored.uid.clone(),
             revision: stored.revision.clone(),
@@ -294,6 +299,15 @@ impl WatchStore<Records> {
         let is_ahead = revision(&map.metadata) > self.current.newest;
         is_ahead && lists == self.lists && self.current.upsert(map)
     }
+
+    /// Shows a session's own credentials as stored, before its stored record says so. Its next write does, which
+    /// saves one. Returns the record as it is shown now.
+    pub(super) fn note_own_credentials(&mut self, id: &SessionId) -> Option<Record> {
+        let Records { by_name, names, .. } = &mut self.current;
+        let record = by_name.get_mut(names.get(id)?)?.record.as_mut()?;
+        *record = Arc::new(record.with_own_credentials());
+        Some(Record::clone(record))
+    }
 }
 
 /// Records by the name of their ConfigMap.
@@ -319,6 +333,10 @@ impl Records {
             }
             if known.at > at {
                 return false;
+            }
+            if known.at == at {
+                // The same version, of which the view may know more.
+                return true;
             }
         }
         self.forget(&name);
@@ -399,6 +417,9 @@ impl ObjectIndex for Records {
             let known = replaced.by_name.get(name);
             let known = known.filter(|known| known.uid == stored.uid);
             stored.first = known.map_or(0, |known| known.first);
+            if let Some(known) = known.filter(|known| known.at == stored.at) {
+                stored.record.clone_from(&known.record);
+            }
         }
     }
 }
@@ -660,6 +681,39 @@ mod tests {
     }
 
     #[test]
+    fn stored_credentials_are_shown_before_the_record_says_so() {
+        let awaiting = Record {
+            credentials: CredentialSource::Awaited,
+            ..starting()
+        };
+        let map = || map(&serde_json::to_string(&awaiting).expect("a record"));
+        let id = &awaiting.id;
+        let mut view = View::default();
+        let shown = |view: &View| view.session(id).expect("it is there").record.credentials;
+        assert_eq!(view.records.note_own_credentials(id), None);
+        view.records.take(Apply(at(map(), "u", 7)));
+        assert_eq!(shown(&view), CredentialSource::Awaited);
+        let noted = view.records.note_own_credentials(id);
+        assert_eq!(noted, Some(awaiting.with_own_credentials()));
+        assert_eq!(shown(&view), CredentialSource::Session);
+
+        // The watch shows the creation after the answer to it, and again in a new list.
+        assert!(view.records.take(Apply(at(map(), "u", 7))));
+        assert_eq!(shown(&view), CredentialSource::Session);
+        for event in [Init, InitApply(at(map(), "u", 7)), InitDone] {
+            view.records.take(event);
+        }
+        assert_eq!(shown(&view), CredentialSource::Session);
+
+        // Another version says what is so now.
+        view.records.take(Apply(at(map(), "u", 8)));
+        assert_eq!(shown(&view), CredentialSource::Awaited);
+        view.pods.take(Apply(placed()));
+        let seen = shown(&view);
+        assert_eq!(seen, CredentialSource::Session, "a Pod has them");
+    }
+
+    #[test]
     fn only_visible_changes_are_reported() {
         let mut view = View::default();
         assert!(view.pods.take(Apply(placed())));
@@ -812,7 +866,7 @@ mod tests {
         let mut view = View::default();
         view.services.take(Apply(service()));
         view.records.take(Apply(record()));
-        view.records.take(Apply(map("{}")));
+        view.records.take(Apply(at(map("{}"), "uid-a", 2)));
         assert!(view.sessions().is_empty() && view.session(&starting().id).is_none());
         assert_eq!((view.unreadable(), view.orphans()), (1, vec![]));
         view.records.take(Delete(map("{}")));

@@ -29,7 +29,11 @@ use super::{
     request::error_chain,
     view::{DuckDbRun, ObjectIndex, View, WatchStore},
 };
-use crate::{metrics, settings::Settings};
+use crate::{
+    metrics,
+    session::{Record, SessionId},
+    settings::Settings,
+};
 
 /// Time after its list until a watch counts as working again.
 const STABLE_AFTER: Duration = Duration::from_secs(2);
@@ -128,6 +132,13 @@ impl Cache {
         if self.view().records.apply_write(record, lists) {
             self.changes.send_modify(|count| *count += 1);
         }
+    }
+
+    /// Shows a session's own credentials as stored; see [`WatchStore::note_own_credentials`].
+    pub(super) fn note_own_credentials(&self, id: &SessionId) -> Option<Record> {
+        let record = self.view().records.note_own_credentials(id);
+        self.changes.send_modify(|count| *count += 1);
+        record
     }
 
     /// Stores whether DuckDB answers; see [`View::set_answering`].

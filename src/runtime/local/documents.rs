@@ -5,13 +5,20 @@ use async_trait::async_trait;
 use super::files::Folder;
 use crate::{
     error::Error,
-    runtime::{Document, DocumentBackend, DocumentStore},
+    runtime::{Document, DocumentBackend, DocumentStore, LedgerStore},
+    session::Ledger,
 };
 
 /// Opens the document in a folder that this bot has locked.
 pub(super) fn document<D: Document>(folder: Folder) -> DocumentStore<D> {
     let name = D::NAME;
     DocumentStore::new(DocumentFile { folder, name })
+}
+
+/// Opens the ledger in a folder that this bot has locked.
+pub(super) fn ledger(folder: Folder) -> LedgerStore {
+    let name = Ledger::NAME;
+    LedgerStore::new(DocumentFile { folder, name })
 }
 
 /// A document in a file. There is no other writer, so it needs no revision.
@@ -42,7 +49,7 @@ impl DocumentBackend for DocumentFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Ledger, PauseDocument, StartPause};
+    use crate::session::{PauseDocument, StartPause};
 
     #[tokio::test]
     async fn each_document_outlives_the_bot_in_a_file_of_its_own() {
@@ -65,7 +72,7 @@ mod tests {
         assert_eq!(replaced, None);
         let next = document::<PauseDocument>(folder());
         assert_eq!(next.read().await, Ok(Some(written)));
-        assert_eq!(document::<Ledger>(folder()).read().await, Ok(None));
+        assert_eq!(ledger(folder()).read().await, Ok(None));
     }
 
     #[tokio::test]
@@ -77,10 +84,10 @@ mod tests {
         }
         let pause = document::<PauseDocument>(folder()).read().await;
         assert_eq!(pause, Ok(Some(PauseDocument::new(None))));
-        let ledger = document::<Ledger>(folder()).read().await;
+        let read = ledger(folder()).read().await;
         assert!(
-            matches!(&ledger, Err(Error::Disk { why, .. }) if why.contains("to continue, delete it")),
-            "{ledger:?}"
+            matches!(&read, Err(Error::Disk { why, .. }) if why.contains("to continue, delete it")),
+            "{read:?}"
         );
     }
 }

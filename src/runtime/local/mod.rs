@@ -50,7 +50,7 @@ use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
 pub use credentials::{CredentialFiles, ReplyFiles};
-use documents::document;
+use documents::{document, ledger};
 pub use duckdb::{DuckDb, UnusableDuckDb};
 pub use files::lock_folder;
 use files::{Folder, disk_error};
@@ -64,6 +64,7 @@ use super::{
     environment,
     query_pool::QueryPool,
     query_rpc::{QueryProcess, failed},
+    rewrite,
 };
 use crate::{
     credentials::{CredentialField, CredentialStore},
@@ -252,7 +253,7 @@ impl Local {
             replies: Arc::new(ReplyFiles(replies)),
             history: Arc::new(HistoryFiles::new(history)),
             schedule_texts: Arc::new(ScheduleFiles(schedules)),
-            ledger: Arc::new(document(home)),
+            ledger: Arc::new(ledger(home)),
             pauses: Arc::new(document(Folder::open(local_settings.folder.clone())?)),
             book: Arc::new(document(Folder::open(local_settings.folder)?)),
             key: SigningKey::read(DOOR_KEY_ID, &SigningKey::generate())
@@ -701,6 +702,10 @@ impl Runtime for Local {
         drop(all);
         self.view.changed();
         Ok(())
+    }
+
+    async fn note_own_credentials(&self, id: &SessionId) -> Result<Option<Record>, Error> {
+        rewrite(self, id, Record::with_own_credentials).await
     }
 
     async fn create(&self, seen: &Observed, parts: Parts) -> Result<(), Error> {

@@ -131,6 +131,7 @@ impl Ledger {
         there: impl IntoIterator<Item = &'a Record>,
     ) -> Self {
         let mut ledger = self.clone();
+        let there = there.into_iter().filter(|it| !self.has_entered(&it.id));
         match &mut ledger.pending {
             Some(pending) => pending.claimed = now,
             None => {
@@ -168,11 +169,16 @@ impl Ledger {
         latest: Option<DateTime<Utc>>,
     ) -> Self {
         let mut ledger = self.clone();
-        if !ledger.counted.contains(&record.id) {
+        if !self.has_entered(&record.id) {
             push(&mut ledger.counted, record.id.clone(), MAX_COUNTED);
             ledger.totals.add_ended(record, ending, latest);
         }
         ledger
+    }
+
+    /// Returns true if this session is in the totals. It may still exist: its record is removed later.
+    pub fn has_entered(&self, session: &SessionId) -> bool {
+        self.counted.contains(session)
     }
 
     /// Returns the ledger with these people added, up to the maximum number.
@@ -218,7 +224,9 @@ impl Ledger {
     /// Returns a report about the current period, including the sessions that exist now.
     pub fn report(&self, running: Vec<RunningSession>, now: DateTime<Utc>) -> Report {
         let mut totals = self.totals.clone();
-        let there = totals.add_all(running.iter().map(|one| &*one.record), now);
+        let there = running.iter().map(|one| &*one.record);
+        let there = there.filter(|it| !self.has_entered(&it.id));
+        let there = totals.add_all(there, now);
         totals.report(now, there, running, self.previous)
     }
 

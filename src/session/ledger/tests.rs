@@ -97,6 +97,27 @@ fn a_session_is_counted_once_across_periods() {
 }
 
 #[test]
+fn a_session_that_is_entered_before_its_record_is_removed_is_counted_once() {
+    let one = session(1, 7, 1);
+    let one = one.with_ending(Cause::Stopped { by: 7.into() }, after(60));
+    let ledger = Ledger::new(after(0)).with_ended(&one, &stopped(7, 60), None);
+    let there = || {
+        vec![RunningSession {
+            record: Arc::new(one.clone()),
+            due: None,
+            unreachable: None,
+        }]
+    };
+    let now = ledger.report(there(), after(61));
+    let claimed = ledger.with_claim(after(61), [&one]);
+    let pending = claimed.pending_report(there()).expect("a pending report");
+    for report in [now, pending] {
+        assert_eq!((report.sessions, report.there), (1, 0));
+        assert_eq!(report.users, [(7.into(), used(59, 1))]);
+    }
+}
+
+#[test]
 fn nothing_is_lost_between_two_reports_if_one_is_posted_late() {
     let (one, other) = (session(1, 7, 0), session(2, 8, 0));
     let ending_now = other.with_ending(Cause::Stopped { by: 8.into() }, after(50));
