@@ -20,6 +20,8 @@ mod doctor;
 mod door;
 mod duckdb;
 mod editor;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod effort;
 mod events;
 mod failover;
 mod fault_injection;

@@ -59,6 +59,11 @@ pub fn helm() -> &'static Path {
     &FOLDER
 }
 
+/// The folder with `valgrind`, and with callgrind if valgrind is not installed.
+pub fn valgrind() -> PathBuf {
+    get("valgrind")
+}
+
 /// The folder with `prometheus` and `promtool`.
 pub fn prometheus() -> PathBuf {
     get("prometheus")

@@ -1,13 +1,10 @@
-//! Benchmarks of pure functions that run often or over all sessions, with criterion.
-//! `cargo bench --bench pure`
-#![allow(clippy::unwrap_used)]
+//! Pure functions that run often or over all sessions. The benchmark `pure` measures their time, and `tests/effort.rs`
+//! counts their instructions.
 
 use std::{collections::HashMap, hint::black_box};
 
 use axum::http::{Request, request::Parts};
-use chart::{Choice, Frame};
 use chrono::{DateTime, TimeDelta, Utc};
-use criterion::{BatchSize, Criterion};
 use duckbot::{
     door::{
         policy::{Origin, evaluate},
@@ -21,7 +18,20 @@ use duckbot::{
     settings::Settings,
 };
 
-const SESSIONS: i64 = 10_000;
+/// One use of a function, with all that it needs.
+pub struct Work {
+    pub name: &'static str,
+    pub run: Box<dyn Fn()>,
+}
+
+impl Work {
+    fn new<T>(name: &'static str, run: impl Fn() -> T + 'static) -> Self {
+        let run = Box::new(move || {
+            black_box(run());
+        });
+        Self { name, run }
+    }
+}
 
 const LIMITS: Limits = Limits {
     lifetime: Some(TimeDelta::hours(12)),
@@ -106,96 +116,74 @@ fn query() -> Parts {
     request.body(()).unwrap().into_parts().0
 }
 
-fn deciding(bench: &mut Criterion, now: DateTime<Utc>) {
-    let sessions: Vec<_> = (0..SESSIONS).map(|number| session(number, now)).collect();
+/// Returns all of them. Some are about this many sessions.
+pub fn all(sessions: i64, now: DateTime<Utc>) -> Vec<Work> {
+    let mut all = deciding(sessions, now);
+    all.extend(entering(now));
+    all.extend(building(now));
+    all
+}
+
+fn deciding(sessions: i64, now: DateTime<Utc>) -> Vec<Work> {
+    let sessions: std::rc::Rc<[_]> = (0..sessions).map(|number| session(number, now)).collect();
+    let (floor, again) = (sessions.clone(), sessions.clone());
     let nobody = HashMap::new();
-    // Floor of the next two.
-    bench.bench_function("read one field of 10,000 sessions", |it| {
-        it.iter(|| {
-            black_box(&sessions)
-                .iter()
-                .map(|it| it.seen.record.created)
-                .min()
-        });
-    });
-    bench.bench_function("next_step of 10,000 sessions", |it| {
-        it.iter(|| {
-            for session in &sessions {
+    vec![
+        // Floor of the next two.
+        Work::new("read one field of all sessions", move || {
+            let all = black_box(&floor).iter();
+            all.map(|it| it.seen.record.created).min()
+        }),
+        Work::new("next_step of all sessions", move || {
+            for session in &*sessions {
                 black_box(next_step(&session.seen, now, &POLICY));
             }
-        });
-    });
-    bench.bench_function("plan a sweep of 10,000 sessions", |it| {
-        it.iter(|| plan(black_box(&sessions), &[], &nobody, now, &LIMITS));
-    });
+        }),
+        Work::new("plan a sweep of all sessions", move || {
+            plan(black_box(&again), &[], &nobody, now, &LIMITS)
+        }),
+    ]
 }
 
-fn entering(bench: &mut Criterion, now: DateTime<Utc>) {
-    let (query, own) = (
-        query(),
-        Origin::read("https://duckui-977a26.duck.example.com").unwrap(),
-    );
-    bench.bench_function("evaluate a query", |it| {
-        it.iter(|| evaluate(black_box(&query), &own, |cookie| cookie.len() == 22));
-    });
+fn entering(now: DateTime<Utc>) -> Vec<Work> {
+    let query = query();
+    let own = Origin::read("https://duckui-977a26.duck.example.com").unwrap();
     let key = SigningKey::read("2026-11-24-aaaaaaaa", &SigningKey::generate()).unwrap();
-    bench.bench_function("sign a ticket", |it| it.iter(|| key.ticket("977a26", now)));
     let ticket = key.ticket("977a26", now);
-    let tickets =
-        || TicketVerifier::new("977a26", &key.public(), now - TimeDelta::hours(1)).unwrap();
-    bench.bench_function("check a ticket", |it| {
-        it.iter_batched_ref(tickets, |it| it.redeem(&ticket, now), BatchSize::SmallInput);
-    });
+    let public = key.public();
+    vec![
+        Work::new("evaluate a query", move || {
+            evaluate(black_box(&query), &own, |cookie| cookie.len() == 22)
+        }),
+        Work::new("sign a ticket", move || key.ticket("977a26", now)),
+        // Each ticket opens a door once, so it needs another door.
+        Work::new("check a ticket", move || {
+            let started = now - TimeDelta::hours(1);
+            let mut door = TicketVerifier::new("977a26", &public, started).unwrap();
+            door.redeem(&ticket, now).is_ok()
+        }),
+    ]
 }
 
-fn building(bench: &mut Criterion, now: DateTime<Utc>) {
-    let (settings, record) = (settings(), record(1, now));
-    let size = settings.size("small").unwrap();
-    let catalog = settings.catalog("lake").unwrap();
+fn building(now: DateTime<Utc>) -> Vec<Work> {
+    let settings = std::rc::Rc::new(settings());
+    let (again, record) = (settings.clone(), std::rc::Rc::new(record(1, now)));
     let stored = build::record(&settings, &record, None);
-    bench.bench_function("write a record", |it| {
-        it.iter(|| build::record(&settings, black_box(&record), Some("1")));
-    });
-    bench.bench_function("read a record", |it| {
-        it.iter(|| build::read_record(black_box(&stored)))
-    });
-    bench.bench_function("build Pod, Service and route", |it| {
-        it.iter(|| {
-            let pod = build::pod(&settings, &record, "u", size, &catalog, "2026-11-24-a:AAAA");
+    let same = record.clone();
+    vec![
+        Work::new("write a record", move || {
+            build::record(&again, black_box(&same), Some("1"))
+        }),
+        Work::new("read a record", move || {
+            build::read_record(black_box(&stored)).is_ok()
+        }),
+        Work::new("build Pod, Service and route", move || {
+            let size = settings.size("small").unwrap();
+            let catalog = settings.catalog("lake").unwrap();
+            let key = "2026-11-24-a:AAAA";
+            let pod = build::pod(&settings, &record, "u", size, &catalog, key);
             let service = build::service(&settings, &record, "u");
             (pod, service, build::route(&settings, &record, "u"))
-        });
-    });
-}
-
-/// Draws as many points as are drawn as they are. The floor is a picture of the same size with one number.
-fn drawing(bench: &mut Criterion) {
-    let value = |at: u32| Some((f64::from(at * 7919 % 1000) / 10.0).to_string());
-    let points: Vec<_> = (0..5000).map(|at| vec![value(at), value(at + 1)]).collect();
-    let columns = [("x", "DOUBLE"), ("y", "DOUBLE")];
-    for (what, rows, choice) in [
-        ("a number as PNG (the floor)", &points[..1], "number.-.0.-"),
-        ("a line of 5,000 points as PNG", &points[..], "line.-.0.-"),
-        (
-            "a scatter chart of 5,000 points as PNG",
-            &points[..],
-            "scatter.0.1.-",
-        ),
-    ] {
-        let frame = Frame::new(columns, rows);
-        let choice: Choice = choice.parse().unwrap();
-        bench.bench_function(what, |it| {
-            it.iter(|| chart::png(&frame.draw(&choice).unwrap().svg));
-        });
-    }
-}
-
-fn main() {
-    let mut bench = Criterion::default().configure_from_args();
-    let now = Utc::now();
-    deciding(&mut bench, now);
-    entering(&mut bench, now);
-    building(&mut bench, now);
-    drawing(&mut bench);
-    bench.final_summary();
+        }),
+    ]
 }
