@@ -2,7 +2,10 @@
 
 use std::{pin::pin, time::Duration};
 
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 
 /// Time after which work counts as slow.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -12,6 +15,24 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct ConcurrencyLimit {
     places: Semaphore,
     slow_places: Semaphore,
+    /// Number of those that run or wait for a place.
+    busy: watch::Sender<usize>,
+}
+
+/// Counts work until it is dropped.
+struct Counted<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Counted<'a> {
+    fn begin(busy: &'a watch::Sender<usize>) -> Self {
+        busy.send_modify(|count| *count += 1);
+        Self(busy)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 impl ConcurrencyLimit {
@@ -20,11 +41,19 @@ impl ConcurrencyLimit {
         Self {
             places: Semaphore::new(places),
             slow_places: Semaphore::new(slow_places),
+            busy: watch::Sender::new(0),
         }
+    }
+
+    /// Waits until nothing runs.
+    pub(crate) async fn until_idle(&self) {
+        // The sender lives as long as this future, so this can't fail.
+        let _ = self.busy.subscribe().wait_for(|count| *count == 0).await;
     }
 
     /// Waits for a place, then does the work.
     pub(crate) async fn run<T>(&self, work: impl Future<Output = T>) -> T {
+        let _counted = Counted::begin(&self.busy);
         let mut work = pin!(work);
         // The semaphores are never closed, so this can't fail.
         let mut _place = self.places.acquire().await;
@@ -45,6 +74,21 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+
+    #[tokio::test]
+    async fn it_is_idle_when_all_has_ended_or_was_dropped() {
+        let limit = ConcurrencyLimit::new([1, 1]);
+        assert_eq!(limit.until_idle().now_or_never(), Some(()));
+        {
+            let mut running = pin!(limit.run(pending::<()>()));
+            let mut waiting = pin!(limit.run(pending::<()>()));
+            assert!(running.as_mut().now_or_never().is_none());
+            assert!(waiting.as_mut().now_or_never().is_none());
+            assert_eq!(limit.until_idle().now_or_never(), None);
+        }
+        limit.run(ready(())).await;
+        assert_eq!(limit.until_idle().now_or_never(), Some(()));
+    }
 
     #[tokio::test]
     async fn slow_work_gives_its_place_to_the_next_until_there_is_too_much_of_it() {

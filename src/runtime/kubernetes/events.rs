@@ -1,7 +1,7 @@
 //! Sends Events about sessions to the API server, so that `kubectl describe` says what duckbot did and why.
 //!
-//! An Event is sent in the background, once. It never delays or fails a step: if the API server is slow,
-//! Events wait in a bounded queue, and further ones are dropped.
+//! An Event is sent in the background, once. It never delays or fails a step: Events wait in a bounded queue while the bot
+//! makes other calls, and further ones are dropped.
 
 use std::{
     collections::HashSet,
@@ -9,13 +9,14 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use k8s_openapi::{
     api::events::v1::Event, apimachinery::pkg::apis::meta::v1::MicroTime, jiff::Timestamp,
 };
 use kube::{Api, api::PostParams};
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 use tracing::{info, warn};
 
 use super::{
@@ -26,9 +27,11 @@ use super::{
 };
 use crate::error::Error;
 
-/// Maximum number of Events that wait: those of 250 sessions that a drained cluster takes at once. An Event
-/// takes about 1 KB.
-const MAX_QUEUED: usize = 500;
+/// Maximum number of Events that wait: those of 500 sessions that start at once. An Event takes about 1 KB.
+const MAX_QUEUED: usize = 1500;
+
+/// Maximum time for which an Event lets the bot's other calls go first.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Maximum length of an Event's `reportingInstance`, in bytes.
 const MAX_INSTANCE: usize = 128;
@@ -49,8 +52,14 @@ struct Outbox {
 }
 
 impl EventSender {
-    /// Starts the background tasks. `server` should not repeat calls, and share no limit with those of steps.
-    pub(super) fn start(server: ApiServer, namespace: &str, cache: Arc<Cache>) -> Self {
+    /// Starts the background tasks. `server` should not repeat calls, and share no limit with those of steps, which
+    /// `steps` makes.
+    pub(super) fn start(
+        server: ApiServer,
+        steps: ApiServer,
+        namespace: &str,
+        cache: Arc<Cache>,
+    ) -> Self {
         let (queue, waiting) = mpsc::channel(MAX_QUEUED);
         let pod = std::env::var("HOSTNAME").ok().filter(|it| !it.is_empty());
         let instance = pod.unwrap_or_else(|| DUCKBOT.to_owned());
@@ -62,7 +71,8 @@ impl EventSender {
         };
         let mut tasks = JoinSet::new();
         let dropped = outbox.dropped.clone();
-        tasks.spawn(send_all(server, outbox.namespace.clone(), waiting, dropped));
+        let namespace = outbox.namespace.clone();
+        tasks.spawn(send_all(server, steps, namespace, waiting, dropped));
         tasks.spawn(report_unreadable(cache, outbox.clone()));
         Self {
             outbox,
@@ -96,9 +106,11 @@ impl Outbox {
     }
 }
 
-/// Sends the Events that wait, one after the other. Logs the first of several failures, and the end of them.
+/// Sends the Events that wait, one after the other, when no step makes a call. Logs the first of several failures,
+/// and the end of them.
 async fn send_all(
     server: ApiServer,
+    steps: ApiServer,
     namespace: Arc<str>,
     mut waiting: mpsc::Receiver<Event>,
     dropped: Arc<AtomicUsize>,
@@ -108,6 +120,8 @@ async fn send_all(
     let params = PostParams::default();
     let mut lost = 0;
     while let Some(event) = waiting.recv().await {
+        // Somebody may wait for a step, but nobody waits for an Event.
+        let _ = timeout(PATIENCE, steps.until_idle()).await;
         let created = events.create(&params, &event);
         match server.call(action, created).await {
             // It exists if another bot has told the same, or the response to an earlier call was lost.

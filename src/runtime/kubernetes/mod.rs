@@ -157,7 +157,7 @@ impl Kubernetes {
         let cache = Arc::new(cache);
         let events = ApiServer::new(clients.watches.clone());
         Ok(Self {
-            event_sender: EventSender::start(events, namespace, cache.clone()),
+            event_sender: EventSender::start(events, server.clone(), namespace, cache.clone()),
             server: server.clone(),
             queries: QueryPool::new(settings.linger()),
             _readiness: Readiness::start(cache.clone(), doors.clone()),

@@ -144,6 +144,11 @@ impl ApiServer {
         self.client.default_namespace()
     }
 
+    /// Waits until this bot makes no call, with those that wait for a place.
+    pub(super) async fn until_idle(&self) {
+        self.limit.until_idle().await;
+    }
+
     /// Makes a call, as soon as [`MAX_CONCURRENT_CALLS`] allows. The time limit counts from then.
     pub(super) async fn call<T>(
         &self,
