@@ -768,8 +768,15 @@ impl Runtime for Kubernetes {
             None => Ok(()),
         };
         let grace = build::grace_seconds(&self.settings, &seen.record);
-        let (dropped, service, route) = tokio::join!(
+        // Garbage collection would delete them with the record, but later.
+        let has_own_keys = seen.record.is_stopping() && !seen.record.uses_owner_credentials();
+        let own = build::own_secret_name(&seen.record.id);
+        let (dropped, keys, service, route) = tokio::join!(
             delete_pod(Some(grace)),
+            run_if(
+                has_own_keys,
+                self.delete_object(&self.secrets, "secrets", &own, &params)
+            ),
             run_if(
                 service,
                 self.delete_object(&self.services, "services", &name, &params)
@@ -779,7 +786,7 @@ impl Runtime for Kubernetes {
                 self.delete_object(&self.routes, &self.route_plural, &name, &params)
             ),
         );
-        dropped.and(service).and(route)?;
+        dropped.and(keys).and(service).and(route)?;
         let record = seen.record.name();
         let are_gone = |view: &View, parts: Parts| match view.record(&record) {
             Some(shown) if shown.uid == seen.uid => !shown.parts().both(parts).any(),
@@ -817,13 +824,6 @@ impl Runtime for Kubernetes {
             uid: Some(seen.uid.to_string()),
             resource_version: None,
         });
-        if !seen.record.uses_owner_credentials() {
-            // Garbage collection would delete it with the record, but later.
-            let own = build::own_secret_name(&seen.record.id);
-            let params = DeleteParams::default();
-            self.delete_object(&self.secrets, "secrets", &own, &params)
-                .await?;
-        }
         let deleted = self.records.delete(&name, &params);
         match self
             .server
