@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use test_support::{Bot, TestEnv};
 
 use super::{
-    rivals,
+    binary, rivals,
     setup::{Objects, address, env, floor},
 };
 
@@ -23,6 +23,8 @@ pub const BURST_SIZE: usize = CALLERS * REQUESTS_PER_CALLER;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Server {
     Bot,
+    /// The bot, as the production image has it. People compare that with other programs.
+    Shipped,
     Floor,
     /// `benches/rivals/original.py`
     Original,
@@ -85,6 +87,10 @@ impl Side {
         }
         let mut process = match server {
             Server::Bot => None,
+            Server::Shipped => {
+                env.program = binary::program();
+                None
+            }
             Server::Floor => Some(floor("api", &env)),
             Server::Original => Some(rivals::original(&env)),
         };

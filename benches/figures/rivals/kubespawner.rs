@@ -120,7 +120,7 @@ async fn time_burst(side: &mut Side, first: usize) -> [f64; 3] {
 }
 
 pub async fn rows() -> Vec<Row> {
-    let mut ours = Side::start(Server::Bot, WARM_UP + ROUNDS + BURST_SIZE).await;
+    let mut ours = Side::start(Server::Shipped, WARM_UP + ROUNDS + BURST_SIZE).await;
     ours.env.kubelet.ready_all_pods();
     let mut theirs = KubeSpawner::start().await;
     let mut times = [const { [const { Vec::new() }; 2] }; 2];

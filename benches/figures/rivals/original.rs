@@ -52,7 +52,7 @@ async fn make_ready(ours: &mut Creation, theirs: &Creation) {
 }
 
 pub async fn rows() -> Vec<Row> {
-    let mut ours = Creation::start(Server::Bot, SESSIONS).await;
+    let mut ours = Creation::start(Server::Shipped, SESSIONS).await;
     let mut theirs = Creation::start(Server::Original, SESSIONS).await;
     let (mut answered, mut made) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for round in 0..WARM_UP + ROUNDS {
