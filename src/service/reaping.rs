@@ -437,7 +437,7 @@ impl Service {
     }
 
     /// Adds the usage that was last heard to sessions, and asks nobody.
-    pub(super) fn last_usage(&self, sessions: Vec<Observed>) -> Vec<TrackedSession> {
+    pub fn last_usage(&self, sessions: Vec<Observed>) -> Vec<TrackedSession> {
         let known = self.reaper_cache.usage.lock().clone();
         let each = sessions.into_iter().map(|seen| {
             let heard = known.get(&seen.record.id).map(|heard| heard.usage);

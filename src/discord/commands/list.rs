@@ -9,9 +9,9 @@ use super::{
 use crate::{
     discord::{
         call::{Answered, Call, Command},
-        replies::{self, AllSessions, ListEntry},
+        replies::{self, AllSessions, ListEntry, MAX_LISTED},
     },
-    session::TrackedSession,
+    session::{Observed, TrackedSession},
 };
 
 const SPEC: CommandSpec = CommandSpec {
@@ -53,8 +53,11 @@ impl Command for List {
             due: service.scheduled_stop(&watched),
             watched,
         };
-        let entries = async |sessions| {
-            let tracked = service.track(sessions).await;
+        let entries = async |mut sessions: Vec<Observed>| {
+            let rest = sessions.split_off(MAX_LISTED.min(sessions.len()));
+            let mut tracked = service.track(sessions).await;
+            // They don't fit into the reply, so it does not wait for their doors.
+            tracked.extend(service.last_usage(rest));
             tracked.into_iter().map(entry).collect::<Vec<_>>()
         };
         let (sessions, runners) = tokio::join!(entries(sessions), entries(runners));

@@ -153,6 +153,9 @@ pub(crate) struct ListEntry {
     pub due: Option<ScheduledStop>,
 }
 
+/// More entries than fit into a list.
+pub(crate) const MAX_LISTED: usize = 30;
+
 /// A list of everybody's sessions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AllSessions {

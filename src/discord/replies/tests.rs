@@ -1064,6 +1064,16 @@ fn a_long_list_says_how_many_it_leaves_out() {
     )));
 }
 
+#[test]
+fn no_list_shows_more_entries_than_those_whose_doors_are_asked() {
+    let mut entry = list_entry(Usage::Unknown, None);
+    let record = Arc::make_mut(&mut entry.watched.seen.record);
+    (record.size, record.catalog) = ("s".into(), "c".into());
+    let everybody = Some(AllSessions { total: None });
+    let text = list(&vec![entry; MAX_LISTED], 9.into(), everybody, None, false).text;
+    assert!(text.contains("more that did not fit"), "{text}");
+}
+
 pub(super) fn noon() -> DateTime<Utc> {
     starting_record().created
 }
