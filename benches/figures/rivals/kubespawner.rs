@@ -98,10 +98,17 @@ impl KubeSpawner {
     }
 }
 
-/// Starts and stops one session. Returns the two times.
-async fn time_one(side: &Side, number: usize, is_stored: bool) -> [Duration; 2] {
+/// Starts and stops one session. Returns the two times, and the session's ID.
+async fn time_one(side: &Side, number: usize, is_stored: bool) -> ([Duration; 2], String) {
     let (start, id) = side.start_session(number, is_stored).await;
-    [start, side.delete(number, &id).await]
+    ([start, side.delete(number, &id).await], id)
+}
+
+/// Prints what the bot logged about a session, as the timeline in notes.md is made from it.
+fn print_timeline(side: &mut Side, id: &str, times: [Duration; 2]) {
+    let log = side.env.bot().log();
+    let about_it: Vec<_> = log.lines().filter(|line| line.contains(id)).collect();
+    eprintln!("start and stop took {times:?}:\n{}", about_it.join("\n"));
 }
 
 /// Starts and stops many sessions. Returns both rates, and the bot's memory in MB while they run.
@@ -127,8 +134,11 @@ pub async fn rows() -> Vec<Row> {
     let mut stored = [const { Vec::new() }; 2];
     for number in 0..WARM_UP + ROUNDS {
         ours.env.cluster.store_credentials(owner(number)).await;
-        let own = time_one(&ours, number, false).await;
-        let with_stored = time_one(&ours, number, true).await;
+        let (own, id) = time_one(&ours, number, false).await;
+        let (with_stored, _) = time_one(&ours, number, true).await;
+        if number + 1 == WARM_UP + ROUNDS {
+            print_timeline(&mut ours, &id, own);
+        }
         let rival = theirs.time_one().await;
         if number < WARM_UP {
             continue;
