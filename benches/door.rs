@@ -1,17 +1,13 @@
-//! Cost of the door, compared with direct access to DuckDB (the floor) in the same run.
+//! Cost of the door for a small query, compared with direct access to DuckDB (the floor) in the same run, and its
+//! memory. `cargo bench --bench figures -- relay` measures a large result.
 //! `cargo bench --bench door`
 #![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
 
 use test_support::{Door, DuckDb, UiClient};
-use tokio::{
-    io::copy_bidirectional_with_sizes,
-    net::{TcpListener, TcpStream},
-};
 
 const ROUNDS: usize = 400;
-const LARGE_ROUNDS: usize = 31;
 /// About 100 MB.
 const LARGE: &str = "SELECT repeat('x', 1000) AS x FROM range(100_000)";
 
@@ -28,32 +24,17 @@ async fn main() {
     let (mut with, mut without) = (Vec::new(), Vec::new());
     // Measured in turns, so that both see the same load of the machine.
     for _ in 0..ROUNDS {
-        without.push(time_query(&straight, "SELECT 42").await.0);
-        with.push(time_query(&through, "SELECT 42").await.0);
+        without.push(time_query(&straight).await);
+        with.push(time_query(&through).await);
     }
-    report("a small query", median(with), median(without));
-
-    let relayed = UiClient::at(relay(port), port);
-    let (mut with, mut without, mut by_relay, mut bytes) = (vec![], vec![], vec![], 0);
-    for _ in 0..LARGE_ROUNDS {
-        without.push(time_query(&straight, LARGE).await.0);
-        by_relay.push(time_query(&relayed, LARGE).await.0);
-        let (time, length) = time_query(&through, LARGE).await;
-        with.push(time);
-        bytes = length;
-    }
-    let large = format!("{} MB", bytes / 1_000_000);
-    let without = median(without);
-    report(&large, median(with), without);
-    report(
-        &format!("{large}, through a bare TCP relay instead"),
-        median(by_relay),
-        without,
+    let (with, without) = (median(with), median(without));
+    let ratio = with.as_secs_f64() / without.as_secs_f64();
+    println!(
+        "a small query: direct {without:.2?}, through the door {with:.2?}, {ratio:.2} times as long"
     );
 
-    // Measuring memory takes time, so it has its own round.
     let mut most = idle;
-    let mut streams = std::pin::pin!(time_query(&through, LARGE));
+    let mut streams = std::pin::pin!(through.answer_length(LARGE));
     loop {
         tokio::select! {
             _ = &mut streams => break,
@@ -64,40 +45,10 @@ async fn main() {
     println!("time until the door listens: {listening:.0?}");
 }
 
-/// Starts a relay that only copies bytes, on its own thread. Returns its port. It shows the minimum
-/// cost of one more process in the path.
-fn relay(to: u16) -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()
-        .unwrap();
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            let listener = TcpListener::from_std(listener).unwrap();
-            loop {
-                let (mut near, _) = listener.accept().await.unwrap();
-                let mut far = TcpStream::connect(("localhost", to)).await.unwrap();
-                tokio::spawn(async move {
-                    copy_bidirectional_with_sizes(&mut near, &mut far, 256 << 10, 256 << 10).await
-                });
-            }
-        })
-    });
-    port
-}
-
-async fn time_query(ui: &UiClient, sql: &str) -> (Duration, usize) {
+async fn time_query(ui: &UiClient) -> Duration {
     let begin = Instant::now();
-    let length = ui.answer_length(sql).await;
-    (begin.elapsed(), length)
-}
-
-fn report(what: &str, with: Duration, without: Duration) {
-    let ratio = with.as_secs_f64() / without.as_secs_f64();
-    println!("{what}: direct {without:.2?}, through the door {with:.2?}, {ratio:.2} times as long");
+    ui.answer_length("SELECT 42").await;
+    begin.elapsed()
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

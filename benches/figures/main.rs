@@ -16,6 +16,7 @@ mod floor_bot;
 mod kept;
 mod memory;
 mod node;
+mod relay;
 mod rivals;
 mod sandbox;
 mod scale;
@@ -28,9 +29,9 @@ mod work;
 
 use table::Table;
 
-const GROUPS: [&str; 15] = [
+const GROUPS: [&str; 16] = [
     "api", "rivals", "commands", "calls", "node", "memory", "scale", "sandbox", "sql", "work",
-    "console", "clients", "kept", "failover", "binary",
+    "console", "clients", "relay", "kept", "failover", "binary",
 ];
 
 #[tokio::main]
@@ -68,6 +69,7 @@ async fn main() {
             "work" => work::rows().await,
             "console" => console::rows().await,
             "clients" => clients::rows().await,
+            "relay" => relay::rows().await,
             "kept" => kept::rows().await,
             "failover" => failover::rows().await,
             _ => binary::rows().await,
