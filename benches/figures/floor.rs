@@ -26,6 +26,8 @@ use kube::{
 };
 use serde_json::{Value, json};
 
+use super::floor_bot::{self, Work};
+
 /// Creates the objects of sessions.
 pub struct Floor {
     pub settings: Settings,
@@ -169,7 +171,11 @@ pub async fn serve(what: &str) {
             eprintln!("the API is at http://{}", listener.local_addr().unwrap());
             axum::serve(listener, app).await.unwrap();
         }
-        "acknowledges" => super::floor_bot::serve(None).await,
-        _ => super::floor_bot::serve(Some(Floor::connect().await)).await,
+        "proxy" => super::people::proxy::serve().await,
+        "acknowledges" => floor_bot::serve(Work::Acknowledge).await,
+        _ => match what.strip_prefix("links:") {
+            Some(link) => floor_bot::serve(Work::Link(link.to_owned())).await,
+            None => floor_bot::serve(Work::Create(Floor::connect().await)).await,
+        },
     }
 }

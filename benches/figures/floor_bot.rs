@@ -1,13 +1,14 @@
-//! A minimal bot: acknowledges commands, and optionally creates what `/duck start` creates.
+//! A minimal bot: acknowledges commands, and optionally creates what `/duck start` creates. Or it answers each with a
+//! link.
 
 use duckbot::{runtime::kubernetes::build, session::CredentialSource};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, api::PartialObjectMeta};
 use serenity::{
     all::{
-        ClientBuilder, CommandOptionType, Context, CreateCommand, CreateCommandOption,
-        CreateInteractionResponse, CreateInteractionResponseMessage, EventHandler, GatewayIntents,
-        GuildId, Interaction,
+        ClientBuilder, CommandOptionType, Context, CreateButton, CreateCommand,
+        CreateCommandOption, CreateInteractionResponse, CreateInteractionResponseMessage,
+        EventHandler, GatewayIntents, GuildId, Interaction,
     },
     async_trait,
     builder::Builder,
@@ -16,9 +17,18 @@ use serenity::{
 
 use super::floor::Floor;
 
+/// Work of the bot for each command.
+pub enum Work {
+    Acknowledge,
+    /// Creates what `/duck start` creates.
+    Create(Floor),
+    /// Answers with this link.
+    Link(String),
+}
+
 struct BareBot {
     http: Http,
-    floor: Option<Floor>,
+    work: Work,
 }
 
 #[async_trait]
@@ -26,12 +36,18 @@ impl EventHandler for BareBot {
     async fn interaction_create(&self, _: Context, interaction: Interaction) {
         let asked = interaction.command().unwrap();
         let private = CreateInteractionResponseMessage::new().ephemeral(true);
-        let answer = CreateInteractionResponse::Defer(private);
+        let answer = match &self.work {
+            Work::Link(link) => {
+                let button = CreateButton::new_link(link).label("Open DuckDB");
+                CreateInteractionResponse::Message(private.content("Your link.").button(button))
+            }
+            Work::Acknowledge | Work::Create(_) => CreateInteractionResponse::Defer(private),
+        };
         answer
             .execute(&self.http, (asked.id, &asked.token))
             .await
             .unwrap();
-        let Some(floor) = &self.floor else {
+        let Work::Create(floor) = &self.work else {
             return;
         };
         let owner = asked.user.id.get();
@@ -46,8 +62,8 @@ impl EventHandler for BareBot {
     }
 }
 
-/// Runs the bot until it is killed. With a floor, it also creates the objects.
-pub async fn serve(floor: Option<Floor>) {
+/// Runs the bot until it is killed.
+pub async fn serve(work: Work) {
     let variable = |name: &str| std::env::var(name).unwrap();
     let token = std::fs::read_to_string(variable("DUCKBOT_DISCORD__TOKEN_FILE")).unwrap();
     let http = || {
@@ -60,13 +76,13 @@ pub async fn serve(floor: Option<Floor>) {
     let own = http();
     let me = own.get_current_application_info().await.unwrap();
     own.set_application_id(me.id);
-    let start = CreateCommandOption::new(CommandOptionType::SubCommand, "start", "Start one");
+    let option = |name| CreateCommandOption::new(CommandOptionType::SubCommand, name, "One");
     let duck = CreateCommand::new("duck")
         .description("A duck")
-        .add_option(start);
+        .set_options(["start", "open"].map(option).into());
     let guild = GuildId::new(variable("DUCKBOT_DISCORD__GUILD").parse().unwrap());
     own.create_guild_commands(guild, &[duck]).await.unwrap();
-    let bare = BareBot { http: own, floor };
+    let bare = BareBot { http: own, work };
     let client = ClientBuilder::new_with_http(http(), GatewayIntents::DIRECT_MESSAGES);
     client
         .event_handler(bare)

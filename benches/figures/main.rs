@@ -16,6 +16,7 @@ mod floor_bot;
 mod kept;
 mod memory;
 mod node;
+mod people;
 mod relay;
 mod rivals;
 mod sandbox;
@@ -29,9 +30,9 @@ mod work;
 
 use table::Table;
 
-const GROUPS: [&str; 16] = [
+const GROUPS: [&str; 17] = [
     "api", "rivals", "commands", "calls", "node", "memory", "scale", "sandbox", "sql", "work",
-    "console", "clients", "relay", "kept", "failover", "binary",
+    "console", "clients", "relay", "kept", "people", "failover", "binary",
 ];
 
 #[tokio::main]
@@ -71,6 +72,7 @@ async fn main() {
             "clients" => clients::rows().await,
             "relay" => relay::rows().await,
             "kept" => kept::rows().await,
+            "people" => people::rows().await,
             "failover" => failover::rows().await,
             _ => binary::rows().await,
         };

@@ -7,9 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use discord_loopback::Person;
 use test_support::{LocalEnv, assert_says, lake, tools};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
@@ -20,13 +21,13 @@ use super::{
 
 const ROUNDS: usize = 31;
 const QUERY: &str = "SELECT sum(grams) AS grams FROM lake.zoo.ducks";
-const KEY: [&str; 2] = ["AKIAFIGURES", "a-secret-for-figures"];
+pub const KEY: [&str; 2] = ["AKIAFIGURES", "a-secret-for-figures"];
 
-/// Runs one query. Returns the total time, and DuckDB's own part of it in ms.
-async fn time_one(home: &LocalEnv) -> (Duration, f64) {
+/// Lets a person run one query. Returns the total time, and DuckDB's own part of it in ms.
+pub async fn time_query(person: &Person) -> (Duration, f64) {
     let begin = Instant::now();
     let line = format!("/duck sql query:{QUERY}");
-    let asked = home.ana.run_command("#data", &line).await.unwrap();
+    let asked = person.run_command("#data", &line).await.unwrap();
     let told = asked.until(|it| it.content.contains("1 row in ")).await;
     let took = begin.elapsed();
     assert_says(&told, "1430");
@@ -35,47 +36,40 @@ async fn time_one(home: &LocalEnv) -> (Duration, f64) {
 }
 
 /// DuckDB's command line with the catalog attached.
-struct CommandLine {
-    _child: Child,
-    input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
+pub struct CommandLine<Input, Output> {
+    input: Input,
+    output: Lines<BufReader<Output>>,
 }
 
-impl CommandLine {
-    async fn start() -> Self {
+impl<Input: AsyncWrite + Unpin, Output: AsyncRead + Unpin> CommandLine<Input, Output> {
+    /// Attaches the catalog in a DuckDB that was just started. `extensions` is the folder of its extensions. The URLs are
+    /// those of the storage and of the catalog.
+    pub async fn attach(
+        mut input: Input,
+        output: Output,
+        extensions: &str,
+        [s3, catalog]: [String; 2],
+    ) -> Self {
         let sql = format!(
-            "SET extension_directory = '{}';
+            "SET extension_directory = '{extensions}';
              LOAD httpfs; LOAD avro; LOAD iceberg;
              CREATE SECRET s (TYPE s3, KEY_ID '{}', SECRET '{}', REGION 'us-east-1',
                  URL_STYLE 'path', ENDPOINT '{}', USE_SSL false);
-             ATTACH '' AS lake (TYPE iceberg, ENDPOINT '{}', AUTHORIZATION_TYPE 'none',
+             ATTACH '' AS lake (TYPE iceberg, ENDPOINT '{catalog}', AUTHORIZATION_TYPE 'none',
                  ACCESS_DELEGATION_MODE 'none');\n",
-            tools::duckdb().join("extensions").display(),
             KEY[0],
             KEY[1],
-            lake().s3.url().trim_start_matches("http://"),
-            lake().catalog,
+            s3.trim_start_matches("http://"),
         );
-        let mut child = Command::new(tools::duckdb().join("duckdb"))
-            .args(["-batch", "-csv", "-init", "/dev/null"])
-            .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut input = child.stdin.take().unwrap();
         input.write_all(sql.as_bytes()).await.unwrap();
-        Self {
-            input,
-            output: BufReader::new(child.stdout.take().unwrap()).lines(),
-            _child: child,
-        }
+        let output = BufReader::new(output).lines();
+        Self { input, output }
     }
 
-    async fn run(&mut self) {
+    pub async fn run(&mut self) {
         let line = format!("{QUERY};\n");
         self.input.write_all(line.as_bytes()).await.unwrap();
+        self.input.flush().await.unwrap();
         while let Some(line) = self.output.next_line().await.unwrap() {
             if line == "1430" {
                 return;
@@ -83,6 +77,23 @@ impl CommandLine {
         }
         panic!("DuckDB's command line has ended");
     }
+}
+
+/// Starts DuckDB's command line on this machine. It ends when its process is dropped.
+async fn start_command_line() -> (Child, CommandLine<ChildStdin, ChildStdout>) {
+    let mut child = Command::new(tools::duckdb().join("duckdb"))
+        .args(["-batch", "-csv", "-init", "/dev/null"])
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let extensions = tools::duckdb().join("extensions").display().to_string();
+    let urls = [lake().s3.url(), lake().catalog.clone()];
+    let command_line = CommandLine::attach(input, output, &extensions, urls);
+    (child, command_line.await)
 }
 
 async fn start_bot(home: &mut LocalEnv, linger: &str) {
@@ -120,9 +131,11 @@ pub async fn rows() -> Vec<Row> {
     let (mut with, mut without, mut own) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let begin = Instant::now();
-        CommandLine::start().await.run().await;
+        let (child, mut command_line) = start_command_line().await;
+        command_line.run().await;
         without.push(begin.elapsed());
-        let (took, part) = time_one(&home).await;
+        drop(child);
+        let (took, part) = time_query(&home.ana).await;
         with.push(took);
         own.push(part);
     }
@@ -134,15 +147,15 @@ pub async fn rows() -> Vec<Row> {
     );
 
     start_bot(&mut home, "5m").await;
-    let mut command_line = CommandLine::start().await;
+    let (_child, mut command_line) = start_command_line().await;
     command_line.run().await;
-    time_one(&home).await;
+    time_query(&home.ana).await;
     let (mut with, mut without, mut own) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let begin = Instant::now();
         command_line.run().await;
         without.push(begin.elapsed());
-        let (took, part) = time_one(&home).await;
+        let (took, part) = time_query(&home.ana).await;
         with.push(took);
         own.push(part);
     }

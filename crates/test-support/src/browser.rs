@@ -90,15 +90,21 @@ impl Traefik {
 
     /// Same as [`Self::client`], with trust in the authority of other certificates.
     pub fn client_with(&self, session: &str, certificates: &Certificates) -> reqwest::Client {
+        self.builder(session, certificates).build().unwrap()
+    }
+
+    /// Same as [`Self::client`], for further settings.
+    pub fn client_builder(&self, session: &str) -> reqwest::ClientBuilder {
+        self.builder(session, &self.certificates)
+    }
+
+    fn builder(&self, session: &str, certificates: &Certificates) -> reqwest::ClientBuilder {
         let authority = std::fs::read(certificates.file("ca.pem")).unwrap();
         let authority = reqwest::Certificate::from_pem(&authority).unwrap();
         let host = format!("duckui-{session}.{DOMAIN}");
         let client = reqwest::Client::builder().no_proxy();
         let client = client.add_root_certificate(authority);
-        client
-            .resolve(&host, self.address.parse().unwrap())
-            .build()
-            .unwrap()
+        client.resolve(&host, self.address.parse().unwrap())
     }
 
     /// Access log of Traefik.
