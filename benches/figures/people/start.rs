@@ -17,65 +17,67 @@ use super::{
 use crate::table::Row;
 
 const ROUNDS: u32 = 9;
-/// Rounds with ten people.
-const ROUNDS_OF_TEN: usize = 3;
 
 /// Bot and floor, each with the parts of its times.
 #[derive(Default)]
 struct Times {
     starts: Vec<[Duration; 4]>,
     floor_starts: Vec<[Duration; 4]>,
-    stops: Vec<[Duration; 1]>,
-    floor_stops: Vec<[Duration; 1]>,
+    stops: Vec<Duration>,
+    floor_stops: Vec<Duration>,
 }
 
 pub async fn rows(team: &Team) -> Vec<Row> {
     let (env, epoch) = (&team.env, Instant::now());
+    let phase = |round: u32| Phase {
+        epoch,
+        offset: Duration::from_secs(1) * round / ROUNDS,
+    };
     let mut queries = Queries::default();
     let mut times = Times::default();
     // The first session pulls the images.
     let (_, session) = time_start(team, Instant::now()).await;
     let manifests = Manifests::of(env, &session).await;
-    time_stop(team).await;
+    time_stop(team, phase(0)).await;
     // The first call of kubectl asks which kinds the cluster has.
-    time_floor(team, &manifests, &ids(0, 1)).await;
+    time_floor(team, &manifests, &ids(0, 1), phase(0)).await;
     for round in 0..ROUNDS {
-        wait_for_phase(epoch, round).await;
+        let phase = phase(round);
+        phase.wait().await;
         let (start, session) = time_start(team, Instant::now()).await;
         times.starts.push(start);
         env.wait_until_prepared(&session).await;
         queries.measure(team, &session).await;
-        times.stops.push([time_stop(team).await]);
+        times.stops.push(time_stop(team, phase).await);
 
-        wait_for_phase(epoch, round).await;
         let ids = ids(1 + round as usize, 1);
-        let (start, stop) = time_floor(team, &manifests, &ids).await;
+        let (start, stop) = time_floor(team, &manifests, &ids, phase).await;
         times.floor_starts.push(start);
-        times.floor_stops.push([stop]);
+        times.floor_stops.push(stop);
     }
     let names = ["announced", "link", "let in", "answer"];
     print_parts("start", names, &times.starts);
     let names = ["applied", "ready", "let in", "answer"];
     print_parts("start, floor", names, &times.floor_starts);
     let starts = [times.starts, times.floor_starts].map(last_parts);
-    let stops = [times.stops, times.floor_stops].map(last_parts);
     let mut rows = vec![Row::of_times(
         "people: from `/duck start` to the first answer at the session's URL",
         ("at most 1.1", &[1.1]),
         &starts,
     )];
-    rows.push(ten_at_once(team, &manifests).await);
+    let phases = [0, 3, 6].map(phase);
+    rows.push(ten_at_once(team, &manifests, phases).await);
     rows.push(Row::of_times(
         "people: from the confirmed `/duck stop` until nothing is left",
         ("at most 1.2", &[1.2]),
-        &stops,
+        &[times.stops, times.floor_stops],
     ));
     rows.extend(queries.rows());
     rows
 }
 
-fn last_parts<const N: usize>(times: Vec<[Duration; N]>) -> Vec<Duration> {
-    times.iter().map(|parts| parts[N - 1]).collect()
+fn last_parts(times: Vec<[Duration; 4]>) -> Vec<Duration> {
+    times.iter().map(|parts| parts[3]).collect()
 }
 
 /// IDs of sessions of the floor that no other call returns.
@@ -85,15 +87,24 @@ fn ids(first: usize, count: usize) -> Vec<String> {
         .collect()
 }
 
-/// Waits until this round's moment of a second. The kubelet looks at its containers once a second, so bot and floor
-/// must begin at the same moments of it.
-async fn wait_for_phase(epoch: Instant, round: u32) {
-    const SECOND: Duration = Duration::from_secs(1);
-    let now = epoch.elapsed();
-    let begun = Duration::from_secs(now.as_secs());
-    let next = begun + SECOND * round / ROUNDS;
-    let next = if next < now { next + SECOND } else { next };
-    tokio::time::sleep(next - now).await;
+/// A moment of each second. The kubelet looks at its containers once a second, so bot and floor must begin at the same
+/// moments.
+#[derive(Clone, Copy)]
+struct Phase {
+    epoch: Instant,
+    offset: Duration,
+}
+
+impl Phase {
+    /// Waits until the moment.
+    async fn wait(self) {
+        let now = self.epoch.elapsed();
+        let mut next = Duration::from_secs(now.as_secs()) + self.offset;
+        if next < now {
+            next += Duration::from_secs(1);
+        }
+        tokio::time::sleep(next - now).await;
+    }
 }
 
 /// Starts Ana's session, and runs the first query. Returns the times since `begin`, and the session's ID.
@@ -127,10 +138,11 @@ async fn open_announced(
 }
 
 /// Stops Ana's session. Returns the time from the confirmation until its record is gone, which is deleted last.
-async fn time_stop(team: &Team) -> Duration {
+async fn time_stop(team: &Team, phase: Phase) -> Duration {
     let env = &team.env;
     let question = env.reply_to(&env.ana, "/duck stop").await;
     let record = env.record_name(&env.ana, 0);
+    phase.wait().await;
     let begin = Instant::now();
     let gone = async {
         env.cluster.wait_until_gone(&record).await;
@@ -148,8 +160,10 @@ async fn time_floor(
     team: &Team,
     manifests: &Manifests,
     ids: &[String],
+    phase: Phase,
 ) -> ([Duration; 4], Duration) {
     let file = manifests.write(ids);
+    phase.wait().await;
     let begin = Instant::now();
     let applied = async {
         kubectl("apply", &file).await;
@@ -165,18 +179,20 @@ async fn time_floor(
     }));
     let (applied, answers) = tokio::join!(applied, answers);
     let last = answers.into_iter().max_by_key(|it| it[2]).unwrap();
+    phase.wait().await;
     let begin = Instant::now();
     kubectl("delete", &file).await;
     ([applied, last[0], last[1], last[2]], begin.elapsed())
 }
 
 /// Lets ten people start a session at once. The time is that until the last of them has an answer.
-async fn ten_at_once(team: &Team, manifests: &Manifests) -> Row {
+async fn ten_at_once(team: &Team, manifests: &Manifests, phases: [Phase; 3]) -> Row {
     let (mut ours, mut floor) = (Vec::new(), Vec::new());
-    for round in 1..=ROUNDS_OF_TEN {
+    for (round, phase) in phases.into_iter().enumerate() {
+        phase.wait().await;
         ours.push(time_ten(team).await);
-        let ids = ids(1000 * round, PEOPLE);
-        floor.push(time_floor(team, manifests, &ids).await.0);
+        let ids = ids(1000 + 100 * round, PEOPLE);
+        floor.push(time_floor(team, manifests, &ids, phase).await.0);
     }
     print_parts(
         "ten, last",
