@@ -179,6 +179,8 @@ async fn time_floor(
     }));
     let (applied, answers) = tokio::join!(applied, answers);
     let last = answers.into_iter().max_by_key(|it| it[2]).unwrap();
+    // Until then, DuckDB takes longer to end.
+    join_all(ids.iter().map(|id| team.env.wait_until_prepared(id))).await;
     phase.wait().await;
     let begin = Instant::now();
     kubectl("delete", &file).await;
