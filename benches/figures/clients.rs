@@ -6,7 +6,9 @@ use serde::Deserialize;
 use test_support::{LocalEnv, OwnMachine, ReservedPort};
 
 use super::{
+    growth::Series,
     setup::resident,
+    stats::stats,
     table::{Aim, Row},
 };
 
@@ -24,7 +26,12 @@ def seconds(name, sql):
 
 LARGE = "SELECT range a, hash(range) b, hash(range + 1) c FROM range(4200000)"
 measured = {}
-for what, sql, rounds in [("small", "SELECT 42", 200), ("large", LARGE, 9)]:
+for what, sql, rounds in [
+    ("small", "SELECT 42", 200),
+    ("one_mb", LARGE.replace("4200000", "42000"), 51),
+    ("ten_mb", LARGE.replace("4200000", "420000"), 21),
+    ("large", LARGE, 9),
+]:
     ours, floor = [], []
     for _ in range(rounds):
         floor.append(seconds("floor", sql))
@@ -38,10 +45,12 @@ print("MEASURED", json.dumps(measured))
 #[derive(Deserialize)]
 struct Measured {
     small: [Vec<f64>; 2],
+    one_mb: [Vec<f64>; 2],
+    ten_mb: [Vec<f64>; 2],
     large: [Vec<f64>; 2],
 }
 
-pub async fn rows() -> Vec<Row> {
+pub async fn rows(series: &mut Vec<Series>) -> Vec<Row> {
     let mut home = LocalEnv::start().await;
     home.skip_end_check();
     for (name, value) in [
@@ -75,6 +84,19 @@ pub async fn rows() -> Vec<Row> {
     let times = |seconds: [Vec<f64>; 2]| {
         seconds.map(|all| all.into_iter().map(Duration::from_secs_f64).collect())
     };
+    let sizes = [
+        (1.0, &measured.one_mb),
+        (10.0, &measured.ten_mb),
+        (100.0, &measured.large),
+    ];
+    let median = |all: &[Vec<f64>; 2]| stats(all[0].iter().copied()).median * 1000.0;
+    let growth = sizes.map(|(size, all)| (size, median(all)));
+    series.push(Series {
+        title: "A result for a DuckDB client",
+        work: "MB",
+        unit: "ms",
+        points: growth.into(),
+    });
     let aim: (_, &[f64]) = ("at most 1.2", &[1.2]);
     vec![
         Row::of_times("DuckDB client: a small query", aim, &times(measured.small)),
@@ -82,6 +104,11 @@ pub async fn rows() -> Vec<Row> {
             "DuckDB client: a result of 100 MB",
             aim,
             &times(measured.large),
+        ),
+        Row::of_growth(
+            "DuckDB client: a result of 100 MB, against 10 MB",
+            "ms",
+            [growth[1], growth[2]],
         ),
         Row {
             what: "DuckDB client: memory of the bot with its doors after a result of 1 GB",

@@ -2,7 +2,10 @@
 //! order, with one kube client. It checks no token, has no watches and no view, and panics on any
 //! error.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use axum::{
     Json, Router,
@@ -39,10 +42,16 @@ impl Floor {
     /// Connects to the cluster, with the bot's environment variables.
     pub async fn connect() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::try_default().await.unwrap();
+        Self::new(&std::env::vars().collect(), client)
+    }
+
+    /// Same as [`Self::connect`], with these variables and this client.
+    pub fn new(variables: &HashMap<String, String>, client: Client) -> Self {
         let key = SigningKey::read("2026-11-24-floor", &SigningKey::generate());
         Self {
-            settings: Settings::load(None, std::env::vars().collect()).unwrap(),
-            client: Client::try_default().await.unwrap(),
+            settings: Settings::load(None, variables.clone()).unwrap(),
+            client,
             key: key.unwrap().public(),
         }
     }
@@ -92,14 +101,14 @@ impl Floor {
             .unwrap();
     }
 
-    /// Creates Pod, Service and route in parallel.
-    pub async fn create_objects(&self, record: &Record, uid: &str) {
+    /// Creates Pod, Service and route in parallel. The scheduler chooses the Pod's node, unless it is given.
+    pub async fn create_objects(&self, record: &Record, uid: &str, node: Option<&str>) {
         let (settings, params) = (&self.settings, PostParams::default());
         let (size, catalog) = (
             settings.size(&record.size),
             settings.catalog(&record.catalog),
         );
-        let pod = build::pod(
+        let mut pod = build::pod(
             settings,
             record,
             uid,
@@ -107,6 +116,7 @@ impl Floor {
             &catalog.unwrap(),
             &self.key,
         );
+        pod.spec.as_mut().unwrap().node_name = node.map(str::to_owned);
         let service = build::service(settings, record, uid);
         let route = build::route(settings, record, uid);
         let kind = build::route_resource(settings.routing.kind);
@@ -157,7 +167,7 @@ async fn create(
         .unwrap();
     let url = format!("{}/", build::origin(&floor.settings, &record.id));
     let said = json!({ "session_id": record.id, "url": url, "open_url": null });
-    tokio::spawn(async move { floor.create_objects(&record, &uid).await });
+    tokio::spawn(async move { floor.create_objects(&record, &uid, None).await });
     (StatusCode::CREATED, Json(said))
 }
 

@@ -6,17 +6,21 @@
 
 mod api;
 mod binary;
+mod callers;
 mod calls;
 mod clients;
 mod commands;
 mod console;
+mod crowd;
 mod failover;
 mod floor;
 mod floor_bot;
+mod growth;
 mod kept;
 mod memory;
 mod node;
 mod people;
+mod plot;
 mod relay;
 mod rivals;
 mod sandbox;
@@ -30,9 +34,9 @@ mod work;
 
 use table::Table;
 
-const GROUPS: [&str; 17] = [
-    "api", "rivals", "commands", "calls", "node", "memory", "scale", "sandbox", "sql", "work",
-    "console", "clients", "relay", "kept", "people", "failover", "binary",
+const GROUPS: [&str; 18] = [
+    "api", "rivals", "commands", "calls", "node", "memory", "scale", "callers", "sandbox", "sql",
+    "work", "console", "clients", "relay", "kept", "people", "failover", "binary",
 ];
 
 #[tokio::main]
@@ -57,26 +61,28 @@ async fn main() {
     let mut table = Table::load();
     for group in asked {
         eprintln!("── {group}");
+        let mut series = Vec::new();
         let rows = match group {
             "api" => api::rows().await,
+            "callers" => callers::rows(&mut series).await,
             "rivals" => rivals::rows().await,
             "commands" => commands::rows().await,
             "calls" => calls::rows().await,
             "node" => node::rows().await,
             "memory" => memory::rows().await,
-            "scale" => scale::rows().await,
+            "scale" => scale::rows(&mut series).await,
             "sandbox" => sandbox::rows().await,
             "sql" => sql::rows().await,
             "work" => work::rows().await,
             "console" => console::rows().await,
-            "clients" => clients::rows().await,
+            "clients" => clients::rows(&mut series).await,
             "relay" => relay::rows().await,
             "kept" => kept::rows().await,
             "people" => people::rows().await,
             "failover" => failover::rows().await,
             _ => binary::rows().await,
         };
-        table.replace_group(group, rows);
+        table.replace_group(group, &rows, &series);
         // Saved after each group, in case a later one fails.
         table.write();
     }

@@ -3,7 +3,7 @@
 use test_support::Kwok;
 
 use super::{
-    scale::{create_sessions, idle_memory, kwok_env},
+    crowd::{idle_memory, kwok_env, serve_doors, start_sessions},
     setup::resident,
     table::{Aim, Row},
 };
@@ -25,11 +25,12 @@ fn row(what: &'static str, aim: &'static str, figure: f64, limits: Aim) -> Row {
 
 pub async fn rows() -> Vec<Row> {
     let _kwok = Kwok::start().await;
+    let _doors = serve_doors();
     let mut env = kwok_env(0).await;
     env.start_bot().await;
     let idle = idle_memory(env.bot()).await;
     let own = resident(env.bot(), true);
-    create_sessions(&mut env, 0, SESSIONS).await;
+    start_sessions(&mut env, 0, SESSIONS).await;
     let grown = idle_memory(env.bot()).await;
     env.kill_bot().await;
     env.start_bot().await;

@@ -158,3 +158,18 @@ pub fn resident_of(pid: u32, without_files: bool) -> f64 {
         .unwrap();
     kib * 1024.0 / 1e6
 }
+
+/// CPU time of the bot's process so far.
+pub fn cpu_time(bot: &Bot) -> Duration {
+    let text = std::fs::read_to_string(format!("/proc/{}/stat", bot.pid())).unwrap();
+    // The name of the program, in brackets, may contain spaces.
+    let fields: Vec<_> = text
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
+    // In user mode and in the kernel, in hundredths of a second.
+    Duration::from_millis((ticks(11) + ticks(12)) * 10)
+}

@@ -157,13 +157,20 @@ impl Side {
     }
 }
 
-/// Runs `work` for these owners, with [`CALLERS`] at a time. Returns the results, in the order of the owners.
+/// Runs `work` for the [`BURST_SIZE`] owners from `first` on, with [`CALLERS`] at a time. Returns the results, in the
+/// order of the owners.
 pub async fn at_once<T>(first: usize, work: impl AsyncFn(usize) -> T) -> Vec<T> {
+    by_callers(CALLERS, first, work).await
+}
+
+/// Same as [`at_once`], with another number of callers, which divides that of the owners.
+pub async fn by_callers<T>(callers: usize, first: usize, work: impl AsyncFn(usize) -> T) -> Vec<T> {
     let work = &work;
-    let callers = (0..CALLERS).map(async |caller| {
-        let first = first + caller * REQUESTS_PER_CALLER;
+    let requests = BURST_SIZE / callers;
+    let callers = (0..callers).map(async |caller| {
+        let first = first + caller * requests;
         let mut done = Vec::new();
-        for number in first..first + REQUESTS_PER_CALLER {
+        for number in first..first + requests {
             done.push(work(number).await);
         }
         done

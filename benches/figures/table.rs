@@ -1,11 +1,16 @@
-//! The table of figures: stored as JSON between runs, rendered as docs/performance.md and a plot.
+//! The table of figures: stored as JSON between runs, rendered as docs/performance.md and two pictures.
 
 use std::{fmt::Write, fs, path::PathBuf, process::Command, time::Duration};
 
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use super::{GROUPS, stats::time_stats};
+use super::{
+    GROUPS,
+    growth::{self, Series},
+    plot,
+    stats::time_stats,
+};
 
 /// Text before and after the table.
 const NOTES: &str = include_str!("notes.md");
@@ -54,6 +59,25 @@ impl Row {
             figure: ours.median / floor.median,
             is_ratio: true,
             limits: Aim::Under(limits),
+        }
+    }
+
+    /// Growth of a cost from less work to more: each is the amount of work and its cost. The ratio is that of the costs for
+    /// one unit of work, which is 1 if the cost is linear. `unit` is that of the cost.
+    pub fn of_growth(what: &'static str, unit: &str, [less, more]: [(f64, f64); 2]) -> Self {
+        let cost = |(_, cost): (f64, f64)| match cost {
+            10.0.. => format!("{cost:.0} {unit}"),
+            _ => format!("{cost:.1} {unit}"),
+        };
+        Self {
+            what,
+            aim: "at most 1.1, linear is 1",
+            floor: cost(less),
+            ours: cost(more),
+            p95: String::new(),
+            figure: (more.1 / more.0) / (less.1 / less.0),
+            is_ratio: true,
+            limits: Aim::Under(&[1.1]),
         }
     }
 
@@ -107,25 +131,36 @@ impl Table {
         Self(last.map_or_else(|_| json!({}), |text| serde_json::from_str(&text).unwrap()))
     }
 
-    /// Replaces the rows of a group.
-    pub fn replace_group(&mut self, group: &str, rows: Vec<Row>) {
+    /// Replaces the rows of a group, and its series in the chart of growth.
+    pub fn replace_group(&mut self, group: &str, rows: &[Row], series: &[Series]) {
         let rows: Vec<_> = rows.iter().map(Row::to_json).collect();
         self.0[group] = json!({ "rows": rows, "run": run() });
+        if !series.is_empty() {
+            self.0[group]["series"] = series.iter().map(Series::to_json).collect();
+        }
     }
 
     pub fn write(&self) {
         let json = serde_json::to_string_pretty(&self.0).unwrap() + "\n";
         fs::write(root().join("benches/figures/last.json"), json).unwrap();
-        fs::write(root().join("docs/performance.svg"), self.plot()).unwrap();
+        let rows: Vec<_> = self.rows().filter(|row| row["used"].is_number()).collect();
+        fs::write(root().join("docs/performance.svg"), plot::bars(&rows)).unwrap();
+        let series: Vec<_> = self.all("series").collect();
+        fs::write(root().join("docs/growth.svg"), growth::chart(&series)).unwrap();
         let (before, after) = NOTES.split_once("<!-- table -->\n").unwrap();
         let text = format!("{before}{}{after}", self.markdown());
         fs::write(root().join("docs/performance.md"), text).unwrap();
     }
 
     fn rows(&self) -> impl Iterator<Item = &Value> {
+        self.all("rows")
+    }
+
+    /// The rows or series of all groups.
+    fn all(&self, what: &str) -> impl Iterator<Item = &Value> {
         let groups = GROUPS
             .iter()
-            .filter_map(|group| self.0[*group]["rows"].as_array());
+            .filter_map(move |group| self.0[*group][what].as_array());
         groups.flatten()
     }
 
@@ -147,44 +182,6 @@ impl Table {
             }
         }
         text
-    }
-
-    /// Renders an SVG with a bar for each figure that has an aim: its share of the strictest limit.
-    fn plot(&self) -> String {
-        let rows: Vec<_> = self.rows().filter(|row| row["used"].is_number()).collect();
-        let height = rows.len() * 26 + 40;
-        let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"860\" height=\"{height}\" \
-             font-family=\"sans-serif\" font-size=\"12\">\n\
-             <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
-        );
-        for (at, row) in rows.iter().enumerate() {
-            let used = row["used"].as_f64().unwrap();
-            let (y, long) = (at * 26 + 10, (used.min(2.0) * 200.0).max(1.0));
-            let color = if used < 1.0 { "#4c9f70" } else { "#d1603d" };
-            let what = row["what"].as_str().unwrap().replace('`', "");
-            let what = what.replace('&', "&amp;").replace('<', "&lt;");
-            let figure = row["figure"].as_str().unwrap();
-            writeln!(
-                svg,
-                "<text x=\"390\" y=\"{}\" text-anchor=\"end\">{what}</text>\n\
-                 <rect x=\"400\" y=\"{y}\" width=\"{long:.0}\" height=\"18\" fill=\"{color}\"/>\n\
-                 <text x=\"{:.0}\" y=\"{}\">{figure}</text>",
-                y + 13,
-                405.0 + long,
-                y + 13,
-            )
-            .unwrap();
-        }
-        let end = height - 30;
-        write!(
-            svg,
-            "<line x1=\"600\" y1=\"4\" x2=\"600\" y2=\"{end}\" stroke=\"black\" stroke-dasharray=\"4\"/>\n\
-             <text x=\"600\" y=\"{}\" text-anchor=\"middle\">aim; shorter is better</text>\n</svg>\n",
-            height - 12
-        )
-        .unwrap();
-        svg
     }
 }
 
