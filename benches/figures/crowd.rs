@@ -14,9 +14,10 @@ use duckbot::{
     session::{Record, Stage},
 };
 use futures_util::{StreamExt, stream};
+use k8s_openapi::api::core::v1::{Container, PodSpec};
 use kube::{
     ResourceExt,
-    api::{DeleteParams, ListParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 use test_support::{Bot, Kwok, TestEnv, listen_as_door};
@@ -31,7 +32,7 @@ use super::{
 /// Maximum time until all sessions run.
 const TIMEOUT: Duration = Duration::from_secs(1800);
 /// Number of sessions that are written at a time.
-const WRITERS: usize = 16;
+const WRITERS: usize = 24;
 
 /// Creates an environment on kwok's node, with the program of the production image.
 pub async fn kwok_env(people: usize) -> TestEnv {
@@ -93,36 +94,58 @@ pub async fn start_sessions(env: &mut TestEnv, first: usize, last: usize) {
     }
 }
 
-/// Writes sessions with the numbers `first..last` that run already, with all objects that the bot would have created,
-/// and waits until their Pods are ready. No bot needs to run.
+/// Writes sessions with the numbers `first..last` that run already, with the objects that the bot would have created.
+/// No bot needs to run.
+///
+/// Their Pods have no node, and the status that kwok would write. Their Services have no address and select nothing: the
+/// API server assigns few addresses a second, and the Pods' addresses are refused in EndpointSlices.
 pub async fn write_sessions(env: &TestEnv, first: usize, last: usize) {
     let writer = Floor::new(&env.variables, env.cluster.admin.clone());
-    let (records, params) = (env.cluster.records(), PostParams::default());
     stream::iter(first..last)
         .for_each_concurrent(WRITERS, async |number| {
             let record = running_record(env, number);
             let map = build::record(&writer.settings, &record, None);
-            let uid = records.create(&params, &map).await.unwrap().uid().unwrap();
-            // With its node, a Pod does not wait for the scheduler, which binds at most 50 a second.
-            writer.create_objects(&record, &uid, Some(Kwok::NODE)).await;
+            let params = PostParams::default();
+            let made = env.cluster.records().create(&params, &map).await.unwrap();
+            let (mut pod, mut service, route) = writer.objects(&record, &made.uid().unwrap());
+            let spec = pod.spec.as_mut().unwrap();
+            spec.scheduler_name = Some("none".into());
+            let status = running_status(number, spec);
+            let spec = service.spec.as_mut().unwrap();
+            (spec.selector, spec.cluster_ip) = (None, Some("None".into()));
+            let (pods, services) = (env.cluster.pods(), env.cluster.services());
+            let routes = env.cluster.routes();
+            let placed = async {
+                pods.create(&params, &pod).await?;
+                let patch = Patch::Merge(json!({ "status": status }));
+                pods.patch_status(&pod.name_any(), &PatchParams::default(), &patch)
+                    .await
+            };
+            let (pod, service, route) = tokio::join!(
+                placed,
+                services.create(&params, &service),
+                routes.create(&params, &route)
+            );
+            pod.unwrap();
+            service.unwrap();
+            route.unwrap();
         })
         .await;
-    let begin = Instant::now();
-    let pending = ListParams::default()
-        .fields("status.phase=Pending")
-        .limit(1);
-    while !env
-        .cluster
-        .pods()
-        .list(&pending)
-        .await
-        .unwrap()
-        .items
-        .is_empty()
-    {
-        assert!(begin.elapsed() < TIMEOUT, "not all Pods are ready");
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
+}
+
+/// Status of a Pod that runs, with an address of its own.
+fn running_status(number: usize, spec: &PodSpec) -> Value {
+    let now = Utc::now();
+    let condition = |kind| json!({ "type": kind, "status": "True", "lastTransitionTime": now });
+    let container = |it: &Container| {
+        json!({ "name": it.name, "image": it.image, "imageID": "", "ready": true,
+            "restartCount": 0, "state": { "running": { "startedAt": now } } })
+    };
+    let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 98, 0, 1)) + number as u32);
+    let conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(condition);
+    let containers: Vec<_> = spec.containers.iter().map(container).collect();
+    json!({ "phase": "Running", "startTime": now, "podIP": address, "podIPs": [{ "ip": address }],
+        "conditions": conditions, "containerStatuses": containers })
 }
 
 /// Record of a session that was ready as soon as it was created.

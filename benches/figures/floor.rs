@@ -21,11 +21,11 @@ use duckbot::{
 };
 use k8s_openapi::{
     ByteString, NamespaceResourceScope,
-    api::core::v1::{ConfigMap, Secret},
+    api::core::v1::{ConfigMap, Pod, Secret, Service},
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{Patch, PatchParams, PostParams},
+    api::{DynamicObject, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 
@@ -101,14 +101,14 @@ impl Floor {
             .unwrap();
     }
 
-    /// Creates Pod, Service and route in parallel. The scheduler chooses the Pod's node, unless it is given.
-    pub async fn create_objects(&self, record: &Record, uid: &str, node: Option<&str>) {
-        let (settings, params) = (&self.settings, PostParams::default());
+    /// Builds Pod, Service and route.
+    pub fn objects(&self, record: &Record, uid: &str) -> (Pod, Service, DynamicObject) {
+        let settings = &self.settings;
         let (size, catalog) = (
             settings.size(&record.size),
             settings.catalog(&record.catalog),
         );
-        let mut pod = build::pod(
+        let pod = build::pod(
             settings,
             record,
             uid,
@@ -116,9 +116,14 @@ impl Floor {
             &catalog.unwrap(),
             &self.key,
         );
-        pod.spec.as_mut().unwrap().node_name = node.map(str::to_owned);
         let service = build::service(settings, record, uid);
-        let route = build::route(settings, record, uid);
+        (pod, service, build::route(settings, record, uid))
+    }
+
+    /// Creates Pod, Service and route in parallel.
+    pub async fn create_objects(&self, record: &Record, uid: &str) {
+        let (settings, params) = (&self.settings, PostParams::default());
+        let (pod, service, route) = self.objects(record, uid);
         let kind = build::route_resource(settings.routing.kind);
         let namespace = &settings.kubernetes.namespace;
         let routes = Api::namespaced_with(self.client.clone(), namespace, &kind);
@@ -167,7 +172,7 @@ async fn create(
         .unwrap();
     let url = format!("{}/", build::origin(&floor.settings, &record.id));
     let said = json!({ "session_id": record.id, "url": url, "open_url": null });
-    tokio::spawn(async move { floor.create_objects(&record, &uid, None).await });
+    tokio::spawn(async move { floor.create_objects(&record, &uid).await });
     (StatusCode::CREATED, Json(said))
 }
 

@@ -57,7 +57,7 @@ impl EventHandler for BareBot {
         let reply = build::reply(&floor.settings, &record, &uid, &asked.token);
         tokio::join!(
             floor.apply_secret(&reply),
-            floor.create_objects(&record, &uid, None)
+            floor.create_objects(&record, &uid)
         );
     }
 }

@@ -6,14 +6,14 @@ use discord_loopback::Person;
 use test_support::{Kwok, TestEnv};
 
 use super::{
-    crowd::{end, idle_memory, kwok_env, serve_doors, start_sessions, write_sessions},
+    crowd::{end, idle_memory, kwok_env, serve_doors, write_sessions},
     growth::Series,
     setup::cpu_time,
     stats::{Stats, time_stats},
     table::{Aim, Row},
 };
 
-/// Numbers of sessions. The bot starts those of the first two sizes, and finds the others at its start.
+/// Numbers of sessions that the bot finds at its start.
 const SIZES: [usize; 3] = [1_250, 5_000, 20_000];
 /// Rounds of everything that takes milliseconds, and number of starts with each size.
 const ROUNDS: usize = 21;
@@ -109,27 +109,20 @@ pub async fn rows(series: &mut Vec<Series>) -> Vec<Row> {
         .collect();
 
     let mut sized = Vec::new();
-    let mut full = 0.0;
     let mut present = 0;
     for (size, people) in SIZES.into_iter().zip(people.chunks(ROUNDS)) {
+        env.kill_bot().await;
         let begin = Instant::now();
-        if size <= SIZES[1] {
-            start_sessions(&mut env, present, size).await;
-            full = idle_memory(env.bot()).await;
-            env.kill_bot().await;
-        } else {
-            env.kill_bot().await;
-            write_sessions(&env, present, size).await;
-        }
+        write_sessions(&env, present, size).await;
+        eprintln!("{size} sessions after {:.0?}", begin.elapsed());
         present = size;
-        eprintln!("{size} sessions run after {:.0?}", begin.elapsed());
         let measured = measure(&mut env, size, people).await;
         eprintln!("measured after {:.0?}: {measured:?}", begin.elapsed());
         sized.push(measured);
     }
     end(env).await;
     series.extend(series_of(&sized, idle));
-    rows_of(&sized, idle, full)
+    rows_of(&sized, idle)
 }
 
 /// A figure that grows with the sessions.
@@ -207,7 +200,7 @@ fn points_of(sized: &[AtSize], idle: f64, cost: &Cost) -> Vec<(f64, f64)> {
     sized.iter().map(point).collect()
 }
 
-fn rows_of(sized: &[AtSize], idle: f64, full: f64) -> Vec<Row> {
+fn rows_of(sized: &[AtSize], idle: f64) -> Vec<Row> {
     let starts = [
         "from start to ready, with 1,250 session Pods",
         "from start to ready, with 5,000 session Pods",
@@ -227,6 +220,7 @@ fn rows_of(sized: &[AtSize], idle: f64, full: f64) -> Vec<Row> {
             limits: Aim::Under(&[2.0]),
         })
         .collect();
+    let full = sized[1].memory;
     rows.push(Row {
         what: "resident memory with 5,000 live sessions",
         aim: "",
