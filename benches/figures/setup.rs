@@ -159,17 +159,15 @@ pub fn resident_of(pid: u32, without_files: bool) -> f64 {
     kib * 1024.0 / 1e6
 }
 
-/// CPU time of the bot's process so far.
+/// CPU time of the bot's threads so far.
 pub fn cpu_time(bot: &Bot) -> Duration {
-    let text = std::fs::read_to_string(format!("/proc/{}/stat", bot.pid())).unwrap();
-    // The name of the program, in brackets, may contain spaces.
-    let fields: Vec<_> = text
-        .rsplit(')')
-        .next()
-        .unwrap()
-        .split_whitespace()
-        .collect();
-    let ticks = |at: usize| fields[at].parse::<u64>().unwrap();
-    // In user mode and in the kernel, in hundredths of a second.
-    Duration::from_millis((ticks(11) + ticks(12)) * 10)
+    let threads = std::fs::read_dir(format!("/proc/{}/task", bot.pid())).unwrap();
+    let nanoseconds = threads.map(|thread| {
+        // A thread may have ended.
+        let text = std::fs::read_to_string(thread.unwrap().path().join("schedstat"));
+        let text = text.unwrap_or_default();
+        let first = text.split_whitespace().next();
+        first.map_or(0, |it| it.parse().unwrap())
+    });
+    Duration::from_nanos(nanoseconds.sum())
 }
