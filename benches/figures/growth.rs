@@ -182,8 +182,8 @@ fn number(value: f64) -> String {
         _ => 2,
     };
     let text = format!("{value:.decimals$}");
-    text.strip_suffix('0')
-        .filter(|it| it.contains('.'))
-        .unwrap_or(&text)
-        .to_owned()
+    if !text.contains('.') {
+        return text;
+    }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
