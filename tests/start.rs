@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use discord_loopback::MessageView;
 use futures_util::future::join_all;
-use test_support::{ApiFault, PERMANENT_CREDENTIALS, TestEnv, assert_says, session_id_in};
+use test_support::{ApiFault, PERMANENT_CREDENTIALS, TestEnv, assert_says, link_of, session_id_in};
 
 #[tokio::test]
 async fn ana_starts_a_session_and_the_channel_shows_its_url() {
@@ -50,6 +50,26 @@ async fn ana_starts_a_session_and_the_channel_shows_its_url() {
         .limits
         .unwrap();
     assert_eq!(limits["memory"].0, "16Gi");
+    env.assert_clean().await;
+}
+
+#[tokio::test]
+async fn the_button_open_works_as_soon_as_the_url_is_posted() {
+    let env = TestEnv::start().await;
+    env.cluster.store_credentials(env.ana.id()).await;
+    let (asked, id) = env.start_session(&env.ana, "").await;
+    // The record can't say yet that the session runs.
+    env.api.set_faults(|call| {
+        let is_record = call.method == "PUT" && call.route == "configmaps/{name}";
+        is_record.then(|| ApiFault::Answer(500, "not now".into()))
+    });
+    env.kubelet.mark_ready(&id).await;
+    let announced = env.ana.read("#data").await;
+    let pressed = env.ana.press(&announced, "Open").await.unwrap();
+    let link = link_of(&pressed.reply().await, "Open DuckDB");
+    assert!(link.starts_with(&format!("https://duckui-{id}.duck.example.com/")));
+    env.api.clear_faults();
+    asked.until(|it| it.content.contains("is ready")).await;
     env.assert_clean().await;
 }
 

@@ -392,6 +392,8 @@ impl Service {
         }
         match seen.record.stage {
             Stage::Running => Ok(seen),
+            // Its URL may be posted already, before its record says so.
+            Stage::Starting if seen.has_ready_pod() => Ok(seen),
             Stage::Stopping { .. } => Err(LookupRejection::NoSuchSession(id)),
             Stage::Starting | Stage::Rescheduling(_) => Err(LookupRejection::NotReady(id)),
         }
