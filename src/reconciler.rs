@@ -239,7 +239,8 @@ impl Reconciler {
         match step {
             Step::Wait(_) => Ok(()),
             Step::Create(parts) => {
-                let created = self.runtime.create(seen, *parts);
+                // Its first poll allocates what it needs, so it waits for its place before that.
+                let created = async { self.runtime.create(seen, *parts).await };
                 self.creates.run(created).await
             }
             Step::Announce => self.announce(seen).await,
