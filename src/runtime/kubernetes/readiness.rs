@@ -5,7 +5,7 @@
 //! answers. Then it asks seldom, to notice a DuckDB that hangs.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -22,7 +22,7 @@ use tracing::warn;
 use super::{request::error_chain, view::DuckDbRun, watch::Cache};
 use crate::{
     door,
-    session::{Record, SessionId, Stage},
+    session::{SessionId, Stage},
 };
 
 /// Shortest and longest pause between two questions before DuckDB answers. In between, it is a tenth
@@ -82,26 +82,41 @@ impl Asker {
     /// Follows each run of DuckDB in the view, with a task per run.
     async fn follow_all(self: Arc<Self>) {
         let mut changes = self.cache.changes();
-        let mut followed: HashMap<DuckDbRun, DropGuard> = HashMap::new();
+        // By the Pod's UID.
+        let mut followed: HashMap<String, (DuckDbRun, DropGuard)> = HashMap::new();
         loop {
             changes.mark_unchanged();
             let begin = Instant::now();
-            {
-                let mut view = self.cache.view();
+            self.cache.change(|view| {
                 let over: Vec<_> = followed
-                    .extract_if(|run, _| !view.is_current(run))
-                    .map(|(run, _)| run)
+                    .extract_if(|_, (run, _)| !view.is_current(run))
                     .collect();
-                for run in over {
+                for (_, (run, _)) in over {
                     view.set_answering(&run, false);
                 }
-                for (run, address, record) in view.runs() {
-                    if let Entry::Vacant(entry) = followed.entry(run) {
-                        let stop = self.clone().follow(entry.key().clone(), address, record);
-                        entry.insert(stop);
-                    }
+                let is_followed = |uid: &str, restarts| {
+                    let run = followed.get(uid).map(|(run, _)| run);
+                    run.is_some_and(|run| run.restarts == restarts)
+                };
+                let new = view.new_runs(is_followed);
+                let new: Vec<_> = new
+                    .map(|(run, address, record)| (run, address, record.clone()))
+                    .collect();
+                let mut is_change = false;
+                for (run, address, record) in new {
+                    // The bot was restarted, and this run has answered before.
+                    let has_answered =
+                        record.stage == Stage::Running && record.restarts_told >= run.restarts;
+                    // One notice for all: after a restart of the bot, each would have everybody look at all sessions.
+                    is_change |= view.set_answering(&run, has_answered);
+                    let session = record.id.clone();
+                    let stop = self
+                        .clone()
+                        .follow(run.clone(), address, session, has_answered);
+                    followed.insert(run.uid.clone(), (run, stop));
                 }
-            }
+                is_change
+            });
             // As in the reconciler: handle the changes that came meanwhile together.
             sleep(begin.elapsed()).await;
             if changes.changed().await.is_err() {
@@ -111,12 +126,15 @@ impl Asker {
     }
 
     /// Starts a task that follows one run of DuckDB. Dropping the guard ends it.
-    fn follow(self: Arc<Self>, run: DuckDbRun, address: IpAddr, record: &Record) -> DropGuard {
+    fn follow(
+        self: Arc<Self>,
+        run: DuckDbRun,
+        address: IpAddr,
+        session: SessionId,
+        has_answered: bool,
+    ) -> DropGuard {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let session = record.id.clone();
-        // The bot was restarted, and this run has answered before.
-        let has_answered = record.stage == Stage::Running && record.restarts_told >= run.restarts;
         tokio::spawn(async move {
             let asking = self.keep_asking(&run, address, &session, has_answered);
             stopped.run_until_cancelled(asking).await
@@ -138,7 +156,6 @@ impl Asker {
         );
         let begin = Instant::now();
         let mut answered = has_answered.then_some(begin);
-        self.cache.set_answering(run, has_answered);
         let mut is_reachable = has_answered;
         let mut unreachable_since = None;
         loop {

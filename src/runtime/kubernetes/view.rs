@@ -140,13 +140,19 @@ impl View {
     }
 
     /// Returns the runs of DuckDB whose door can be asked, each with its door's address and its
-    /// session's record.
-    pub(super) fn runs(&self) -> impl Iterator<Item = (DuckDbRun, IpAddr, &Record)> {
-        self.pods.current.0.iter().filter_map(|(name, pod)| {
+    /// session's record. Leaves out those that are known, by the Pod's UID and the number of restarts before.
+    pub(super) fn new_runs(
+        &self,
+        is_known: impl Fn(&str, u32) -> bool,
+    ) -> impl Iterator<Item = (DuckDbRun, IpAddr, &Arc<Record>)> {
+        self.pods.current.0.iter().filter_map(move |(name, pod)| {
             let address = pod.address.filter(|_| pod.status.is_running())?;
+            if is_known(&pod.uid, pod.status.pod.restarts) {
+                return None;
+            }
             let record = self.records.current.names.get(pod.part.session.as_ref()?)?;
             let stored = self.records.current.by_name.get(record)?;
-            let record = stored.record.as_deref().filter(|it| !it.is_runner())?;
+            let record = stored.record.as_ref().filter(|it| !it.is_runner())?;
             let run = DuckDbRun {
                 pod: name.clone(),
                 uid: pod.uid.clone(),
@@ -767,7 +773,7 @@ mod tests {
         view.records.take(Apply(record()));
         let state = |view: &View| view.sessions()[0].pod.as_ref().map(|it| it.state.clone());
         let starting = || Some(session::Pod::at(StartupStep::Starting).state);
-        let run = |view: &View| view.runs().next().map(|(run, ..)| run);
+        let run = |view: &View| view.new_runs(|_, _| false).next().map(|(run, ..)| run);
         view.pods.take(Apply(placed()));
         assert_eq!(run(&view), None, "no container runs yet");
         view.pods.take(Apply(listening(0)));

@@ -143,7 +143,12 @@ impl Cache {
 
     /// Stores whether DuckDB answers; see [`View::set_answering`].
     pub(super) fn set_answering(&self, run: &DuckDbRun, answers: bool) -> bool {
-        let is_change = self.view().set_answering(run, answers);
+        self.change(|view| view.set_answering(run, answers))
+    }
+
+    /// Changes the view. Returns true if `change` does, and so the visible state changed.
+    pub(super) fn change(&self, change: impl FnOnce(&mut View) -> bool) -> bool {
+        let is_change = change(&mut self.view());
         if is_change {
             self.changes.send_modify(|count| *count += 1);
         }
