@@ -190,7 +190,7 @@ pub async fn serve(what: &str) {
         "acknowledges" => floor_bot::serve(Work::Acknowledge).await,
         _ => match what.strip_prefix("links:") {
             Some(link) => floor_bot::serve(Work::Link(link.to_owned())).await,
-            None => floor_bot::serve(Work::Create(Floor::connect().await)).await,
+            None => floor_bot::serve(Work::Create(Box::new(Floor::connect().await))).await,
         },
     }
 }

@@ -21,7 +21,7 @@ use super::floor::Floor;
 pub enum Work {
     Acknowledge,
     /// Creates what `/duck start` creates.
-    Create(Floor),
+    Create(Box<Floor>),
     /// Answers with this link.
     Link(String),
 }
