@@ -124,14 +124,8 @@ async fn open_announced(
 ) -> ([Duration; 4], String) {
     let told = begin.elapsed();
     let session = session_id_in(&announced.content);
-    let link = loop {
-        let pressed = owner.press(announced, "Open").await.unwrap();
-        let reply = pressed.until(|it| !it.thinking).await;
-        // The announcement is posted a moment before the session can be opened.
-        if reply.button(LINK).is_some() {
-            break link_of(&reply, LINK);
-        }
-    };
+    let pressed = owner.press(announced, "Open").await.unwrap();
+    let link = link_of(&pressed.reply().await, LINK);
     let linked = begin.elapsed();
     let [entered, answered] = first_answer(&team.traefik, &session, || link).await;
     ([told, linked, entered - begin, answered - begin], session)
