@@ -8,7 +8,7 @@ use serde_json::Value;
 pub fn bars(rows: &[&Value]) -> String {
     let height = rows.len() * 26 + 40;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"860\" height=\"{height}\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"980\" height=\"{height}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
     );
@@ -21,11 +21,11 @@ pub fn bars(rows: &[&Value]) -> String {
         let figure = row["figure"].as_str().unwrap();
         writeln!(
             svg,
-            "<text x=\"390\" y=\"{}\" text-anchor=\"end\">{what}</text>\n\
-             <rect x=\"400\" y=\"{y}\" width=\"{long:.0}\" height=\"18\" fill=\"{color}\"/>\n\
+            "<text x=\"510\" y=\"{}\" text-anchor=\"end\">{what}</text>\n\
+             <rect x=\"520\" y=\"{y}\" width=\"{long:.0}\" height=\"18\" fill=\"{color}\"/>\n\
              <text x=\"{:.0}\" y=\"{}\">{figure}</text>",
             y + 13,
-            405.0 + long,
+            525.0 + long,
             y + 13,
         )
         .unwrap();
@@ -33,8 +33,8 @@ pub fn bars(rows: &[&Value]) -> String {
     let end = height - 30;
     write!(
         svg,
-        "<line x1=\"600\" y1=\"4\" x2=\"600\" y2=\"{end}\" stroke=\"black\" stroke-dasharray=\"4\"/>\n\
-         <text x=\"600\" y=\"{}\" text-anchor=\"middle\">aim; shorter is better</text>\n</svg>\n",
+        "<line x1=\"720\" y1=\"4\" x2=\"720\" y2=\"{end}\" stroke=\"black\" stroke-dasharray=\"4\"/>\n\
+         <text x=\"720\" y=\"{}\" text-anchor=\"middle\">aim; shorter is better</text>\n</svg>\n",
         height - 12
     )
     .unwrap();
