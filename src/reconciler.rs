@@ -186,7 +186,7 @@ impl Reconciler {
     /// Lets a session go on that awaits its own credentials, if they are stored.
     async fn note_own_credentials(&self, record: &Record) -> Result<bool, Error> {
         let is_awaited = record.credentials == CredentialSource::Awaited;
-        if !is_awaited || self.credentials.read_own(record).await?.is_none() {
+        if !is_awaited || !self.credentials.has_own(record).await? {
             return Ok(false);
         }
         let noted = self.runtime.note_own_credentials(&record.id).await?;

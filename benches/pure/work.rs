@@ -18,7 +18,7 @@ use duckbot::{
     settings::Settings,
 };
 
-/// One use of a function, with all that it needs.
+/// Use of a function, with all that it needs.
 pub struct Work {
     pub name: &'static str,
     pub run: Box<dyn Fn()>,

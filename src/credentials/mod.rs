@@ -248,6 +248,9 @@ pub trait CredentialStore: Send + Sync {
     /// Stores a session's own credentials, which are removed with its record.
     async fn put_own(&self, session: &Observed, credentials: &Credentials) -> Result<(), Error>;
 
+    /// Returns true if a session's own credentials are stored. Reads no value.
+    async fn has_own(&self, session: &Record) -> Result<bool, Error>;
+
     /// Reads a session's own credentials.
     async fn read_own(&self, session: &Record) -> Result<Option<Credentials>, Error>;
 

@@ -166,6 +166,12 @@ impl CredentialStore for Secrets {
         .await
     }
 
+    async fn has_own(&self, session: &Record) -> Result<bool, Error> {
+        let name = own_secret_name(&session.id);
+        let found = self.metadata.get_opt(&name);
+        Ok(self.server.call(self.action("get"), found).await?.is_some())
+    }
+
     async fn read_own(&self, session: &Record) -> Result<Option<Credentials>, Error> {
         self.read_named(&own_secret_name(&session.id)).await
     }

@@ -163,6 +163,10 @@ impl CredentialStore for CredentialFiles {
         self.store(&own(record), &kept)
     }
 
+    async fn has_own(&self, session: &Record) -> Result<bool, Error> {
+        Ok(self.load(&own(session))?.is_some())
+    }
+
     async fn read_own(&self, session: &Record) -> Result<Option<Credentials>, Error> {
         let kept = self.load(&own(session))?;
         Ok(kept.and_then(|kept| kept.credentials()))
