@@ -16,7 +16,7 @@ use test_support::{
 use crate::local;
 
 /// Runs the command, and returns the reply once all is checked.
-async fn examine(person: &Person, line: &str) -> MessageView {
+pub async fn examine(person: &Person, line: &str) -> MessageView {
     let asked = person.run_command("#data", line).await.unwrap();
     let done = asked.until(|it| it.button("Check again").is_some()).await;
     assert!(done.ephemeral);
@@ -41,6 +41,7 @@ async fn a_person_without_a_session_reads_what_keeps_them_from_starting_one() {
         "✅ Cluster: answers",
         "✅ Starts: allowed",
         "✅ Room: you have 0 of 1 sessions",
+        "✅ Cluster's rules: allow a session",
         "✅ S3 credentials: work",
         "✅ Storage: answers",
         "✅ Catalog `lake`: answers",
@@ -155,7 +156,9 @@ async fn the_answer_at_a_sessions_address_is_told_in_an_analysts_words() {
     env.ready_session(&env.ana).await;
     for (code, line) in [
         (404, "❌ Address: leads nowhere yet (HTTP 404)"),
+        (502, "❌ Address: does not reach the session (HTTP 502)"),
         (503, "❌ Address: does not reach the session (HTTP 503)"),
+        (504, "❌ Address: does not reach the session (HTTP 504)"),
         (302, "⚠️ Address: asks for another login first (HTTP 302)"),
         (200, "❌ Address: leads to another server (HTTP 200)"),
     ] {

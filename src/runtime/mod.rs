@@ -128,6 +128,14 @@ pub trait Runtime: Send + Sync {
         None
     }
 
+    /// Asks whether a Pod like that of this session would be accepted, and creates nothing.
+    ///
+    /// # Errors
+    /// If a quota or another rule refuses it, or if that can't be asked.
+    async fn try_pod(&self, _record: &Record) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Signs a ticket that opens the session's door once, within the next minute. Returns None if
     /// the bot does not have the signing key that the door accepts.
     async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Error>;

@@ -467,7 +467,7 @@ impl Service {
     }
 
     /// Generates an ID that no session has.
-    fn fresh_id(&self) -> SessionId {
+    pub(super) fn fresh_id(&self) -> SessionId {
         loop {
             let id = SessionId::from_uuid(Uuid::new_v4());
             if self.runtime.session(&id).is_none() {

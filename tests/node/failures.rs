@@ -12,6 +12,7 @@ use super::{
     IMAGE, StatusRecorder, create_object, resource, start_and_fail, wait_for_failure,
     wait_for_last_reply, wait_for_status,
 };
+use crate::doctor::examine;
 
 #[tokio::test]
 async fn no_machine_has_room() {
@@ -316,6 +317,8 @@ async fn the_namespace_has_used_up_its_quota() {
     assert_eq!(ending["cause"], "refused");
     assert_says(&told, "The team's share of the cluster is used up");
     assert_says(&told, "limited: requests.ephemeral-storage=100Mi");
+    let line = "❌ Cluster's rules: the team's share is used up";
+    assert_says(&examine(&env.ana, "/duck doctor").await, line);
 
     // The disk of size `small` is exactly what a session takes of the quota.
     limit_disk("1Gi").await;
@@ -344,6 +347,9 @@ async fn admission_refuses_the_pod() {
             .lines()
             .any(|line| line.contains(reference) && line.contains("maximum memory usage"))
     );
+    let examined = examine(&env.ada, "/duck doctor").await;
+    assert_says(&examined, "❌ Cluster's rules: don't allow a session");
+    assert_says(&examined, "maximum memory usage");
     env.assert_clean().await;
 }
 

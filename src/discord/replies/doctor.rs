@@ -11,6 +11,7 @@ use super::{
 use crate::{
     credentials::{CredentialPart, preflight::PreflightError},
     discord::buttons::Button,
+    error::Error,
     service::{
         StartRejection,
         doctor::{
@@ -115,6 +116,7 @@ fn label(check: Check, facts: &Facts) -> String {
         Check::Cluster => "Cluster".to_owned(),
         Check::Starts => "Starts".to_owned(),
         Check::Room => "Room".to_owned(),
+        Check::Rules => "Cluster's rules".to_owned(),
         Check::Session => "Session".to_owned(),
         Check::DuckDb => "DuckDB".to_owned(),
         Check::Door => "Door".to_owned(),
@@ -154,6 +156,9 @@ fn state(finding: &Finding, facts: &Facts) -> String {
             "all sessions of the team are in use"
         }
         Finding::NoRoom(_) => "you have as many sessions as allowed",
+        Finding::RulesAllow => "allow a session",
+        Finding::RulesRefuse(Error::QuotaExceeded { .. }) => "the team's share is used up",
+        Finding::RulesRefuse(_) => "don't allow a session",
         Finding::Running => "running",
         Finding::Restarted(_, times) => {
             let times = count_of(*times as usize, "time");

@@ -39,6 +39,7 @@ fn names(check: Check, facts: &Facts) -> String {
         Check::Cluster => place,
         Check::Starts => "`/duck pause`".to_owned(),
         Check::Room => "`sessions.per_user`, `sessions.total`".to_owned(),
+        Check::Rules => format!("a trial Pod, {place}"),
         Check::Session => {
             let record = record.map(Record::name).unwrap_or_default();
             format!("Pod {pod}, record {}, {place}", name(&record))
@@ -73,6 +74,7 @@ fn reason(finding: &Finding, facts: &Facts) -> Option<String> {
     match finding {
         Finding::NotChecked(_, error)
         | Finding::ClusterFails(error)
+        | Finding::RulesRefuse(error)
         | Finding::DoorUnreachable { error, .. } => Some(Error::to_string(error)),
         Finding::StartsPaused(StartPause { by, .. }) => Some(format!("paused by {by}")),
         Finding::Restarted(why, _) | Finding::Rescheduling(why) | Finding::Broken(why) => {

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     credentials::CredentialPart,
+    error::Error,
     service::{
         QueryRejection, StartRejection,
         doctor::{AddressFact, Check, Facts, Finding, Subject, is_login},
@@ -33,6 +34,11 @@ pub(super) fn next_step(finding: &Finding, facts: &Facts) -> Reply {
         ),
         Finding::ClusterFails(error) => error_text(&summarize(error)),
         Finding::StartsPaused(pause) => starts_paused(pause).text,
+        Finding::RulesRefuse(Error::Refused { .. }) => {
+            "The cluster's rules don't allow a session. Tell an admin: `/duck doctor` shows them why."
+                .to_owned()
+        }
+        Finding::RulesRefuse(error) => error_text(&summarize(error)),
         Finding::NoRoom(rejection) => return refused(&rejection.clone().into()),
         Finding::Restarted(why, _) => format!(
             "DuckDB in this session ended and was restarted: {}. What ran at that time is lost. If a query \
@@ -115,6 +121,7 @@ pub(super) fn next_step(finding: &Finding, facts: &Facts) -> Reply {
         | Finding::ClusterAnswers
         | Finding::StartsAllowed
         | Finding::Room(_)
+        | Finding::RulesAllow
         | Finding::Running
         | Finding::DuckDbAnswers
         | Finding::DuckDbUnknown

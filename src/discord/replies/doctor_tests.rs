@@ -66,8 +66,18 @@ fn start() -> Facts {
     use Check::*;
     Facts {
         subject: Subject::Start,
-        checks: vec![Cluster, Starts, Room, Credentials, Storage, Catalog, Work],
+        checks: vec![
+            Cluster,
+            Starts,
+            Room,
+            Rules,
+            Credentials,
+            Storage,
+            Catalog,
+            Work,
+        ],
         pause: Fact::Known(Ok(None)),
+        trial: Fact::Known(Ok(())),
         work: Fact::Known(Ok(WorkFact::Trial(Ok(())))),
         ..session()
     }
@@ -195,6 +205,26 @@ fn a_start_is_examined() {
             "no room",
             told(Facts {
                 room: Err(full),
+                ..start()
+            })
+        ),
+        (
+            "no quota left",
+            told(Facts {
+                trial: Fact::Known(Err(Error::QuotaExceeded {
+                    action: "create pods in duckbot-sessions".into(),
+                    why: "requested: pods=1, used: pods=40, limited: pods=40".into(),
+                })),
+                ..start()
+            })
+        ),
+        (
+            "against the cluster's rules",
+            told(Facts {
+                trial: Fact::Known(Err(Error::Refused {
+                    action: "create pods in duckbot-sessions".into(),
+                    why: "403 images must come from the company's registry".into(),
+                })),
                 ..start()
             })
         ),

@@ -47,6 +47,7 @@ use secrecy::SecretString;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{debug, warn};
+use uuid::Uuid;
 
 pub use connect::{Clients, connect, diagnose};
 pub use documents::{document, ledger};
@@ -303,8 +304,12 @@ impl Kubernetes {
     }
 
     async fn create_pod(&self, seen: &Observed) -> Result<(), Error> {
-        let record = &seen.record;
-        self.store_work_key(record).await?;
+        self.store_work_key(&seen.record).await?;
+        let pod = self.build_pod(&seen.record, &seen.uid).await?;
+        self.create_object(&self.pods, "pods", &pod).await
+    }
+
+    async fn build_pod(&self, record: &Record, uid: &str) -> Result<Pod, Error> {
         // This happens only if the settings changed while the session was starting.
         let gone = |what: &str, name: &str| Error::Refused {
             action: self.action("create", "pods").to_string(),
@@ -315,8 +320,14 @@ impl Kubernetes {
         let catalog = self.settings.catalog(&record.catalog);
         let catalog = catalog.ok_or_else(|| gone("catalog", &record.catalog))?;
         let key = self.signing_keys.newest(Utc::now()).await?.public();
-        let pod = build::pod(&self.settings, record, &seen.uid, size, &catalog, &key);
-        self.create_object(&self.pods, "pods", &pod).await
+        Ok(build::pod(
+            &self.settings,
+            record,
+            uid,
+            size,
+            &catalog,
+            &key,
+        ))
     }
 
     /// Adds the key of the owner's saved work to the Secret that the session's Pod reads. It is done for
@@ -506,6 +517,18 @@ impl Runtime for Kubernetes {
         let action = self.action("list", &self.route_plural);
         let listed = self.server.call(action, self.routes.list(&one)).await;
         gateway::route_refusal(listed.ok()?.items.first()?)
+    }
+
+    async fn try_pod(&self, record: &Record) -> Result<(), Error> {
+        // The API server wants an owner with a UID, but does not look it up.
+        let pod = self.build_pod(record, &Uuid::nil().to_string()).await?;
+        let params = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        let created = self.pods.create(&params, &pod);
+        let action = self.action("create", "pods");
+        self.server.call(action, created).await.map(drop)
     }
 
     async fn ticket(&self, seen: &Observed) -> Result<Option<SecretString>, Error> {

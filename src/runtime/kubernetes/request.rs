@@ -77,6 +77,10 @@ impl<'a> ApiAction<'a> {
                 why: why.to_owned(),
             },
             404 => Error::Unknown { action, why },
+            // The object may well be accepted.
+            400 if status.message.ends_with("does not support dry run") => {
+                Error::Unavailable { action, why }
+            }
             409 if status.reason == "AlreadyExists" => Error::Exists { action },
             409 => Error::Conflict { action },
             400 | 403 | 422 => Error::Refused { action, why },

@@ -27,8 +27,10 @@ pub enum Check {
     Cluster,
     /// The pause of starts.
     Starts,
-    /// The quotas.
+    /// The bot's own limits.
     Room,
+    /// The cluster's quotas and other rules for Pods.
+    Rules,
     /// The record and the Pod.
     Session,
     DuckDb,
@@ -153,6 +155,8 @@ pub struct Facts {
     /// The room for another session, or the reason why there is none.
     pub room: Result<Room, StartRejection>,
     pub pause: Fact<Result<Option<StartPause>, Error>>,
+    /// The cluster's answer to the question whether it would accept the Pod of the next session.
+    pub trial: Fact<Result<(), Error>>,
     /// The Pod as the API server knows it. It does not know whether DuckDB answers.
     pub pod: Fact<Result<Option<Pod>, Error>>,
     /// The door's answer to the question whether DuckDB answers.
@@ -182,6 +186,7 @@ impl Facts {
             stale_since: None,
             room: Ok(Room { own: 0, limit: 2 }),
             pause: Fact::Pending,
+            trial: Fact::Pending,
             pod: Fact::Pending,
             door: Fact::Pending,
             address: Fact::Pending,

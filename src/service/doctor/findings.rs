@@ -39,6 +39,10 @@ pub enum Finding {
     Room(Room),
     NoRoom(StartRejection),
 
+    RulesAllow,
+    /// A quota or another rule of the cluster refuses the Pod of a session.
+    RulesRefuse(Error),
+
     Running,
     /// DuckDB ended and was restarted this often.
     Restarted(Incident, u32),
@@ -122,6 +126,7 @@ impl Finding {
             }
             Self::StartsAllowed | Self::StartsPaused(_) => Check::Starts,
             Self::Room(_) | Self::NoRoom(_) => Check::Room,
+            Self::RulesAllow | Self::RulesRefuse(_) => Check::Rules,
             Self::Running
             | Self::Restarted(..)
             | Self::Starting(_)
@@ -158,6 +163,7 @@ impl Finding {
             Self::ClusterAnswers
             | Self::StartsAllowed
             | Self::Room(_)
+            | Self::RulesAllow
             | Self::Running
             | Self::DuckDbAnswers
             | Self::DoorAnswers
@@ -181,6 +187,7 @@ impl Finding {
             Self::ClusterFails(_)
             | Self::StartsPaused(_)
             | Self::NoRoom(_)
+            | Self::RulesRefuse(_)
             | Self::Broken(_)
             | Self::PodGone
             | Self::DuckDbSilent
@@ -244,6 +251,12 @@ impl Facts {
             Check::Room => match &self.room {
                 Ok(room) => Finding::Room(*room),
                 Err(rejection) => Finding::NoRoom(rejection.clone()),
+            },
+            Check::Rules => match &self.trial {
+                Fact::Known(Err(error @ (Error::QuotaExceeded { .. } | Error::Refused { .. }))) => {
+                    Finding::RulesRefuse(error.clone())
+                }
+                trial => known(check, trial, |()| Finding::RulesAllow),
             },
             Check::Session => self.session(),
             Check::DuckDb => match &self.door {

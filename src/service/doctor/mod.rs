@@ -28,7 +28,10 @@ use crate::{
     error::Error,
     outbound::{CertificateProblem, Visit},
     runtime::all_tables,
-    session::{Observed, OwnerId, PodState, Stage},
+    session::{
+        CredentialSource, NewRecord, Observed, OwnerId, PodState, Record, RecordKind, RequestId,
+        Restore, Stage, Workspace,
+    },
 };
 
 /// Maximum time to find out a fact.
@@ -80,6 +83,7 @@ impl Service {
             stale_since: self.stale_since(),
             room: self.room(owner),
             pause: pending_if(!session),
+            trial: pending_if(!session),
             pod: pending_if(session),
             door: pending_if(has_door),
             address: pending_if(has_door),
@@ -125,7 +129,12 @@ impl Service {
                 learn(facts, |it| &mut it.work, tried).await;
             }
         };
-        tokio::join!(learn(facts, |it| &mut it.pause, self.pause()), work);
+        let trial = async {
+            if begun.checks.contains(&Check::Rules) {
+                learn(facts, |it| &mut it.trial, self.try_pod(begun.owner)).await;
+            }
+        };
+        tokio::join!(learn(facts, |it| &mut it.pause, self.pause()), trial, work);
     }
 
     async fn examine_session(&self, facts: &watch::Sender<Facts>, begun: &Facts, seen: &Observed) {
@@ -167,6 +176,7 @@ impl Service {
             (Check::Cluster, !is_here),
             (Check::Starts, !is_session),
             (Check::Room, !is_session),
+            (Check::Rules, !is_session && !is_here),
             (Check::Session, is_session),
             (Check::DuckDb, has_door),
             (Check::Door, has_door),
@@ -210,6 +220,28 @@ impl Service {
             own: self.sessions_of(owner).len(),
             limit: self.settings.sessions.per_user,
         })
+    }
+
+    /// Asks whether the cluster would accept the Pod of the owner's next session.
+    async fn try_pod(&self, owner: OwnerId) -> Result<(), Error> {
+        let settings = &self.settings.sessions;
+        let catalog = self.settings.catalog(&settings.default_catalog);
+        let record = Record::starting(NewRecord {
+            kind: RecordKind::Session,
+            id: self.fresh_id(),
+            request: RequestId("trial".to_owned()),
+            owner,
+            workspace: Workspace::default(),
+            restore: Restore::Latest,
+            keeps_work: catalog.is_some_and(|catalog| catalog.work.is_some()),
+            display_name: String::new(),
+            size: settings.default_size.clone(),
+            catalog: settings.default_catalog.clone(),
+            channel: None,
+            created: self.now(),
+            credentials: CredentialSource::Owner,
+        });
+        self.runtime.try_pod(&record).await
     }
 
     /// Reads about the owner's credentials. Reads and tries the values only if their owner asks.
