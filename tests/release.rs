@@ -45,6 +45,16 @@ impl Repository {
         self.0.path().join(file)
     }
 
+    /// Removes the entries of `[Unreleased]`, as somebody does who makes a release.
+    fn release_all(&self) {
+        let path = self.path("CHANGELOG.md");
+        let text = fs::read_to_string(&path).unwrap();
+        let (head, rest) = text.split_once("## [Unreleased]\n").unwrap();
+        let (_, released) = rest.split_once("\n## [").unwrap();
+        let text = format!("{head}## [Unreleased]\n\n## [{released}");
+        fs::write(path, text).unwrap();
+    }
+
     /// Replaces a text that the file has.
     fn edit(&self, file: &str, from: &str, to: &str) {
         let text = fs::read_to_string(self.path(file)).unwrap();
@@ -74,6 +84,7 @@ impl Repository {
 fn the_tag_the_program_the_chart_and_the_changelog_have_one_version() {
     let real = Repository::copy();
     let tag = format!("v{VERSION}");
+    real.release_all();
     assert_eq!(real.run("version", &[&tag]), Ok(VERSION.to_owned()));
 
     for wrong in ["v9.9.9", VERSION, "v1", ""] {
@@ -88,11 +99,17 @@ fn the_tag_the_program_the_chart_and_the_changelog_have_one_version() {
         ),
     ] {
         let other = Repository::copy();
+        other.release_all();
         other.edit(file, &from, &from.replace(VERSION, "9.9.9"));
         let error = other.run("version", &[&tag]).unwrap_err();
         assert!(error.contains(file), "{error}");
         assert!(error.contains("9.9.9"), "{error}");
     }
+
+    let left = "## [Unreleased]\n\n### Added\n\n- ducks\n";
+    real.edit("CHANGELOG.md", "## [Unreleased]\n", left);
+    let error = real.run("version", &[&tag]).unwrap_err();
+    assert!(error.contains("entries in [Unreleased]"), "{error}");
 }
 
 #[test]
