@@ -66,7 +66,26 @@ async fn a_result_is_posted_when_it_is_due_and_only_its_owner_decides() {
         WEEKDAYS,
         ("Only if", "rows"),
     ];
-    assert_says(&schedule(ana, &quiet).await, "only if there are rows.");
+    let loud = schedule(ana, &[(QUERY, "SELECT 1 WHERE false"), WEEKDAYS]).await;
+
+    // A changed schedule takes the place of the old one.
+    let form = ana.press(&loud, "Change…").await.unwrap().modal().await;
+    let typed = |label: &str| form.input(label).unwrap().value.clone();
+    assert_eq!(
+        (typed(QUERY), typed("When")),
+        (quiet[0].1.into(), WEEKDAYS.1.into())
+    );
+    let never = [("When", "0 0 30 2 *")];
+    let refused = ana.submit(&form, &never).await.unwrap().reply().await;
+    assert_says(&refused, "Nothing was changed yet.");
+    let form = ana.press(&refused, "Edit").await.unwrap().modal().await;
+    let changed = ana.submit(&form, &quiet).await.unwrap().reply().await;
+    assert_says(&changed, "**Your schedule is changed.**");
+    assert_says(&changed, "only if there are rows.");
+    assert_says(
+        &reply_to(ana, "/duck schedules").await,
+        "You have 2 schedules:",
+    );
 
     // The bot posts for nobody who could not post themselves.
     env.discord.deny_in("data", SEND_MESSAGES);
@@ -75,8 +94,9 @@ async fn a_result_is_posted_when_it_is_due_and_only_its_owner_decides() {
     env.discord.deny_in("data", 0);
 
     // Nobody else can act on it.
-    for act in ["show", "run", "pause", "resume", "delete"] {
-        let id = action(&made, act);
+    let acts = ["show", "run", "pause", "resume", "delete"].map(|act| action(&made, act));
+    let change = made.button("Change…").unwrap().custom_id.clone().unwrap();
+    for id in acts.into_iter().chain([change]) {
         let refused = ben
             .press_custom_id(made.id, &id)
             .await

@@ -37,6 +37,7 @@ pub fn interactions(data: &[u8]) {
             let target = ScheduleTarget {
                 channel: 7.into(),
                 catalog: None,
+                replaces: None,
             };
             let schedule = Form::Schedule(target, ScheduleDraft::default());
             let submitted = Submitted::read(schedule, it.data.components.clone());

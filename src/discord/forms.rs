@@ -115,8 +115,9 @@ impl Form {
             return Some(Self::Credentials(non_empty(catalog)));
         }
         if let Some(target) = text.strip_prefix(SCHEDULE_PREFIX) {
-            let (channel, catalog) = target.split_once(':')?;
-            let target = ScheduleTarget::parse(channel, catalog)?;
+            let mut parts = target.split(':');
+            let mut next = || parts.next().unwrap_or_default();
+            let target = ScheduleTarget::parse(next(), next(), next())?;
             return Some(Self::Schedule(target, ScheduleDraft::default()));
         }
         let Some(query) = text.strip_prefix(SQL_PREFIX) else {
@@ -315,6 +316,7 @@ mod tests {
         let target = ScheduleTarget {
             channel: u64::MAX.into(),
             catalog: Some("n".repeat(MAX_NAME_BYTES)),
+            replaces: Some("977a26".parse().expect("an ID")),
         };
         let schedule = Form::Schedule(target, ScheduleDraft::default());
         assert_eq!(Form::from_custom_id(&schedule.custom_id()), Some(schedule));

@@ -144,6 +144,9 @@ async fn press(bot: &Bot, it: ComponentInteraction) -> Result<CallOutcome, Inter
     if let Button::Schedule(query) = &button {
         return schedule::open(bot, &responder, &context, query, &it.message).await;
     }
+    if let Button::Schedules(ScheduleButton::Change(id)) = &button {
+        return schedule::change(bot, &responder, &context, id).await;
+    }
     if let Button::Schedules(ScheduleButton::EditForm { target, stored }) = button {
         let stored = stored.as_ref();
         return schedule::edit(bot, &responder, &context, (target, stored), &it.message).await;
@@ -215,7 +218,9 @@ async fn react(call: &Call<'_>, button: Button, shown: &Message) -> Answered {
         | Button::OpenFormFor(_)
         | Button::Edit(_)
         | Button::Schedule(_)
-        | Button::Schedules(ScheduleButton::EditForm { .. }) => Ok(Answer::Shown),
+        | Button::Schedules(ScheduleButton::EditForm { .. } | ScheduleButton::Change(_)) => {
+            Ok(Answer::Shown)
+        }
         Button::CheckCredentials(catalog) => setup::check(call, catalog).await,
         Button::AskToForget => forget::ask(call).await,
         Button::Forget { stop } => forget::forget(call, stop).await,

@@ -12,6 +12,8 @@ pub enum ScheduleButton {
         /// Query in the person's history. `None`: the message shows it whole, or has it as a file.
         stored: Option<QueryId>,
     },
+    /// Opens the form with the values of a schedule, to change them.
+    Change(ScheduleId),
     /// Lists schedules, after this many.
     List(usize),
     /// Pauses all schedules.
@@ -71,6 +73,7 @@ impl ScheduleButton {
                 let stored = stored.unwrap_or_default();
                 format!("duckbot:edit-schedule:{}:{stored}", target.id())
             }
+            Self::Change(id) => format!("duckbot:change-schedule:{id}"),
             Self::List(after) => format!("duckbot:schedules:{after}"),
             Self::PauseAll => "duckbot:pause-schedules".into(),
             Self::ResumeAll => "duckbot:resume-schedules".into(),
@@ -88,13 +91,21 @@ impl ScheduleButton {
     /// Parses the parts of a custom ID.
     pub(super) fn parse(parts: &[&str]) -> Option<Self> {
         Some(match *parts {
-            ["duckbot", "edit-schedule", channel, catalog, stored] => Self::EditForm {
-                target: ScheduleTarget::parse(channel, catalog)?,
+            [
+                "duckbot",
+                "edit-schedule",
+                channel,
+                catalog,
+                replaces,
+                stored,
+            ] => Self::EditForm {
+                target: ScheduleTarget::parse(channel, catalog, replaces)?,
                 stored: match stored {
                     "" => None,
                     stored => Some(stored.parse().ok()?),
                 },
             },
+            ["duckbot", "change-schedule", id] => Self::Change(id.parse().ok()?),
             ["duckbot", "schedules", after] => Self::List(after.parse().ok()?),
             ["duckbot", "pause-schedules"] => Self::PauseAll,
             ["duckbot", "resume-schedules"] => Self::ResumeAll,
@@ -117,7 +128,7 @@ impl ScheduleButton {
     /// Returns true if the message with the button stays as it is.
     pub(super) fn has_separate_reply(&self) -> bool {
         match self {
-            Self::EditForm { .. } => true,
+            Self::EditForm { .. } | Self::Change(_) => true,
             Self::Act { is_notice, .. } => *is_notice,
             Self::List(_) | Self::PauseAll | Self::ResumeAll => false,
         }
@@ -134,7 +145,9 @@ impl ScheduleButton {
                 | ScheduleAction::Delete => Access::Owners,
             },
             Self::List(_) => Access::Owners,
-            Self::EditForm { .. } | Self::PauseAll | Self::ResumeAll => Access::Members,
+            Self::EditForm { .. } | Self::Change(_) | Self::PauseAll | Self::ResumeAll => {
+                Access::Members
+            }
         }
     }
 }
@@ -149,6 +162,7 @@ mod tests {
         let target = |catalog| ScheduleTarget {
             channel: u64::MAX.into(),
             catalog,
+            replaces: Some("977a26".parse().expect("an ID")),
         };
         let act = |is_notice| {
             move |action| ScheduleButton::Act {
@@ -168,6 +182,7 @@ mod tests {
                 target: target(None),
                 stored: None,
             },
+            ScheduleButton::Change("977a26".parse().expect("an ID")),
             ScheduleButton::List(usize::MAX),
             ScheduleButton::PauseAll,
             ScheduleButton::ResumeAll,

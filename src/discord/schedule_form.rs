@@ -9,7 +9,10 @@ use super::replies::{
     FORMAT_LABEL, FORMAT_PLACEHOLDER, ONLY_IF_LABEL, ONLY_IF_PLACEHOLDER, QUERY_LABEL,
     QUERY_PLACEHOLDER, WHEN_LABEL, WHEN_PLACEHOLDER, ZONE_LABEL, ZONE_PLACEHOLDER,
 };
-use crate::{schedule::PostFormat, session::ChannelId};
+use crate::{
+    schedule::{PostFormat, Schedule, ScheduleId},
+    session::ChannelId,
+};
 
 /// Maximum number of characters in a query.
 const MAX_QUERY_CHARS: u16 = 4000;
@@ -22,6 +25,8 @@ pub struct ScheduleTarget {
     pub channel: ChannelId,
     /// Name of a catalog. `None`: the default one.
     pub catalog: Option<String>,
+    /// Schedule that the submitted one replaces.
+    pub replaces: Option<ScheduleId>,
 }
 
 /// Values of the form, as typed.
@@ -35,17 +40,23 @@ pub struct ScheduleDraft {
 }
 
 impl ScheduleTarget {
-    /// Writes the target for a custom ID, with at most 49 characters.
+    /// Writes the target for a custom ID, with at most 56 characters.
     pub fn id(&self) -> String {
         let catalog = self.catalog.as_deref().unwrap_or_default();
-        format!("{}:{catalog}", self.channel)
+        let replaces = self.replaces.as_ref().map(ScheduleId::to_string);
+        let replaces = replaces.unwrap_or_default();
+        format!("{}:{catalog}:{replaces}", self.channel)
     }
 
     /// Reads the parts of [`ScheduleTarget::id`].
-    pub fn parse(channel: &str, catalog: &str) -> Option<Self> {
+    pub fn parse(channel: &str, catalog: &str, replaces: &str) -> Option<Self> {
         Some(Self {
             channel: channel.parse().ok()?,
             catalog: (!catalog.is_empty()).then(|| catalog.to_owned()),
+            replaces: match replaces {
+                "" => None,
+                id => Some(id.parse().ok()?),
+            },
         })
     }
 }
@@ -58,6 +69,17 @@ impl ScheduleDraft {
             zone: zone.name().to_owned(),
             format: PostFormat::default().name().to_owned(),
             ..Self::default()
+        }
+    }
+
+    /// Returns the values of a schedule, whose query has this text.
+    pub fn of(schedule: &Schedule, query: String) -> Self {
+        Self {
+            query,
+            when: schedule.when.clone(),
+            zone: schedule.zone.clone(),
+            format: schedule.format.name().to_owned(),
+            condition: schedule.condition.to_string(),
         }
     }
 

@@ -36,6 +36,8 @@ pub struct NewSchedule {
     pub condition: String,
     /// Name of a catalog. The default is `sessions.default_catalog`.
     pub catalog: Option<String>,
+    /// Schedule of the same person that it replaces, if that is still there.
+    pub replaces: Option<ScheduleId>,
 }
 
 /// The schedules that a person may see.
@@ -59,7 +61,7 @@ impl Service {
         settings.ok_or(ScheduleRejection::Disabled)
     }
 
-    /// Makes a schedule. Returns its ID and the schedule.
+    /// Makes a schedule, in place of the one that it replaces. Returns its ID and the schedule.
     ///
     /// # Errors
     /// Returns a rejection if a value can't be used, a limit is reached, or the query could not run or its
@@ -77,7 +79,11 @@ impl Service {
         if let Some(made) = book.schedules.get(&id) {
             return Ok((id, made.clone()));
         }
-        check_room(&book, who.id, limit)?;
+        let without_old = |book: &Book| match &ask.replaces {
+            Some(old) if book.of(who.id).any(|(id, _)| id == old) => book.without(old),
+            _ => book.clone(),
+        };
+        check_room(&without_old(&book), who.id, limit)?;
         self.check_channel(&schedule).await?;
         let credentials_stored = self.credentials_for_next_run(&schedule).await?;
         let schedule = Schedule {
@@ -93,21 +99,27 @@ impl Service {
         let mut full = Ok(());
         let stored = self.book.replace(|stored| {
             let book = stored.cloned().unwrap_or_default();
-            full = check_room(&book, who.id, limit);
+            let rest = without_old(&book);
+            full = check_room(&rest, who.id, limit);
             match full {
-                Ok(()) => book.with_new(&id, &schedule),
+                Ok(()) => rest.with_new(&id, &schedule),
                 Err(_) => book,
             }
         });
-        stored.await?;
+        let book = stored.await?;
         full?;
+        if ask.replaces.is_some()
+            && let Err(error) = self.remove_unused_texts(&book, who.id).await
+        {
+            let owner = who.id;
+            warn!(%owner, %error, "the text of a changed schedule of {owner} could not be removed");
+        }
         // Their schedules are deleted when they leave the server.
         self.remember_owner(who.id).await;
-        audit(
-            who,
-            "made schedule",
-            &format!("{id} in {}", schedule.channel),
-        );
+        let instead = ask.replaces.as_ref();
+        let instead = instead.map_or_else(String::new, |old| format!(", instead of {old}"));
+        let about = format!("{id} in {}{instead}", schedule.channel);
+        audit(who, "made schedule", &about);
         self.schedules_changed.notify_one();
         Ok((id, schedule))
     }
@@ -232,6 +244,31 @@ impl Service {
         }
     }
 
+    async fn remove_unused_texts(&self, book: &Book, owner: OwnerId) -> Result<(), Error> {
+        let keep: Vec<_> = book.of(owner).map(|(id, _)| id.clone()).collect();
+        self.schedule_texts.retain(owner, &keep).await
+    }
+
+    /// Returns a schedule of this person, with the text of its query.
+    ///
+    /// # Errors
+    /// Returns a rejection if the schedule belongs to someone else or does not exist. A text that is gone
+    /// is empty.
+    pub async fn schedule_to_change(
+        &self,
+        owner: OwnerId,
+        id: &ScheduleId,
+    ) -> Result<(Schedule, String), ServiceError> {
+        let book = self.read_book().await?;
+        let found = book.schedules.get(id);
+        let schedule = found.ok_or_else(|| ScheduleRejection::NoSuchSchedule(id.clone()))?;
+        if schedule.owner != owner {
+            return Err(ScheduleRejection::NotYours(schedule.owner).into());
+        }
+        let text = self.schedule_texts.read(owner, id).await?;
+        Ok((schedule.clone(), text.map_or_else(String::new, |it| it.sql)))
+    }
+
     /// Returns the text of a schedule's query to its owner. `None` if it is gone.
     ///
     /// # Errors
@@ -345,8 +382,7 @@ impl Service {
             .book
             .replace(|stored| stored.cloned().unwrap_or_default().without(id));
         let book = stored.await?;
-        let keep: Vec<_> = book.of(schedule.owner).map(|(id, _)| id.clone()).collect();
-        self.schedule_texts.retain(schedule.owner, &keep).await?;
+        self.remove_unused_texts(&book, schedule.owner).await?;
         audit(who, "deleted schedule", &id.to_string());
         Ok(schedule)
     }

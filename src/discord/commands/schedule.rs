@@ -15,11 +15,12 @@ use crate::{
         buttons::PastQueryRef,
         call::{Answer, Answered, Call, CallOutcome, Command, deny, explain},
         forms::{Draft, Form},
-        replies::{self, Reply, SCHEDULE_MADE, ScheduleView},
+        replies::{self, Reply, SCHEDULE_CHANGED, SCHEDULE_MADE, ScheduleView},
         responder::{InteractionClosed, Responder},
         schedule_form::{ScheduleDraft, ScheduleTarget},
     },
     history::{PastOutcome, QueryId},
+    schedule::ScheduleId,
     service::{AskedQuery, NewSchedule, Rejection, ScheduleRejection},
 };
 
@@ -71,6 +72,7 @@ impl Command for MakeSchedule {
                 .channel(CHANNEL.name)
                 .unwrap_or_else(|| context.channel.into()),
             catalog: catalog.map(str::to_owned),
+            replaces: None,
         };
         let draft = ScheduleDraft::new(String::new(), service.time_zone());
         Some(Form::Schedule(target, draft))
@@ -103,6 +105,7 @@ pub(crate) async fn make(
         format: typed.format.clone(),
         condition: typed.condition.clone(),
         catalog: target.catalog.clone(),
+        replaces: target.replaces.clone(),
     };
     let making = service.create_schedule(&call.who, &new);
     let (why, outcome) = match call.bot.shutdown.run_until_cancelled(making).await {
@@ -113,7 +116,11 @@ pub(crate) async fn make(
                 sql: Some(&new.sql),
                 is_owner: true,
             };
-            return Ok(replies::schedule_card(SCHEDULE_MADE, &view).into());
+            let lead = match target.replaces {
+                None => SCHEDULE_MADE,
+                Some(_) => SCHEDULE_CHANGED,
+            };
+            return Ok(replies::schedule_card(lead, &view).into());
         }
         Some(Err(problem)) => explain(&problem),
         None => (replies::bot_restarted(), CallOutcome::Failed),
@@ -148,18 +155,44 @@ pub(crate) async fn open(
         }
         match text(bot, presser, query, shown).await {
             Ok(Ok(sql)) if Draft::fits(&sql) => {
-                Ok(ScheduleDraft::new(sql, bot.service.time_zone()))
+                let target = ScheduleTarget {
+                    channel: context.channel.into(),
+                    catalog: query.catalog.clone(),
+                    replaces: None,
+                };
+                let draft = ScheduleDraft::new(sql, bot.service.time_zone());
+                Ok(Form::Schedule(target, draft))
             }
             Ok(Ok(_)) => Err((replies::too_long_to_schedule(), CallOutcome::Refused)),
             Ok(Err(reply)) => Err((reply, CallOutcome::Refused)),
             Err(problem) => Err(explain(&problem)),
         }
     };
-    let target = ScheduleTarget {
-        channel: context.channel.into(),
-        catalog: query.catalog.clone(),
+    open_when_read(bot, responder, read).await
+}
+
+/// Opens the form with the values of a schedule. The submitted one replaces it.
+pub(crate) async fn change(
+    bot: &Bot,
+    responder: &Responder,
+    context: &InteractionContext,
+    id: &ScheduleId,
+) -> Result<CallOutcome, InteractionClosed> {
+    let presser = context.user.id.get().into();
+    let read = async {
+        if let Some(refused) = refuse(bot, context) {
+            return Err(refused);
+        }
+        let found = bot.service.schedule_to_change(presser, id).await;
+        let (schedule, sql) = found.map_err(|problem| explain(&problem))?;
+        let target = ScheduleTarget {
+            channel: schedule.channel,
+            catalog: Some(schedule.catalog.clone()),
+            replaces: Some(id.clone()),
+        };
+        Ok(Form::Schedule(target, ScheduleDraft::of(&schedule, sql)))
     };
-    open_when_read(bot, responder, target, read).await
+    open_when_read(bot, responder, read).await
 }
 
 /// Opens the form with what a rejected one had. `shown` is the message that shows it, and `stored` its query
@@ -182,21 +215,19 @@ pub(crate) async fn edit(
         } else if !shown.attachments.is_empty() {
             draft.query = String::new();
         }
-        Ok(draft)
+        Ok(Form::Schedule(target, draft))
     };
-    open_when_read(bot, responder, target, read).await
+    open_when_read(bot, responder, read).await
 }
 
-/// Opens the form with a draft that is read in time, or replies why not.
+/// Opens a form whose values are read in time, or replies why not.
 async fn open_when_read(
     bot: &Bot,
     responder: &Responder,
-    target: ScheduleTarget,
-    read: impl Future<Output = Result<ScheduleDraft, (Reply, CallOutcome)>>,
+    read: impl Future<Output = Result<Form, (Reply, CallOutcome)>>,
 ) -> Result<CallOutcome, InteractionClosed> {
     let (reply, outcome) = match timeout(READ_TIMEOUT, read).await {
-        Ok(Ok(draft)) => {
-            let form = Form::Schedule(target, draft);
+        Ok(Ok(form)) => {
             responder.open_form(bot.modal(&form)).await?;
             return Ok(CallOutcome::Done);
         }

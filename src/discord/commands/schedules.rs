@@ -19,7 +19,7 @@ const SPEC: CommandSpec = CommandSpec {
     name: "schedules",
     summary: "List your schedules, to run, pause or delete them",
     details: "Shows each schedule with its next run and the outcome of its last one. Choose one to see its \
-        query, to run it now, to pause it, or to delete it. Admins see those of all people, without their \
+        query, to run it now, to pause it, to change it, or to delete it. Admins see those of all people, without their \
         queries, and can pause all of them.",
     options: &[],
 };

@@ -48,12 +48,16 @@ pub(crate) fn with_draft(
             vec![File::new("query.sql", draft.query.as_str())],
         ),
     };
+    let not_done = match target.replaces {
+        None => "Nothing was scheduled yet.",
+        Some(_) => "Nothing was changed yet.",
+    };
     let button = ScheduleButton::EditForm {
         target,
         stored: (!is_shown && is_kept).then(|| QueryId::of(draft.query.trim())),
     };
     let text = format!(
-        "{}\n{QUERY_FENCE}{query}\n```\n```\n{fields}```\nNothing was scheduled yet. Press **Edit** to \
+        "{}\n{QUERY_FENCE}{query}\n```\n```\n{fields}```\n{not_done} Press **Edit** to \
          change this and to send it again.{note}",
         why.text
     );
@@ -141,6 +145,7 @@ mod tests {
         ScheduleTarget {
             channel: 7.into(),
             catalog: None,
+            replaces: None,
         }
     }
 

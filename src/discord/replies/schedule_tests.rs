@@ -413,6 +413,7 @@ fn the_form_is_sent_again_after_a_rejection() {
         why: InvalidWhen::Unreadable,
     };
     let target = ScheduleTarget {
+        replaces: None,
         channel: 10.into(),
         catalog: Some("lake".into()),
     };

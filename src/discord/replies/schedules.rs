@@ -55,6 +55,12 @@ pub(crate) fn schedule_card(lead: &str, view: &ScheduleView<'_>) -> Reply {
         Reply::new(join(lead, &details(view))),
         |reply, (emphasis, label, action)| reply.with(emphasis, label, act(action, id, false)),
     );
+    let reply = if view.sql.is_some() {
+        let change = Button::Schedules(ScheduleButton::Change((*id).clone()));
+        reply.with(Emphasis::Secondary, "Change…", change)
+    } else {
+        reply
+    };
     with_list_button(reply)
 }
 
@@ -66,6 +72,9 @@ pub(crate) fn with_list_button(reply: Reply) -> Reply {
 
 /// Sentence after a schedule was made.
 pub(crate) const SCHEDULE_MADE: &str = "**Your query is scheduled.**";
+
+/// Sentence after a schedule was changed.
+pub(crate) const SCHEDULE_CHANGED: &str = "**Your schedule is changed.**";
 
 /// Sentence after an action on a schedule. Empty for those without one.
 pub(crate) fn schedule_done(action: ScheduleAction, schedule: &Schedule) -> String {
