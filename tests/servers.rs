@@ -3,6 +3,7 @@
 //! `cargo test --test tests servers:: -- --ignored`.
 
 use discord_loopback::MessageView;
+use duckbot::duckdb::names::display_identifier;
 use test_support::{
     LocalEnv, PERMANENT_CREDENTIALS, STRANGER_CREDENTIALS, ThirdPartyLake, assert_says,
     session_id_in, tools, versitygw_with_one_account,
@@ -238,7 +239,8 @@ async fn all_tables_are_listed_described_and_read(lake: &'static ThirdPartyLake)
     for levels in &lake.tables {
         let (table, schema) = levels.split_last().unwrap();
         let name = levels.join(".");
-        assert_says(&listed, &format!("\n{name}"));
+        let shown = [&schema.join("."), *table].map(display_identifier);
+        assert_says(&listed, &format!("\n{}", shown.join(".")));
         let described = env.reply_to(&format!("/duck describe table:{name}")).await;
         assert_says(&described, "grams");
         let [schema, table] =
@@ -260,17 +262,18 @@ async fn a_token_is_enough_where_the_catalog_vends_credentials(lake: &'static Th
     env.start_session().await;
     let ducks = env.reply_to("/duck sql query:FROM lake.zoo.ducks").await;
     assert_says(&ducks, "mallard");
-    create_and_change_tables(&env).await;
+    // Another test of the same server makes the other one.
+    create_and_change_tables(&env, "lagoon").await;
     env.end().await;
 }
 
 async fn tables_are_created_and_changed(lake: &'static ThirdPartyLake) {
     let env = Env::start_with_session(lake).await;
-    create_and_change_tables(&env).await;
+    create_and_change_tables(&env, "pond").await;
     env.end().await;
 }
 
-async fn create_and_change_tables(env: &Env) {
+async fn create_and_change_tables(env: &Env, schema: &str) {
     for statement in [
         "CREATE SCHEMA lake.pond",
         "CREATE TABLE lake.pond.frogs (name VARCHAR, grams BIGINT)",
@@ -285,6 +288,7 @@ async fn create_and_change_tables(env: &Env) {
         "INSERT INTO lake.pond.v3 VALUES (1), (2)",
         "DELETE FROM lake.pond.v3 WHERE id = 1",
     ] {
+        let statement = statement.replace("lake.pond", &format!("lake.{schema}"));
         let done = env.reply_to(&format!("/duck sql query:{statement}")).await;
         assert!(
             !done.content.contains("Error"),
@@ -293,18 +297,20 @@ async fn create_and_change_tables(env: &Env) {
         );
     }
     let frogs = env
-        .reply_to("/duck sql query:FROM lake.pond.frogs ORDER BY name")
+        .reply_to(&format!(
+            "/duck sql query:FROM lake.{schema}.frogs ORDER BY name"
+        ))
         .await;
     assert_says(
         &frogs,
         "pool    │     40 │      4\ntree    │     10 │      4",
     );
-    let sum = "/duck sql query:SELECT sum(id) + 40 AS n FROM lake.pond.v3";
-    assert_says(&env.reply_to(sum).await, "42");
+    let sum = format!("/duck sql query:SELECT sum(id) + 40 AS n FROM lake.{schema}.v3");
+    assert_says(&env.reply_to(&sum).await, "42");
     for what in [
-        "TABLE lake.pond.frogs",
-        "TABLE lake.pond.v3",
-        "SCHEMA lake.pond",
+        format!("TABLE lake.{schema}.frogs"),
+        format!("TABLE lake.{schema}.v3"),
+        format!("SCHEMA lake.{schema}"),
     ] {
         env.reply_to(&format!("/duck sql query:DROP {what}")).await;
     }
