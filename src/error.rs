@@ -68,10 +68,23 @@ pub enum Error {
     /// A session did not answer, or not as expected.
     #[error("{action} failed: {why}")]
     Session { action: String, why: String },
+    /// A session was still there after the maximum time to wait for its end.
+    #[error("stopping session {id} failed: it was still there after {after:?}")]
+    StillStopping { id: String, after: Duration },
     /// The API server does not accept the bot's own credentials.
     #[error("{action} failed: the API server does not accept the bot's Kubernetes credentials")]
     NotAuthenticated { action: String },
-    /// Any other failure, such as no connection or a server error.
+    /// The settings no longer have the size or catalog of a session.
+    #[error("the {what} {name:?} is no longer in the settings")]
+    NotInSettings {
+        /// Kind of the missing entry, such as "size".
+        what: &'static str,
+        name: String,
+    },
+    /// The API server can't be reached, or has an internal error.
+    #[error("{action} failed: {why}")]
+    Unreachable { action: String, why: String },
+    /// Any other failure, such as an object that can't be read.
     #[error("{action} failed: {why}")]
     Unavailable { action: String, why: String },
 }
@@ -85,6 +98,7 @@ impl Error {
                 | Self::Refused { .. }
                 | Self::QuotaExceeded { .. }
                 | Self::Unknown { .. }
+                | Self::NotInSettings { .. }
         )
     }
 }

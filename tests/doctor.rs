@@ -40,7 +40,7 @@ async fn a_person_without_a_session_reads_what_keeps_them_from_starting_one() {
     for line in [
         "✅ Cluster: answers",
         "✅ Starts: allowed",
-        "✅ Room: you have 0 of 1 sessions",
+        "✅ Your sessions: 0 of 1",
         "✅ Cluster's rules: allow a session",
         "✅ S3 credentials: work",
         "✅ Storage: answers",
@@ -109,10 +109,10 @@ async fn a_session_whose_address_has_no_dns_entry_or_whose_door_is_cut_off_is_ex
     for line in [
         &*format!("**I found 2 problems with session `{id}`.**"),
         "❔ DuckDB: not known, because I can't reach the door in front of it",
-        "❌ Door: does not answer me",
+        "❌ Door (checks who opens the session): does not answer me",
         "container `door`, port 8081: `asking the door of session ",
         &format!("Pod `duckui-{id}`, record `duckui-{}-main`", env.ana.id()),
-        "❔ Tables: not checked, because only the owner's own check may use their keys",
+        "❔ Tables: not checked, because this needs the owner's credentials",
         "✅ S3 credentials: are saved",
     ] {
         assert_says(&cut_off, line);
@@ -203,7 +203,7 @@ async fn a_session_that_works_is_confirmed_and_keys_that_no_longer_work_are_name
     lake().s3.forget(key);
     let saved = home.ana.run_command("#data", "/duck save").await.unwrap();
     saved
-        .until(|it| it.content.contains("refused your S3 keys"))
+        .until(|it| it.content.contains("refused your S3 credentials"))
         .await;
     let refused = examine(&home.ana, "/duck doctor").await;
     assert_says(&refused, "doesn't know this **access key ID**");

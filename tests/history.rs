@@ -174,7 +174,7 @@ async fn a_past_query_is_chosen_and_all_are_deleted() {
     let secrets = env.cluster.secrets();
     assert!(secrets.get_opt(&secret_name(ana)).await.unwrap().is_none());
     let gone = ana.press(&answered, "Run again").await.unwrap();
-    assert_says(&gone.reply().await, "This query is not stored any more.");
+    assert_says(&gone.reply().await, "This query is not saved any more.");
     env.assert_clean().await;
 }
 
@@ -194,7 +194,7 @@ async fn forgetting_deletes_past_queries_too() {
     let question = env.reply_to(&env.ana, "/duck forget").await;
     assert_says(
         &question,
-        "You have no saved S3 credentials, but past queries.",
+        "You have no saved credentials. Delete your past queries?",
     );
     let pressed = env.ana.press(&question, "Delete all").await.unwrap();
     pressed.reply().await;
@@ -222,7 +222,7 @@ async fn a_history_that_cannot_be_written_fails_no_query() {
     env.wait_for_log("a query was not added to the history of")
         .await;
     let pressed = env.ana.press(&told, "Edit").await.unwrap();
-    assert_says(&pressed.reply().await, "This query is not stored any more.");
+    assert_says(&pressed.reply().await, "This query is not saved any more.");
     // A text that its message shows whole needs no history.
     let told = ask_only(&env, &env.ana, "SELECT 42").await;
     let form = env.ana.press(&told, "Edit").await.unwrap().modal().await;
@@ -242,7 +242,7 @@ async fn without_histories_nothing_is_stored() {
     assert_eq!(form.inputs[0].value, "SELECT 42");
     assert_says(
         &env.reply_to(&env.ana, "/duck history").await,
-        "New queries are not stored, because an admin turned that off.",
+        "New queries are not saved, because an admin turned that off.",
     );
     let secrets = env.cluster.secrets();
     let found = secrets.get_opt(&secret_name(&env.ana)).await.unwrap();

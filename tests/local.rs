@@ -203,12 +203,15 @@ async fn work_is_there_again_after_a_restart_of_the_bot_and_after_a_stop() {
         .await;
     assert_says(
         &stopped,
-        "**The last save failed:** the storage refused your S3 keys",
+        "**The last save failed:** the storage refused your S3 credentials",
     );
     assert_says(&stopped, "What changed since <t:");
 
     for (is_known, says) in [
-        (false, "could be deleted: the storage refused your S3 keys"),
+        (
+            false,
+            "could be deleted: the storage refused your S3 credentials",
+        ),
         (true, "Your saved notebooks and tables were deleted ("),
     ] {
         if is_known {

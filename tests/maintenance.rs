@@ -92,8 +92,8 @@ async fn while_all_sessions_are_in_use_people_read_what_helps() {
     env.cluster.store_credentials(env.ben.id()).await;
 
     let full = env.reply_to(&env.ben, "/duck start").await;
-    let words = "No session is free: the only session that your team can have at a time is in use. If \
-                 nobody uses or extends it, the next one stops <t:";
+    let words = "No session is free: the only session that your team can have at a time is in use. The \
+                 next session stops <t:";
     assert_says(&full, words);
     assert_says(&full, "Press **Try again** later.");
     let offer = env.reply_to(&env.ana, "/duck start").await;

@@ -2,6 +2,7 @@
 //! bot's clock is moved; nothing waits for a due time.
 
 mod crashes;
+mod owners;
 
 use chrono::{TimeDelta, Utc};
 use discord_loopback::{MessageView, Person, SEND_MESSAGES};
@@ -90,7 +91,7 @@ async fn a_result_is_posted_when_it_is_due_and_only_its_owner_decides() {
     // The bot posts for nobody who could not post themselves.
     env.discord.deny_in("data", SEND_MESSAGES);
     let refused = schedule(&ben, &[(QUERY, "SELECT 1"), WEEKDAYS]).await;
-    assert_says(&refused, "lacks there: **Send Messages**.");
+    assert_says(&refused, "You lack: **Send Messages**.");
     env.discord.deny_in("data", 0);
 
     // Nobody else can act on it.

@@ -67,7 +67,7 @@ async fn a_person_enters_a_token_and_reads_tables() {
     let (env, catalog) = start(Duration::from_secs(900)).await;
     let ana = env.ana.clone();
     let invited = invitation(&ana, "/duck setup catalog:pond").await;
-    assert_says(&invited, "You need no S3 keys");
+    assert_says(&invited, "You need no S3 credentials");
     let pressed = ana.press(&invited, "Enter credentials").await.unwrap();
     let form = pressed.modal().await;
     let labels: Vec<_> = form.inputs.iter().map(|it| it.label.as_str()).collect();

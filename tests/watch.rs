@@ -23,7 +23,7 @@ async fn assert_rescheduled(env: &TestEnv, session: &str) {
     let told = env.ana.read("#data").await;
     assert_says(
         &told,
-        "Your DuckDB is ready again. Its Pod disappeared from the cluster",
+        "Your DuckDB is ready again. It disappeared from the cluster",
     );
 }
 

@@ -376,6 +376,10 @@ impl Notifier for DiscordNotifier {
         self.tell_of_failed_run(run, sql, why, is_last).await
     }
 
+    async fn report_unknown_run(&self, run: &ClaimedRun) -> Result<(), Error> {
+        self.tell_of_unknown_run(run).await
+    }
+
     async fn report_paused_schedule(
         &self,
         run: &ClaimedRun,

@@ -11,6 +11,6 @@
     if (answer.ok || (await fetch("/info")).ok) return enter();
     say(await answer.text());
   } catch {
-    say("The session does not respond. Press Open in Discord to try again.");
+    say("The session does not respond. Press Open in Discord to try again. If this happens again, type /duck doctor in Discord.");
   }
 })();

@@ -215,9 +215,13 @@ impl Page {
 
     /// Page for requests that the policy refuses.
     pub(super) fn refused(status: StatusCode, why: &'static str) -> Self {
+        let title = match why {
+            NO_SESSION => "No session here",
+            _ => "Request refused",
+        };
         Self {
             outcome: RequestOutcome::refused_as_told(why),
-            ..Self::new(status, "Request refused", &[why])
+            ..Self::new(status, title, &[why])
         }
     }
 

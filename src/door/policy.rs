@@ -70,7 +70,8 @@ pub const NO_SESSION: &str = "There is no session at this address. Yours may hav
                               /duck list in Discord to see your sessions.";
 
 /// Text for a path that the door does not have.
-pub(super) const NO_PAGE: &str = "There is no such page.";
+pub(super) const NO_PAGE: &str =
+    "There is no such page. Press Open in Discord to open the session.";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {

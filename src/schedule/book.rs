@@ -8,10 +8,7 @@ use chrono_tz::Tz;
 use croner::Cron;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Condition, LastRun, MAX_ATTEMPTS, MAX_FAILURES, Recurrence, Run, RunFailure, RunOutcome,
-    ScheduleId, Seen,
-};
+use super::{Condition, LastRun, MAX_FAILURES, Recurrence, Run, RunOutcome, ScheduleId, Seen};
 use crate::session::{ChannelId, OwnerId};
 
 /// Version of the document. A bot reads only its own.
@@ -225,7 +222,8 @@ impl Book {
     /// first. Returns the book with the claims, and the claimed runs.
     ///
     /// However many times were missed, there is one run for them. A run of another bot is taken over, because
-    /// only one bot acts at a time. If that one was posting, the outcome is unknown.
+    /// only one bot acts at a time. Who carries it out sees in it that the other one may have posted, or that
+    /// too many have begun it.
     #[must_use]
     pub fn with_claims(
         &self,
@@ -242,14 +240,6 @@ impl Book {
             let is_free = claimed.len() < max;
             match schedule.run.clone() {
                 Some(run) if run.bot == bot => continue,
-                Some(run) if run.is_posting => {
-                    schedule.end_run(now, RunOutcome::Unknown);
-                    continue;
-                }
-                Some(run) if run.attempts >= MAX_ATTEMPTS => {
-                    schedule.end_run(now, RunOutcome::Failed(RunFailure::Interrupted));
-                    continue;
-                }
                 Some(run) if is_free => {
                     schedule.run = Some(Run {
                         bot: bot.to_owned(),

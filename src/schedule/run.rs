@@ -9,7 +9,7 @@ use crate::session::MessageId;
 pub const MAX_FAILURES: u32 = 3;
 /// Maximum number of times that a run is begun. A bot that ends during a run leaves it to the next one, which
 /// must not end of it, too, for ever.
-pub const MAX_ATTEMPTS: u32 = 3;
+const MAX_ATTEMPTS: u32 = 3;
 
 /// A run that was claimed and has not ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,13 @@ pub struct Run {
     pub is_asked: bool,
     /// Number of bots that began it.
     pub attempts: u32,
+}
+
+impl Run {
+    /// Returns true if so many bots have begun it that it is given up.
+    pub fn was_begun_too_often(&self) -> bool {
+        self.attempts > MAX_ATTEMPTS
+    }
 }
 
 /// The last run of a schedule.

@@ -252,6 +252,9 @@ pub trait Notifier: Send + Sync {
         is_last: bool,
     ) -> Result<(), Error>;
 
+    /// Tells the owner of a schedule that nobody knows whether its result was posted.
+    async fn report_unknown_run(&self, run: &ClaimedRun) -> Result<(), Error>;
+
     /// Tells the owner of a schedule that it was paused instead of run. If a direct message does not reach
     /// them, the channel of the schedule is told.
     async fn report_paused_schedule(

@@ -230,7 +230,11 @@ pub enum ScheduleRejection {
         next: DateTime<Utc>,
     },
     /// The caller or the bot may not post in the channel.
-    Channel(ScheduleAccess),
+    Channel {
+        access: ScheduleAccess,
+        /// True if the caller owns the schedule.
+        is_owner: bool,
+    },
     NoSuchSchedule(ScheduleId),
     /// The schedule belongs to someone else.
     NotYours(OwnerId),

@@ -21,6 +21,8 @@ pub enum RunProblem {
     NotComparable(String),
     ChannelRefused,
     TextGone,
+    /// The bot ended each time before the run did.
+    Interrupted,
     /// Another part failed.
     Failed {
         error: Error,
@@ -46,6 +48,7 @@ impl RunProblem {
             Self::NotANumber(_) | Self::NotComparable(_) => RunFailure::Condition,
             Self::ChannelRefused => RunFailure::ChannelRefused,
             Self::TextGone => RunFailure::TextGone,
+            Self::Interrupted => RunFailure::Interrupted,
             Self::Failed { reference, .. } => RunFailure::Other(reference.clone()),
         }
     }

@@ -59,6 +59,10 @@ impl Service {
         if next.is_none_or(|next| next > now) {
             return Ok((Vec::new(), next));
         }
+        // No query runner can start. A claimed run would only keep others from their turn afterwards.
+        if let Some(pause) = self.pause().await? {
+            return Ok((Vec::new(), Some(pause.until)));
+        }
         let mut claimed = Vec::new();
         let stored = self.book.replace(|stored| {
             let book = stored.cloned().unwrap_or_default();
@@ -75,11 +79,17 @@ impl Service {
     /// # Errors
     /// If a part that it needs does not answer. Then nothing was posted, and the run can be carried out again.
     pub async fn carry_out_scheduled_run(&self, run: &ClaimedRun) -> Result<(), Error> {
+        if run.run.is_posting {
+            self.end_unknown_run(run, None).await?;
+            metrics::count_scheduled_run("unknown");
+            return Ok(());
+        }
         let text = self
             .schedule_texts
             .read(run.schedule.owner, &run.id)
             .await?;
         let ended = match &text {
+            _ if run.run.was_begun_too_often() => Err(Ended::Problem(RunProblem::Interrupted)),
             Some(text) => match self.query_scheduled(run, text).await {
                 Ok((rows, findings)) => self.post_scheduled(run, text, rows, findings).await,
                 Err(ended) => Err(ended),
@@ -248,8 +258,9 @@ impl Service {
             return Ok("dropped");
         }
         // From here on, nothing may be done twice.
-        let outcome = match self.try_to_post(run, text, rows).await {
-            Ok(Some(message)) => RunOutcome::Posted(message),
+        let id = &run.id;
+        let message = match self.try_to_post(run, text, rows).await {
+            Ok(Some(message)) => message,
             Ok(None) => {
                 let why = RunProblem::ChannelRefused;
                 let end = || self.end_failed_run(run, Some(&text.sql), &why);
@@ -257,20 +268,24 @@ impl Service {
                 return Ok("failed");
             }
             Err(error) => {
-                let id = &run.id;
-                warn!(schedule = %id, %error, "schedule {id}: nobody knows whether its result was posted; it is not posted again");
-                RunOutcome::Unknown
+                warn!(schedule = %id, %error, "schedule {id}: the post of its result failed");
+                let end = || self.end_unknown_run(run, Some(seen.clone()));
+                until_recorded(run, end).await;
+                return Ok("unknown");
             }
         };
-        let label = match outcome {
-            RunOutcome::Unknown => "unknown",
-            _ => "posted",
-        };
-        let id = &run.id;
-        let end = || self.end_run(run, outcome.clone(), Some(seen.clone()));
+        let end = || self.end_run(run, RunOutcome::Posted(message.clone()), Some(seen.clone()));
         until_recorded(run, end).await;
-        info!(schedule = %id, "schedule {id}: its result was {label}");
-        Ok(label)
+        info!(schedule = %id, "schedule {id}: its result was posted");
+        Ok("posted")
+    }
+
+    /// Tells the owner that nobody knows whether the result was posted, and ends the run.
+    async fn end_unknown_run(&self, run: &ClaimedRun, seen: Option<Seen>) -> Result<(), Error> {
+        let id = &run.id;
+        warn!(schedule = %id, "schedule {id}: nobody knows whether its result was posted; it is not posted again");
+        self.notifier.report_unknown_run(run).await?;
+        self.end_run(run, RunOutcome::Unknown, seen).await
     }
 
     /// Posts a result, again if it is not known whether it arrived. All attempts have the same nonce.

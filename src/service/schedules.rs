@@ -84,7 +84,7 @@ impl Service {
             _ => book.clone(),
         };
         check_room(&without_old(&book), who.id, limit)?;
-        self.check_channel(&schedule).await?;
+        self.check_channel(who, &schedule).await?;
         let credentials_stored = self.credentials_for_next_run(&schedule).await?;
         let schedule = Schedule {
             credentials_stored,
@@ -136,10 +136,17 @@ impl Service {
             .await
     }
 
-    async fn check_channel(&self, schedule: &Schedule) -> Result<(), ServiceError> {
+    async fn check_channel(
+        &self,
+        who: &Requester,
+        schedule: &Schedule,
+    ) -> Result<(), ServiceError> {
         match self.access_to_channel(schedule).await? {
             ScheduleAccess::Allowed { .. } => Ok(()),
-            access => Err(ScheduleRejection::Channel(access).into()),
+            access => {
+                let is_owner = schedule.owner == who.id;
+                Err(ScheduleRejection::Channel { access, is_owner }.into())
+            }
         }
     }
 
@@ -315,7 +322,7 @@ impl Service {
         let next = schedule.next_after(id, now);
         next.ok_or(ScheduleRejection::Never)?;
         let planned = Schedule { next, ..schedule };
-        self.check_channel(&planned).await?;
+        self.check_channel(who, &planned).await?;
         let stored = self.credentials_for_next_run(&planned).await?;
         let is_owner = planned.owner == who.id;
         let check = |schedule: &Schedule| match &schedule.paused {
@@ -353,6 +360,7 @@ impl Service {
         if let Some(pause) = self.read_book().await?.paused {
             return Err(ScheduleRejection::AllPaused(pause).into());
         }
+        self.check_pause(self.pause().await?)?;
         let check = |schedule: &Schedule| match (&schedule.paused, &schedule.run) {
             (Some(why), _) => Err(ScheduleRejection::Paused(why.clone())),
             (None, Some(_)) => Err(ScheduleRejection::Running),

@@ -434,7 +434,7 @@ impl Service {
     /// Waits until a session is gone.
     ///
     /// # Errors
-    /// Returns [`Error::Session`] if the session is still present after two minutes, and the time for
+    /// Returns [`Error::StillStopping`] if the session is still present after two minutes, and the time for
     /// saving its work.
     pub async fn wait_until_gone(&self, id: &SessionId) -> Result<(), Error> {
         let mut changes = self.runtime.changes();
@@ -451,10 +451,9 @@ impl Service {
         };
         let limit = STOP_TIMEOUT + saving;
         let gone = tokio::time::timeout(limit, gone).await;
-        gone.map_err(|_| {
-            let action = format!("stopping session {id}");
-            let why = format!("it was still there after {limit:?}");
-            Error::Session { action, why }
+        gone.map_err(|_| Error::StillStopping {
+            id: id.to_string(),
+            after: limit,
         })
     }
 

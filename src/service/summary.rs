@@ -21,8 +21,14 @@ pub fn summarize(error: &Error) -> ErrorSummary {
         Error::Disk { why, .. } => ErrorSummary::Disk { why: why.clone() },
         Error::Discord { .. } => ErrorSummary::Discord,
         Error::Session { .. } => ErrorSummary::Session,
+        Error::StillStopping { id, .. } => ErrorSummary::StillStopping { id: id.clone() },
         Error::NotAuthenticated { .. } => ErrorSummary::NotAuthenticated,
         Error::TimedOut { .. } => ErrorSummary::TimedOut,
-        Error::Unavailable { .. } => ErrorSummary::Unreachable,
+        Error::NotInSettings { what, name } => ErrorSummary::NotInSettings {
+            what: (*what).to_owned(),
+            name: name.clone(),
+        },
+        Error::Unreachable { .. } => ErrorSummary::Unreachable,
+        Error::Unavailable { .. } => ErrorSummary::Other,
     }
 }

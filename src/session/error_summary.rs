@@ -36,8 +36,18 @@ pub enum ErrorSummary {
     NotAuthenticated,
     /// No answer arrived in time.
     TimedOut,
-    /// The cluster did not answer, or could not.
+    /// The API server can't be reached, or has an internal error.
     Unreachable,
     /// A session did not answer, or not as expected.
     Session,
+    /// A session was still there after the maximum time to wait for its end.
+    StillStopping { id: String },
+    /// The settings no longer have the size or catalog of a session.
+    NotInSettings {
+        /// Kind of the missing entry, such as "size".
+        what: String,
+        name: String,
+    },
+    /// Any other failure on the cluster.
+    Other,
 }

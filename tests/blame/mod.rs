@@ -204,7 +204,7 @@ async fn without_credentials_a_query_asks_for_them() {
         let said = answer(&ana, &format!("/duck {line}")).await;
         assert_says(
             &said,
-            "Your S3 credentials were deleted, and a query needs them.",
+            "Your saved credentials were deleted, and queries need them.",
         );
         assert!(said.button("Enter credentials").is_some());
     }
@@ -227,7 +227,7 @@ async fn a_query_without_the_permission_to_run_commands_names_it() {
     let params = PostParams::default();
     let replaced = roles.replace("duckbot-sessions", &params, &role).await;
     replaced.unwrap();
-    let denied = "I don't have the permission to get pods/exec in the namespace ";
+    let denied = "an admin has to grant it: get pods/exec in the namespace ";
     wait_until(told, |said| said.contains(denied)).await;
     env.assert_clean().await;
 }

@@ -150,7 +150,7 @@ async fn the_door_ends_again_and_again() {
     let (told, ending) = start_and_fail(&env, Some("CrashLoopBackOff")).await;
     assert_says(
         &told,
-        "its door (the proxy in front of DuckDB) crashed repeatedly",
+        "the proxy that checks who opens it crashed repeatedly",
     );
     assert_eq!(ending["failure"], "door");
     env.assert_clean().await;
@@ -258,7 +258,7 @@ async fn the_credentials_are_gone_when_it_starts() {
         .unwrap();
     Node::registry().release("held-keys");
     let (told, ending) = wait_for_failure(&env, &asked).await;
-    assert_says(&told, "your S3 credentials are no longer saved");
+    assert_says(&told, "your credentials are no longer saved");
     assert_eq!(ending["failure"], "credentials_missing");
     env.assert_clean().await;
 }

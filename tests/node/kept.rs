@@ -61,7 +61,7 @@ async fn work_outlives_a_duckdb_without_memory_and_a_pod_that_is_killed() {
         let (_, id) = env.start_session(&env.ana, "").await;
         (id, env.ana.read("#data").await)
     } else {
-        assert_says(&told, "Your DuckDB is ready again. Its Pod disappeared");
+        assert_says(&told, "Your DuckDB is ready again. It disappeared");
         (id, told)
     };
     assert_says(&back, " is here: 1 table.");

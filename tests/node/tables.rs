@@ -135,7 +135,7 @@ async fn each_reads_the_teams_tables_and_keeps_work_with_their_own_credentials()
     let messages = env.discord.history("#data");
     let says = |text: &str| messages.iter().any(|it| it.content.contains(text));
     assert!(says(
-        "**Your saved work could not be restored:** the storage refused your S3 keys"
+        "**Your saved work could not be restored:** the storage refused your S3 credentials"
     ));
     assert!(says("Your work is saved (1 table, "), "{messages:?}");
     let id = env.ready_session(&env.ana).await;

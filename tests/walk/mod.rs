@@ -221,7 +221,7 @@ impl Walk {
                 self.discord.wait_connected().await;
                 let open = format!("/duck open session:{id}");
                 let opened = self.ana.run_command("#data", &open).await.unwrap();
-                assert_says(&opened.reply().await, "because its signing key is gone.");
+                assert_says(&opened.reply().await, "I can't create links to session");
             }
             "Uninstall with Kustomize" => {
                 self.follow_runbooks().await;

@@ -7,7 +7,10 @@ use crate::session::{Cause, Ending, Failure, Rule};
 pub(crate) fn ending_reason(ending: &Ending) -> String {
     match &ending.cause {
         Cause::Stopped { .. } => "It was stopped.".to_owned(),
-        Cause::OverQuota => "As many sessions run as allowed.".to_owned(),
+        Cause::OverQuota => {
+            "It was not started, because another start took the last place. Try again later."
+                .to_owned()
+        }
         Cause::Restarted { .. } => "Its owner restarted it with new credentials.".to_owned(),
         Cause::Refused { error, .. } => format!("It could not be created. {}", error_text(error)),
         Cause::TookTooLong { after_seconds } => {
@@ -56,14 +59,14 @@ fn failure_text(failure: Failure) -> &'static str {
         }
         Failure::Crashed => "DuckDB crashed repeatedly. Tell an admin.",
         Failure::OutOfMemory => "DuckDB ran out of memory repeatedly. Choose a larger size.",
-        Failure::Door => "Its door crashed repeatedly. An admin has to fix this.",
-        Failure::DiskFull => "It filled its disk. Choose a larger size.",
-        Failure::Evicted => {
-            "The cluster needed its node or the resources on it. Start a new session."
+        Failure::Door => {
+            "The proxy that checks who opens it crashed repeatedly. An admin has to fix this."
         }
+        Failure::DiskFull => "It filled its disk. Choose a larger size.",
+        Failure::Evicted => "The cluster took its node away. Start a new session.",
         Failure::NodeGone => "Its cluster node failed. Start a new session.",
         Failure::Vanished => {
-            "Its Pod disappeared from the cluster; the cause is unknown. Start a new session."
+            "It disappeared from the cluster; the cause is unknown. Start a new session."
         }
         Failure::BotEnded => "The bot was restarted. Start a new session.",
         Failure::Other => "It has failed. Try again. If this happens again, tell an admin.",

@@ -244,7 +244,9 @@ fn extend(rejection: ExtendRejection) -> Problem {
         ExtendRejection::LimitReached { at, .. } => {
             let at = at.map(|at| format!("; it will be stopped at {}", at.to_rfc3339()));
             let at = at.unwrap_or_default();
-            let detail = format!("The session can't be extended any further{at}. Start a new one.");
+            let detail = format!(
+                "The session can't be extended any further{at}. Start a new one afterwards."
+            );
             Problem::new(ProblemType::ExtensionLimitReached, detail)
         }
     }
@@ -276,8 +278,8 @@ pub(super) fn error_text(error: &ErrorSummary) -> String {
             resource,
             namespace,
         } => format!(
-            "The bot doesn't have the permission to {verb} {resource} in the namespace {namespace}. An \
-             admin can grant it."
+            "The bot lacks a permission on the cluster, and an admin has to grant it: {verb} {resource} \
+             in the namespace {namespace}."
         ),
         ErrorSummary::Refused => {
             "The cluster's rules don't allow this. An admin can find the reason in the bot's log."
@@ -291,9 +293,7 @@ pub(super) fn error_text(error: &ErrorSummary) -> String {
             "The cluster lacks something that the bot needs. An admin can find the details in its log."
                 .to_owned()
         }
-        ErrorSummary::Conflict => {
-            "This was changed at the same moment. Try again.".to_owned()
-        }
+        ErrorSummary::Conflict => "Another change came first. Try again.".to_owned(),
         ErrorSummary::Disk { why } => format!(
             "The bot can't read or write a file on its disk ({why}). An admin can find the details \
              in its log."
@@ -314,6 +314,16 @@ pub(super) fn error_text(error: &ErrorSummary) -> String {
         }
         ErrorSummary::Session => {
             "The session did not respond as expected. Try again later.".to_owned()
+        }
+        ErrorSummary::StillStopping { id } => {
+            format!("Session {id} is still being stopped. Try again later.")
+        }
+        ErrorSummary::NotInSettings { what, name } => {
+            format!("The {what} {name} is no longer in the settings. Choose another one.")
+        }
+        ErrorSummary::Other => {
+            "Something on the cluster did not work. Try again later. If this happens again, tell an admin."
+                .to_owned()
         }
     }
 }

@@ -15,7 +15,7 @@ const SPEC: CommandSpec = CommandSpec {
     name: "connect",
     summary: "Use your session from your own DuckDB",
     details: "Shows statements for your own DuckDB, with a key that only you see. Your session runs the queries, \
-        near the data, and your S3 keys stay there. The key is valid until the session ends. **Revoke** makes \
+        near the data, and your S3 credentials stay there. The key is valid until the session ends. **Revoke** makes \
         all keys of the session invalid, and disconnects its clients. If you have only one session, you can \
         leave out its ID. This is experimental, and works if this server's admins have turned it on.",
     options: &[OWN_SESSION],

@@ -21,8 +21,8 @@ use crate::discord::{
 const SPEC: CommandSpec = CommandSpec {
     name: "doctor",
     summary: "Find out why a session or a start does not work, and what to do",
-    details: "Checks your session: its DuckDB, its door, its address, your credentials, the storage, the \
-        catalog, its tables and its saved work. Without a session, it checks what a start needs. Each \
+    details: "Checks your session: its DuckDB, the door that checks who opens it, its address, your \
+        credentials, the storage, the catalog, its tables and its saved work. Without a session, it checks what a start needs. Each \
         check has a mark, and the answer begins with the next step. Admins can check any session, \
         and see more details. Only you see the answer.",
     options: &[SESSION],

@@ -12,7 +12,7 @@ use crate::{
         errors::{code, discord_error},
         file_format::FileFormat,
         message::message,
-        replies::{self, QueryContext},
+        replies::{self, QueryContext, Reply},
     },
     error::Error,
     runtime::{QueryResponse, Rows},
@@ -136,9 +136,10 @@ impl DiscordNotifier {
         };
         let mut reply = replies::scheduled_result(run, is_late, &question, &answer);
         if schedule.format == PostFormat::Table && !reply.files.is_empty() {
-            // A long result has a file only where its owner could attach one.
+            // A long result has a file only where its owner could attach one. If that can't be found out, the
+            // result is posted nevertheless: it is under way, so a failure would leave its outcome unknown.
             let access = self.check_schedule(schedule.owner, schedule.channel, true);
-            if !matches!(access.await?, ScheduleAccess::Allowed { .. }) {
+            if !matches!(access.await, Ok(ScheduleAccess::Allowed { .. })) {
                 question.no_file = true;
                 reply = replies::scheduled_result(run, is_late, &question, &answer);
             }
@@ -163,12 +164,26 @@ impl DiscordNotifier {
         is_last: bool,
     ) -> Result<(), Error> {
         let reply = replies::run_failed(run, sql, why, is_last);
-        let nonce = nonce("fail", run);
-        let sent = self.direct.send(run.schedule.owner, &reply, Some(&nonce));
+        self.tell_owner_of_run(run, &reply, "fail").await
+    }
+
+    pub(super) async fn tell_of_unknown_run(&self, run: &ClaimedRun) -> Result<(), Error> {
+        let reply = replies::run_unknown(run);
+        self.tell_owner_of_run(run, &reply, "lost").await
+    }
+
+    /// Sends a direct message to the owner only: the channel must not see the query's errors.
+    async fn tell_owner_of_run(
+        &self,
+        run: &ClaimedRun,
+        reply: &Reply,
+        kind: &str,
+    ) -> Result<(), Error> {
+        let nonce = nonce(kind, run);
+        let sent = self.direct.send(run.schedule.owner, reply, Some(&nonce));
         if sent.await?.is_none() {
-            // The channel must not see the query's errors.
             let id = &run.id;
-            info!(schedule = %id, "schedule {id}: its owner accepts no direct messages, so they were not told of the failure");
+            info!(schedule = %id, "schedule {id}: its owner accepts no direct messages, so they were not told how a run ended");
         }
         Ok(())
     }

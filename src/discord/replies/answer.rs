@@ -4,7 +4,7 @@
 use super::{
     format::{count_of, grouped},
     picture::{chart_notes, no_chart, with_picture},
-    query_errors::{QueryContext, block, hint, point_at_error},
+    query_errors::{QueryContext, block, hint, larger_place, point_at_error},
     reply::{Emphasis, MAX_MESSAGE_CHARS, Reply, message_len, shorten},
     request_failures::request_failure,
     result_file::{formula_note, result_file, wanted_file_note},
@@ -24,32 +24,30 @@ pub(super) const FRAME_CHARS: usize = 350;
 
 /// Result of a query.
 pub(crate) fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Reply {
+    let (place, command) = larger_place(question);
     let said = match answer {
         QueryResponse::Rows(rows) => return rows_reply(question, rows),
         QueryResponse::Done { milliseconds } => format!("Done in {}.", time(*milliseconds)),
-        QueryResponse::NotCommitted => {
+        QueryResponse::NotCommitted => format!(
             "Nothing was saved, because the query only began a transaction. Each query has its own \
-             connection, and is saved by itself. For a transaction of several statements, use the \
-             session itself: `/duck open`."
-                .to_owned()
-        }
-        QueryResponse::NotSelect => {
+             connection, and is saved by itself. For a transaction of several statements, use \
+             {place}: {command}."
+        ),
+        QueryResponse::NotSelect => format!(
             "The statement did not run, because it may change something, and your roles don't allow \
              that here. `/duck sql` runs statements that read, such as `SELECT`, `DESCRIBE` and \
-             `EXPLAIN`. In the session itself you can run anything: `/duck open`."
-                .to_owned()
-        }
+             `EXPLAIN`. You can run anything in {place}: {command}."
+        ),
         QueryResponse::MultipleStatements(count) => {
             format!("The query did not run, because it has {count} statements. Send one at a time.")
         }
         QueryResponse::Empty => "The query did not run, because it has only comments.".to_owned(),
-        QueryResponse::LineBreak => {
+        QueryResponse::LineBreak => format!(
             "The statement did not run, because DuckDB could take a line break within quotes for its end: \
              one after a comment that begins with `--`, or after a semicolon in its line. Write the \
-             comment as `/* … */`, or the line break as `'…' || chr(10) || '…'`. Or run it in the \
-             session itself: `/duck open`."
-                .to_owned()
-        }
+             comment as `/* … */`, or the line break as `'…' || chr(10) || '…'`. Or run it in {place}: \
+             {command}."
+        ),
         QueryResponse::Error(wrong) => {
             let hint = hint(question, wrong).map(|hint| format!("\n{hint}"));
             let error = block(&point_at_error(question.sql, wrong));
@@ -60,22 +58,21 @@ pub(crate) fn answer(question: &QueryContext<'_>, answer: &QueryResponse) -> Rep
             error,
             failure,
         } => format!(
-            "The query did not run, because a step before it failed: {what}.\n{}{}",
+            "The query did not run, because a step before it failed: {what}.\n{}\n{}",
             block(error),
-            failure
-                .as_ref()
-                .map(|failure| format!("\n{}", request_failure(failure)))
-                .unwrap_or_default()
+            failure.as_ref().map_or_else(
+                || "Try again in a minute. `/duck doctor` shows what is wrong.".to_owned(),
+                request_failure
+            )
         ),
-        QueryResponse::TimedOut => "The query was stopped, because it reached the time limit of \
-            `/duck sql`. Ask for less (a `WHERE` clause, fewer columns), or run it in the session \
-            itself: `/duck open`."
-            .to_owned(),
-        QueryResponse::Exited => "DuckDB exited without an answer, probably because it ran out of \
-            memory. Run the query in the session itself, which has more: `/duck open`. (Sessions \
-            from before an upgrade of the bot may not support `/duck sql`; in that case, start a \
-            new one.)"
-            .to_owned(),
+        QueryResponse::TimedOut => format!(
+            "The query was stopped, because it reached the time limit of `/duck sql`. Ask for less (a \
+             `WHERE` clause, fewer columns), or run it in {place}: {command}."
+        ),
+        QueryResponse::Exited => format!(
+            "DuckDB exited without an answer, probably because it ran out of memory. Run the query in \
+             {place}, which has more: {command}."
+        ),
     };
     Reply::new(format!("{}\n{said}", quote_query(question.sql)))
 }
@@ -98,9 +95,10 @@ fn rows_reply(question: &QueryContext<'_>, rows: &Rows) -> Reply {
     let shown = table(rows, room);
     let count = rows.count();
     if count == 0 && rows.more {
+        let (place, command) = larger_place(question);
         return Reply::new(format!(
             "{head}\nThere are rows, but the first one is too large for the chat. Ask for less of it, \
-             for example `left(column, 1000)`, or run the query in the session itself: `/duck open`."
+             for example `left(column, 1000)`, or run the query in {place}: {command}."
         ));
     }
     let held = if rows.more {

@@ -24,7 +24,7 @@ pub(crate) fn connection(access: &ClientAccess) -> Reply {
     let statements = statements(url);
     let version = version.strip_prefix('v').unwrap_or(version);
     let text = format!(
-        "Your DuckDB can use session {} until it ends. Whoever has the key below can do so too, so keep it to \
+        "Your DuckDB can use session {} until it ends. Anyone with the key below can use it too. Keep it to \
          yourself.\n\
          **DuckDB's command line** (version {version}):\n\
          ```sql\n{statements}\nFROM duck.query('SHOW ALL TABLES');\n```\n\

@@ -67,8 +67,7 @@ pub(super) fn input_error(error: &InputError) -> String {
             expiry_label(*part)
         ),
         InputError::Past(part) => format!(
-            "The time of expiry (**{}**, or as it is in your paste) is in the past, so these \
-             credentials no longer work. Enter new ones.",
+            "These credentials have already expired, according to **{}** or your paste. Enter new ones.",
             expiry_label(*part)
         ),
     }
@@ -77,7 +76,10 @@ pub(super) fn input_error(error: &InputError) -> String {
 fn value_error(label: &str, error: &ValueError) -> String {
     match error {
         ValueError::Empty => {
-            format!("**{label}** is empty. Fill it in, or paste it together with its name.")
+            format!(
+                "**{label}** is empty. Fill it in, or paste all credentials into the first field, with their \
+                 names."
+            )
         }
         ValueError::Space(c, place) => format!(
             "**{label}** contains a space or a line break: {} at character {place}. Paste \

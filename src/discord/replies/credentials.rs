@@ -16,7 +16,10 @@ use super::{
     work::not_saved,
 };
 use crate::{
-    credentials::{CredentialMetadata, CredentialPart, InputError, preflight::PreflightError},
+    credentials::{
+        CredentialMetadata, CredentialPart, InputError,
+        preflight::{ErrorOrigin, PreflightError},
+    },
     discord::{buttons::Button, start_options::StartOptions},
     service::{CredentialsRejection, WorkDeletion},
     session::{Observed, Record},
@@ -33,7 +36,7 @@ pub(crate) fn setup_invitation(catalog: Option<String>, required: CredentialPart
         }
         CredentialPart::CatalogToken => {
             "Press **Enter credentials** and paste your token for the catalog into the form. You \
-             need no S3 keys: the catalog gives your sessions access to the tables' files. The \
+             need no S3 credentials: the catalog gives your sessions access to the tables' files. The \
              token doesn't appear in any chat, and only your own sessions use it."
         }
     };
@@ -153,8 +156,17 @@ pub(crate) fn not_usable(
 
 /// Lists the results of a failed check of stored credentials.
 pub(crate) fn no_longer_usable(troubles: &[PreflightError], catalog: Option<String>) -> Reply {
-    let troubles = troubles.iter().map(preflight_error);
-    points("The check of your saved credentials failed:", troubles).with_form(catalog)
+    let texts = troubles.iter().map(preflight_error);
+    let is_wrong = |it: &PreflightError| it.origin() == ErrorOrigin::Credentials;
+    if troubles.iter().any(is_wrong) {
+        points("The check of your saved credentials failed:", texts).with_form(catalog)
+    } else {
+        points("Your saved credentials could not be checked:", texts).with(
+            Emphasis::Secondary,
+            "Check again",
+            Button::CheckCredentials(catalog),
+        )
+    }
 }
 
 /// Asks for confirmation before credentials are deleted. `live` are sessions that use them. With
@@ -257,7 +269,7 @@ pub(crate) fn work_deletion(deletion: &WorkDeletion) -> Reply {
         }
         WorkDeletion::NoKeys => {
             return Reply::new(
-                "Nothing was deleted: that needs your S3 keys, and none are saved. Enter them with \
+                "Nothing was deleted: that needs your S3 credentials, and none are saved. Enter them with \
                  `/duck setup`, then run `/duck forget` again.",
             );
         }

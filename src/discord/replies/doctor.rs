@@ -12,6 +12,7 @@ use crate::{
     credentials::{CredentialPart, preflight::PreflightError},
     discord::buttons::Button,
     error::Error,
+    outbound::CertificateProblem,
     service::{
         StartRejection,
         doctor::{
@@ -89,7 +90,7 @@ fn list(facts: &Facts, findings: &[Finding], has_detail: impl Fn(&Finding) -> bo
         let line = format!(
             "\n{} {}: {}",
             mark(it.status()),
-            label(it.check(), facts),
+            label(it, facts),
             state(it, facts)
         );
         let detail = has_detail(it).then(|| detail(it, facts));
@@ -111,15 +112,18 @@ fn mark(status: CheckStatus) -> &'static str {
     }
 }
 
-fn label(check: Check, facts: &Facts) -> String {
-    match check {
+fn label(finding: &Finding, facts: &Facts) -> String {
+    match finding.check() {
         Check::Cluster => "Cluster".to_owned(),
         Check::Starts => "Starts".to_owned(),
-        Check::Room => "Room".to_owned(),
+        Check::Room => "Your sessions".to_owned(),
         Check::Rules => "Cluster's rules".to_owned(),
         Check::Session => "Session".to_owned(),
         Check::DuckDb => "DuckDB".to_owned(),
-        Check::Door => "Door".to_owned(),
+        Check::Door => match finding {
+            Finding::DoorUnreachable { .. } => "Door (checks who opens the session)".to_owned(),
+            _ => "Door".to_owned(),
+        },
         Check::Address => "Address".to_owned(),
         Check::Credentials => match facts.part {
             CredentialPart::S3Keys => "S3 credentials".to_owned(),
@@ -139,9 +143,7 @@ fn state(finding: &Finding, facts: &Facts) -> String {
     let text = match finding {
         Finding::Pending(_) => "checking…",
         Finding::NotReady(_) => "not checked, because the session is not ready",
-        Finding::OwnerOnly(_) => {
-            "not checked, because only the owner's own check may use their keys"
-        }
+        Finding::OwnerOnly(_) => "not checked, because this needs the owner's credentials",
         Finding::TimedOut(_) => "not known, because there was no answer in time",
         Finding::NotChecked(..) => "could not be checked",
         Finding::ClusterAnswers | Finding::StorageAnswers | Finding::CatalogAnswers => "answers",
@@ -151,11 +153,11 @@ fn state(finding: &Finding, facts: &Facts) -> String {
         Finding::ClusterFails(_) => "does not answer as it should",
         Finding::StartsAllowed => "allowed",
         Finding::StartsPaused(pause) => return format!("paused until {}", date_time(pause.until)),
-        Finding::Room(room) => return format!("you have {} of {} sessions", room.own, room.limit),
+        Finding::Room(room) => return format!("{} of {}", room.own, room.limit),
         Finding::NoRoom(StartRejection::TotalReached { .. }) => {
             "all sessions of the team are in use"
         }
-        Finding::NoRoom(_) => "you have as many sessions as allowed",
+        Finding::NoRoom(_) => "you have as many as allowed",
         Finding::RulesAllow => "allow a session",
         Finding::RulesRefuse(Error::QuotaExceeded { .. }) => "the team's share is used up",
         Finding::RulesRefuse(_) => "don't allow a session",
@@ -167,7 +169,7 @@ fn state(finding: &Finding, facts: &Facts) -> String {
         Finding::Starting(pod) => return startup("starting", pod.as_ref()),
         Finding::Rescheduling(_) => "starting again, because the cluster took its node",
         Finding::Broken(_) => "can't run",
-        Finding::PodGone => "gone from the cluster",
+        Finding::PodGone => "lost, and usually restarts by itself",
         Finding::Stopping(true) => "ending, and saving its work",
         Finding::Stopping(false) => "ending",
         Finding::DuckDbAnswers | Finding::DoorAnswers => "answers",
@@ -244,7 +246,14 @@ fn address(fact: &AddressFact) -> String {
 fn service_state(error: &PreflightError) -> String {
     let text = match error {
         PreflightError::Unreachable(_) => "does not answer",
-        PreflightError::BadCertificate { .. } => "has a certificate that I don't trust",
+        PreflightError::BadCertificate {
+            problem: CertificateProblem::UnknownIssuer(_),
+            ..
+        } => "has a certificate that I don't trust",
+        PreflightError::BadCertificate {
+            problem: CertificateProblem::Invalid(_),
+            ..
+        } => "has a certificate that is not valid",
         PreflightError::Busy { status, .. } => {
             return format!("is overloaded or has a problem (HTTP {status})");
         }

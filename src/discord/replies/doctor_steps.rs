@@ -22,7 +22,18 @@ use crate::{
 };
 
 /// Advice if time does not help.
-const IF_IT_STAYS: &str = "If this stays, tell an admin.";
+const IF_IT_STAYS: &str = "If this does not change, tell an admin.";
+
+/// Says how a session ends for a new one. An admin can only stop a session of another person.
+fn stop_and_start(facts: &Facts) -> String {
+    match &facts.subject {
+        Subject::Session(seen) if !facts.is_owner => format!(
+            "stop it with `/duck stop session:{}`. Its owner can start a new one.",
+            seen.record.id
+        ),
+        _ => "run `/duck stop`, then `/duck start`.".to_owned(),
+    }
+}
 
 /// Says what to do about a finding, in whole sentences, with buttons if they help.
 pub(super) fn next_step(finding: &Finding, facts: &Facts) -> Reply {
@@ -56,27 +67,35 @@ pub(super) fn next_step(finding: &Finding, facts: &Facts) -> Reply {
                 .to_owned()
         }
         Finding::Broken(why) => format!(
-            "The session can't run: {}. Either it recovers by itself, or I end it and say why in the \
-             channel. To start anew at once, run `/duck stop`, then `/duck start`.",
-            plain(&why.why)
+            "The session can't run: {}. It may recover by itself. If not, I stop it and post why in the \
+             channel. To start again now, {}",
+            plain(&why.why),
+            stop_and_start(facts)
         ),
         Finding::PodGone => {
-            "The session is gone from the cluster. I say in the channel what becomes of \
-            it. Then start a new one with `/duck start`."
+            "The session was lost on the cluster. Usually it restarts by itself, with the same link. \
+             Check again in a minute."
                 .to_owned()
         }
         Finding::Stopping(_) => {
-            "The session is ending. Start a new one with `/duck start`.".to_owned()
+            let next = if facts.is_owner {
+                "start a new one with `/duck start`"
+            } else {
+                "its owner can start a new one"
+            };
+            format!("The session is being stopped. When it is gone, {next}.")
         }
-        Finding::DuckDbSilent => {
-            "DuckDB does not answer. A large query may keep it busy: wait for the \
-            query, or cancel it. If nothing runs, run `/duck stop`, then `/duck start`."
-                .to_owned()
-        }
+        Finding::DuckDbSilent => format!(
+            "DuckDB does not answer. A large query may keep it busy: wait for the query, or cancel it. If \
+             nothing runs, {}",
+            stop_and_start(facts)
+        ),
         Finding::DoorUnreachable { is_open: true, .. } => {
-            "Your link works, but I can't reach the session's door myself, so I don't see whether you \
-             use the session. Tell an admin."
-                .to_owned()
+            let whose = if facts.is_owner { "Your" } else { "The owner's" };
+            format!(
+                "{whose} link works, but I can't reach the session's door myself, so I don't see whether \
+                 the session is used. Tell an admin."
+            )
         }
         Finding::DoorUnreachable { is_open: false, .. } => format!(
             "I can't reach the session, so its link may not work either. Check again in a minute. \
@@ -107,7 +126,7 @@ pub(super) fn next_step(finding: &Finding, facts: &Facts) -> Reply {
                 not_saved(failure)
             )
         }
-        // The reason is about the owner's keys.
+        // The reason is about the owner's credentials.
         Finding::WorkFails(_) => {
             "The session's work can't be saved. Its owner reads why with `/duck \
             doctor`."

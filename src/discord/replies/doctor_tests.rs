@@ -231,7 +231,10 @@ fn a_start_is_examined() {
         (
             "no cluster",
             told(Facts {
-                pause: Fact::Known(Err(unreachable())),
+                pause: Fact::Known(Err(Error::Unreachable {
+                    action: "get configmaps in duckbot-sessions".into(),
+                    why: "connection refused".into(),
+                })),
                 ..start()
             })
         ),

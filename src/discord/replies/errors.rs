@@ -1,7 +1,10 @@
 //! Texts of errors.
 
-use super::reply::Reply;
+use super::{format::code, reply::Reply};
 use crate::{error::Error, service::summarize, session::ErrorSummary};
+
+/// Maximum length of a size's or a catalog's name.
+const MAX_NAME_CHARS: usize = 63;
 
 /// Explains an error. Its log line has the same `reference`.
 pub(crate) fn failed(error: &Error, reference: &str) -> Reply {
@@ -34,8 +37,8 @@ pub(super) fn error_text(error: &ErrorSummary) -> String {
             resource,
             namespace,
         } => format!(
-            "I don't have the permission to {verb} {resource} in the namespace {namespace}. An \
-             admin can grant it."
+            "I lack a permission on the cluster, and an admin has to grant it: {verb} {resource} in the \
+             namespace {namespace}."
         ),
         ErrorSummary::Refused => {
             "The cluster's rules don't allow this. An admin can find the reason in my log."
@@ -49,9 +52,7 @@ pub(super) fn error_text(error: &ErrorSummary) -> String {
             "The cluster lacks something that I need. An admin can find the details in my log."
                 .to_owned()
         }
-        ErrorSummary::Conflict => {
-            "This was changed at the same moment. Try again.".to_owned()
-        }
+        ErrorSummary::Conflict => "Another change came first. Try again.".to_owned(),
         ErrorSummary::Disk { why } => format!(
             "I can't read or write a file on my disk ({why}). An admin can find the details in my \
              log."
@@ -72,6 +73,16 @@ pub(super) fn error_text(error: &ErrorSummary) -> String {
         }
         ErrorSummary::Session => "The session did not respond as expected. Try again in a minute; \
             `/duck doctor` finds out why."
+            .to_owned(),
+        ErrorSummary::StillStopping { id } => {
+            format!("Session `{id}` is still being stopped. `/duck list` shows when it is gone.")
+        }
+        ErrorSummary::NotInSettings { what, name } => format!(
+            "The {what} `{}` is no longer in the settings. Choose another one.",
+            code(name, MAX_NAME_CHARS)
+        ),
+        ErrorSummary::Other => "Something on the cluster did not work. Try again in a minute. If this \
+            happens again, tell an admin."
             .to_owned(),
     }
 }

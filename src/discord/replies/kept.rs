@@ -3,7 +3,7 @@
 use super::{
     format::{plain, relative_time},
     reply::Reply,
-    work::{contents, not_restored, not_saved, saved},
+    work::{contents, not_restored, not_saved, saved, wrong_save},
 };
 use crate::{
     service::SaveTrial,
@@ -92,11 +92,19 @@ pub(super) fn when_ready(record: &Record, report: Option<&WorkReport>) -> String
             relative_time(save.at),
             contents(save)
         ),
-        Restored::Failed { failure, .. } => format!(
-            "**Your saved work could not be restored:** {} The save is still there. To try it again, \
-             stop this session first, then run `/duck restore`. Or go on here, without it.",
-            not_restored(failure)
-        ),
+        Restored::Failed { failure, .. } => {
+            let (why, again) = match wrong_save(failure.reason) {
+                Some(why) => (why.to_owned(), "To restore another save"),
+                None => {
+                    let why = format!("{} The save is still there.", not_restored(failure));
+                    (why, "To try it again")
+                }
+            };
+            format!(
+                "**Your saved work could not be restored:** {why} {again}, stop this session first, then \
+                 run `/duck restore`. Or continue here without it."
+            )
+        }
     };
     let mut sentences: Vec<_> = Some(restored)
         .filter(|it| !it.is_empty())
@@ -130,8 +138,8 @@ pub(super) fn when_ready(record: &Record, report: Option<&WorkReport>) -> String
     sentences.join(" ")
 }
 
-/// Says when the work of a running session was last saved. Reasons of failures are about the owner's keys,
-/// so only the owner reads them.
+/// Says when the work of a running session was last saved. Reasons of failures are about the owner's
+/// credentials, so only the owner reads them.
 pub(super) fn state_of_work(report: &WorkReport, is_owner: bool) -> String {
     let to_owner = |why: String| {
         if is_owner {
@@ -152,12 +160,12 @@ pub(super) fn state_of_work(report: &WorkReport, is_owner: bool) -> String {
             contents(save)
         ),
         (None, Restored::Save(save)) => format!(
-            "Its work is that of {} ({}){changed}.",
+            "Its work was restored from the save of {} ({}){changed}.",
             relative_time(save.at),
             contents(save)
         ),
         (None, Restored::Failed { failure, .. }) => format!(
-            "The saved work could not be restored: {} What is new in it is not saved yet.",
+            "The saved work could not be restored: {} Changes in this session are not saved yet.",
             to_owner(not_restored(failure))
         ),
         (None, _) if report.is_changed => "Its work is not saved yet.".to_owned(),
@@ -202,6 +210,10 @@ pub(super) fn after_the_end(record: &Record) -> String {
 pub(super) fn save_trial(trial: Option<&SaveTrial>) -> String {
     match trial {
         None => String::new(),
+        Some(Err(failure)) if failure.reason == SaveFailureReason::Unavailable => format!(
+            "\nI could not check whether your notebooks and tables can be saved: {}",
+            not_saved(failure)
+        ),
         Some(Ok(())) => " Your notebooks and tables are saved with them.".to_owned(),
         Some(Err(failure)) => format!(
             "\n**Your notebooks and tables can't be saved with them:** {} Everything else works.",

@@ -73,9 +73,9 @@ fn a_session_says_what_it_begins_with() {
         restore: Restore::Nothing,
         ..running()
     };
-    let failed = Restored::Failed {
+    let failed = |reason| Restored::Failed {
         number: Some(4),
-        failure: failure(SaveFailureReason::NotGenuine),
+        failure: failure(reason),
     };
     let put_aside = WorkReport {
         put_aside: vec![
@@ -102,7 +102,14 @@ fn a_session_says_what_it_begins_with() {
             says(&running(), &report(Restored::Save(save())))
         ),
         ("fresh", says(&fresh, &report(Restored::Nothing))),
-        ("not restored", says(&running(), &report(failed))),
+        (
+            "not restored",
+            says(&running(), &report(failed(SaveFailureReason::NoRoom)))
+        ),
+        (
+            "a wrong save",
+            says(&running(), &report(failed(SaveFailureReason::NotGenuine)))
+        ),
         ("damaged", says(&running(), &put_aside)),
         ("restored, and damaged", says(&running(), &restored_in_vain)),
         ("no answer", announcement(&running(), URL, None)),
@@ -209,6 +216,10 @@ fn people_learn_whether_their_keys_can_save_and_delete_their_work() {
     insta::assert_snapshot!(gallery(&[
         ("may save", stored(Ok(()))),
         ("may not save", stored(Err(not_allowed()))),
+        (
+            "no answer",
+            stored(Err(failure(SaveFailureReason::Unavailable)))
+        ),
         ("delete?", confirm_forget(&about, &[], true)),
         (
             "delete, with a session?",
@@ -257,11 +268,11 @@ fn the_status_says_when_work_was_last_saved() {
     insta::assert_snapshot!(lines.join("\n"), @r"
     It has no work to save.
     Its work is not saved yet.
-    Its work is that of <t:1795435200:R> (3 notebooks, 2 tables).
-    Its work is that of <t:1795435200:R> (3 notebooks, 2 tables), and has changed since.
+    Its work was restored from the save of <t:1795435200:R> (3 notebooks, 2 tables).
+    Its work was restored from the save of <t:1795435200:R> (3 notebooks, 2 tables), and has changed since.
     Its work was saved <t:1795435200:R> (3 notebooks, 2 tables).
     Its work was saved <t:1795435200:R> (3 notebooks, 2 tables), and has changed since.
-    Its work was saved <t:1795435200:R> (3 notebooks, 2 tables), and has changed since. The last save failed: the storage refused your S3 keys, or they have expired. Enter new ones with `/duck setup`.
+    Its work was saved <t:1795435200:R> (3 notebooks, 2 tables), and has changed since. The last save failed: the storage refused your S3 credentials, or they have expired. Enter new ones with `/duck setup`.
     ");
 }
 

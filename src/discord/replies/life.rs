@@ -95,9 +95,9 @@ fn disruption_text(record: &Record, failure: Failure) -> String {
     match failure {
         Failure::NodeGone => "Its cluster node failed.".into(),
         Failure::DiskFull => format!("It filled the disk of size `{}`.", record.size),
-        Failure::Vanished => "Its Pod disappeared from the cluster; the cause is unknown.".into(),
+        Failure::Vanished => "It disappeared from the cluster; the cause is unknown.".into(),
         Failure::BotEnded => "The bot was restarted, and your DuckDB with it.".into(),
-        _ => "The cluster needed its node or the resources on it.".into(),
+        _ => "The cluster took its node away.".into(),
     }
 }
 
@@ -172,8 +172,10 @@ pub(crate) fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> R
             return Reply::new(format!("{session} was stopped by <@{by}>.{saved}"));
         }
         Cause::OverQuota => {
-            let why = "as many sessions run as allowed";
-            return Reply::new(format!("{session} was not started, because {why}."));
+            return Reply::new(format!(
+                "{session} was not started: another start took the last place. Try again later with \
+                 `/duck start`."
+            ));
         }
         Cause::Restarted { .. } => {
             return Reply::new(format!(
@@ -209,7 +211,14 @@ pub(crate) fn ended(record: &Record, ending: &Ending, larger: Option<&str>) -> R
             };
         }
     };
-    let reply = with_retry(Reply::new(text), record, "Try again");
+    let needs_credentials = record.uses_owner_credentials()
+        && matches!(&ending.cause, Cause::Failed(it) if it.failure == Failure::CredentialsMissing);
+    let reply = if needs_credentials {
+        Reply::new(text).with_form(Some(record.catalog.clone()))
+    } else {
+        Reply::new(text)
+    };
+    let reply = with_retry(reply, record, "Try again");
     match larger.and_then(|larger| retry(record, larger)) {
         Some(button) => reply.with(Emphasis::Primary, "Try again with a larger size", button),
         None => reply,
@@ -269,8 +278,8 @@ fn failed(record: &Record, failure: Failure) -> String {
             )
         }
         Failure::CredentialsMissing => format!(
-            "could not start{again}: your S3 credentials are no longer saved. Enter them with \
-             `/duck setup`, then try again."
+            "could not start{again}: your credentials are no longer saved. Enter them with `/duck setup`, \
+             then try again."
         ),
         Failure::Mount => {
             format!(
@@ -291,23 +300,19 @@ fn failed(record: &Record, failure: Failure) -> String {
             )
         }
         Failure::Door => {
-            format!(
-                "was stopped: its door (the proxy in front of DuckDB) crashed repeatedly. {ADMIN}"
-            )
+            format!("was stopped: the proxy that checks who opens it crashed repeatedly. {ADMIN}")
         }
         Failure::DiskFull => {
             format!("was stopped: it filled the disk of size `{size}`, and a restart did not help.")
         }
         Failure::Evicted => {
-            "was stopped: while it was restarting, the cluster needed its new node \
-             or the resources on it."
-                .into()
+            "was stopped: while it was restarting, the cluster took its new node away.".into()
         }
         Failure::NodeGone => {
             "was stopped: while it was restarting, its new cluster node failed.".into()
         }
         Failure::Vanished => {
-            "was stopped: its Pod disappeared from the cluster for an unknown reason.".into()
+            "was stopped: it disappeared from the cluster; the cause is unknown.".into()
         }
         Failure::BotEnded => "has ended, because the bot was restarted.".into(),
         Failure::Other => "has failed. Try again. If this happens again, tell an admin.".into(),

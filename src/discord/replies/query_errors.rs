@@ -40,6 +40,23 @@ pub(crate) struct QueryContext<'a> {
     pub no_file: bool,
 }
 
+/// A session of the person, and commands for it, if it is not known whether there is one.
+pub(super) const ANY_SESSION: &str = "a session: `/duck open`, or `/duck start` if you have none";
+
+/// Names the place for what `/duck sql` can't do, and its command. A person whose query ran in a query
+/// runner has no session.
+pub(super) fn larger_place(question: &QueryContext<'_>) -> (&'static str, &'static str) {
+    match question.session {
+        Some(_) => ("the session itself", "`/duck open`"),
+        None => ("a session", "`/duck start`"),
+    }
+}
+
+/// Returns true if a query needs more memory and disk than it has.
+pub(super) fn is_out_of_memory(error: &QueryError) -> bool {
+    error.kind == "Out of Memory"
+}
+
 pub(super) fn block(text: &str) -> String {
     let lines: Vec<_> = text.trim().lines().map(clean).collect();
     format!("```\n{}\n```", shorten(&lines.join("\n"), MAX_ERROR_CHARS))
@@ -90,19 +107,18 @@ pub(super) fn hint(question: &QueryContext<'_>, wrong: &QueryError) -> Option<St
             names => format!("Did you mean one of these? {}", names.join(", ")),
         });
     }
-    if wrong.kind == "Out of Memory" {
-        return Some(
+    let (place, command) = larger_place(question);
+    if is_out_of_memory(wrong) {
+        return Some(format!(
             "The query needs more memory and disk than `/duck sql` has. Ask for less, for example fewer \
-             columns or rows, or run it in the session itself, which has more: `/duck open`."
-                .into(),
-        );
+             columns or rows, or run it in {place}, which has more: {command}."
+        ));
     }
     if wrong.kind == "Permission" {
-        return Some(
+        return Some(format!(
             "`/duck sql` can read the team's tables, but no local files, and it can't change \
-             settings. The session itself can do more: `/duck open`."
-                .into(),
-        );
+             settings. You can do more in {place}: {command}."
+        ));
     }
     wrong.failure.as_ref().map(request_failure)
 }

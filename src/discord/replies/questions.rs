@@ -3,6 +3,7 @@
 use super::{
     answer::quote_query,
     format::{code, count_of, relative_time},
+    query_errors::ANY_SESSION,
     reply::{Emphasis, File, Menu, MenuEntry, Reply, shorten},
 };
 use crate::{
@@ -45,7 +46,7 @@ pub(crate) fn unreadable_file(name: &str, why: UnreadableFile) -> Reply {
     Reply::new(match why {
         UnreadableFile::TooLarge(size) => format!(
             "Nothing ran, because `{name}` has {} KiB, and a file with a query has at most {limit} KiB. \
-             Shorten the query, or run it in the session itself: `/duck open`.",
+             Shorten the query, or run it in {ANY_SESSION}.",
             size.div_ceil(1024)
         ),
         UnreadableFile::NotText => format!(
@@ -151,7 +152,7 @@ pub(crate) fn not_your_query(owner: OwnerId) -> Reply {
 /// Tells a person that the text of a query is not stored any more.
 pub(crate) fn query_gone() -> Reply {
     Reply::new(format!(
-        "This query is not stored any more. `/duck history` has your last {MAX_QUERIES} queries."
+        "This query is not saved any more. `/duck history` has your last {MAX_QUERIES} queries."
     ))
 }
 
@@ -182,7 +183,7 @@ pub(crate) fn history(
     let off = if is_kept {
         ""
     } else {
-        " New queries are not stored, because an admin turned that off."
+        " New queries are not saved, because an admin turned that off."
     };
     if queries.is_empty() {
         return Reply::new(format!(
@@ -237,7 +238,7 @@ pub(crate) fn history_deleted() -> Reply {
 
 /// Offers to delete past queries to a person who has no credentials to delete.
 pub(crate) fn only_queries() -> Reply {
-    Reply::new("You have no saved S3 credentials, but past queries. Delete them?").with(
+    Reply::new("You have no saved credentials. Delete your past queries?").with(
         Emphasis::Danger,
         "Delete all",
         Button::DeleteHistory,

@@ -103,13 +103,14 @@ fn every_rejection() {
         LookupRejection::IsRunner(id()).into(),
     ];
     for action in ACTIONS {
-        let sessions = vec![seen(), seen()];
+        rejections.push(LookupRejection::NoSession(action).into());
+        // A query takes the session that was started last.
+        if action != SessionAction::Query {
+            let sessions = vec![seen(), seen()];
+            rejections.push(LookupRejection::Ambiguous { sessions, action }.into());
+        }
         let (id, owner) = (id(), 7.into());
-        rejections.extend([
-            LookupRejection::NoSession(action).into(),
-            LookupRejection::Ambiguous { sessions, action }.into(),
-            LookupRejection::NotYours { id, owner, action }.into(),
-        ]);
+        rejections.push(LookupRejection::NotYours { id, owner, action }.into());
     }
     let table = |nearest| QueryRejection::UnknownTable {
         given: "ordrs".into(),
@@ -264,6 +265,14 @@ fn every_error() {
         ErrorSummary::TimedOut,
         ErrorSummary::Unreachable,
         ErrorSummary::Session,
+        ErrorSummary::StillStopping {
+            id: "977a26".into(),
+        },
+        ErrorSummary::NotInSettings {
+            what: "size".into(),
+            name: "small".into(),
+        },
+        ErrorSummary::Other,
     ];
     let errors = errors
         .iter()
@@ -315,7 +324,11 @@ fn every_failed_request() {
     );
     let causes = [Unauthorized, Forbidden, Misconfigured, Busy, Unreachable];
     let texts = servers.iter().flat_map(|server| {
-        causes.map(|cause| {
+        let is_storage = matches!(server, RemoteServer::Storage { .. });
+        // Only a storage says that its region or the clock is another one.
+        let is_possible = move |cause: &FailureCause| is_storage || *cause != Misconfigured;
+        let causes = causes.into_iter().filter(is_possible);
+        causes.map(move |cause| {
             let server = server.clone();
             request_failure(&RequestFailure { server, cause }) + "\n"
         })

@@ -8,7 +8,7 @@ use super::{
     format::{code, limit_text, relative_time},
     part_name,
     pausing::starts_paused,
-    query_errors::unreadable_table,
+    query_errors::{ANY_SESSION, unreadable_table},
     reply::{
         Emphasis, MAX_MESSAGE_CHARS, MAX_ROWS, RESERVE, ROW_BUTTONS, Reply, message_len, shorten,
     },
@@ -16,7 +16,7 @@ use super::{
     runners::runner_ended,
     schedule_rejections::schedule_rejected,
     sessions::session_summary,
-    workspaces::workspace_in_use,
+    workspaces::{unreadable_record, workspace_in_use},
 };
 use crate::{
     credentials::CredentialPart,
@@ -79,8 +79,8 @@ pub(crate) fn refused(rejection: &Rejection) -> Reply {
         Rejection::Query(rejection) => query(rejection),
         Rejection::Schedule(rejection) => schedule_rejected(rejection),
         Rejection::NoSigningKey(id) => Reply::new(format!(
-            "I can't open session `{id}`, because its signing key is gone. Stop it with `/duck \
-             stop`, then start a new one with `/duck start`."
+            "I can't create links to session `{id}` any more. Stop it with `/duck stop`, then start a new \
+             one with `/duck start`."
         )),
         Rejection::AdminsOnly => Reply::new("Only admins can do that."),
     }
@@ -123,8 +123,8 @@ fn start(rejection: &StartRejection, then: &str) -> Reply {
             Reply::new(text).with_form(Some(catalog.clone()))
         }
         StartRejection::OwnCredentialsNeeded => Reply::new(
-            "Your saved credentials are only sent to the catalogs in the bot's settings. Choose one \
-             of them in the option `catalog`.",
+            "Your saved credentials are only sent to the catalogs in my settings. Choose one of them in \
+             the option `catalog`.",
         ),
         StartRejection::CredentialsExpired { part, catalog, at } => {
             let new = match part {
@@ -144,7 +144,14 @@ fn start(rejection: &StartRejection, then: &str) -> Reply {
             total,
             own,
             next_end,
-        } => total_reached(*total, own, *next_end),
+        } => {
+            let then = if own.is_empty() {
+                "Try again later."
+            } else {
+                "then try again."
+            };
+            total_reached(*total, own, *next_end, then)
+        }
         StartRejection::WorkspaceInUse {
             workspace,
             id,
@@ -169,10 +176,10 @@ fn quota_reached(ids: &[String], limit: u8) -> Reply {
     // A session whose record can't be read can't be stopped by its owner.
     let tell = match unreadable.as_slice() {
         [] => String::new(),
-        records => format!(
-            " I can't read {}. Try again in a minute. If this happens again, tell an admin.",
-            names(records)
-        ),
+        records => {
+            let records = format!("the record {} of one of them", names(records));
+            format!(" {}", unreadable_record(&records))
+        }
     };
     let reply = Reply::new(format!(
         "You already have {} session{plural} ({}), and the limit is {limit}.{stop}{tell}",
@@ -182,7 +189,13 @@ fn quota_reached(ids: &[String], limit: u8) -> Reply {
     with_own_sessions(reply, &sessions)
 }
 
-fn total_reached(total: NonZeroU32, own: &[SessionId], next_end: Option<DateTime<Utc>>) -> Reply {
+/// `then` says what to do when a session may be free.
+fn total_reached(
+    total: NonZeroU32,
+    own: &[SessionId],
+    next_end: Option<DateTime<Utc>>,
+    then: &str,
+) -> Reply {
     let all = match total.get() {
         1 => "the only session that your team can have".to_owned(),
         total => format!("all {total} sessions that your team can have"),
@@ -190,12 +203,12 @@ fn total_reached(total: NonZeroU32, own: &[SessionId], next_end: Option<DateTime
     let verb = if total.get() == 1 { "is" } else { "are" };
     let next = next_end.map(|at| {
         let when = relative_time(at);
-        format!(" If nobody uses or extends it, the next one stops {when}.")
+        format!(" The next session stops {when}, unless somebody uses or extends it.")
     });
     let then = match own {
-        [] => "Press **Try again** later.".to_owned(),
+        [] => then.to_owned(),
         own => format!(
-            "To have another one now, stop one of yours ({}), then press **Try again**.",
+            "To have another one now, stop one of yours ({}), {then}",
             names(own)
         ),
     };
@@ -235,9 +248,21 @@ pub(crate) fn not_started(rejection: &StartRejection, options: StartOptions) -> 
     }
     let reply = start(rejection, "then try again");
     match rejection {
-        StartRejection::Paused { .. }
-        | StartRejection::QuotaReached { .. }
-        | StartRejection::TotalReached { .. } => reply.with_start("Try again", options),
+        StartRejection::TotalReached {
+            total,
+            own,
+            next_end,
+        } => {
+            let then = if own.is_empty() {
+                "Press **Try again** later."
+            } else {
+                "then press **Try again**."
+            };
+            total_reached(*total, own, *next_end, then).with_start("Try again", options)
+        }
+        StartRejection::Paused { .. } | StartRejection::QuotaReached { .. } => {
+            reply.with_start("Try again", options)
+        }
         StartRejection::WorkspaceInUse {
             workspace,
             id,
@@ -401,9 +426,9 @@ fn extend(rejection: &ExtendRejection) -> String {
 
 fn query(rejection: &QueryRejection) -> Reply {
     Reply::new(match rejection {
-        QueryRejection::Disabled => "Queries from the chat are turned off. Run the query in the \
-            session itself: `/duck open`."
-            .to_owned(),
+        QueryRejection::Disabled => {
+            format!("Queries from the chat are turned off. Run the query in {ANY_SESSION}.")
+        }
         QueryRejection::Empty => "The query is empty. Enter one like `SELECT 42`.".to_owned(),
         QueryRejection::InvisibleCharacter(character) => format!(
             "The query contains an invisible character (U+{:04X}). Remove it, then try again.",
@@ -428,8 +453,8 @@ fn query(rejection: &QueryRejection) -> Reply {
         }
         QueryRejection::UnreadableTable(table) => unreadable_table(&format!("`{}`", quoted(table))),
         QueryRejection::CredentialsGone => {
-            let text = "Your S3 credentials were deleted, and a query needs them. Enter them \
-                        again, then try again.";
+            let text = "Your saved credentials were deleted, and queries need them. Enter new ones with \
+                        `/duck setup`, then try again.";
             return Reply::new(text).with_form(None);
         }
         QueryRejection::TablesUnavailable(error) => tables_error(error),
@@ -453,7 +478,10 @@ fn tables_error(error: &TablesError) -> String {
             what,
             error,
             failure,
-        } => (format!("{what} failed: {error}"), failure.as_ref()),
+        } => {
+            let what = lower_first(what);
+            (format!("{what} failed: {error}"), failure.as_ref())
+        }
         TablesError::Query(error) => (error.to_string(), error.failure.as_ref()),
         TablesError::TimedOut => ("DuckDB took too long".to_owned(), None),
         TablesError::Exited => ("DuckDB exited without an answer".to_owned(), None),
@@ -470,6 +498,13 @@ fn tables_error(error: &TablesError) -> String {
             without_markdown(why.trim_end_matches('.'))
         ),
     }
+}
+
+/// Returns a text that goes on after a colon.
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_lowercase().to_string());
+    first.unwrap_or_default() + chars.as_str()
 }
 
 /// Formats mentions, which Discord shows as names: `<#1>`, `<@&1>`.

@@ -17,11 +17,11 @@ pub(super) fn request_failure(failure: &RequestFailure) -> String {
         (FailureCause::Busy, _) => {
             format!("The {server} is overloaded or has a problem right now. Try again in a minute.")
         }
-        (FailureCause::Unreachable, _) => format!(
-            "The session can't reach the {server}. Try again in a minute, or tell an admin."
-        ),
+        (FailureCause::Unreachable, _) => {
+            format!("DuckDB can't reach the {server}. Try again in a minute, or tell an admin.")
+        }
         (FailureCause::Misconfigured, _) => format!(
-            "The {server} expects another region, or its clock differs from the session's. An \
+            "The {server} expects another region, or its clock differs from DuckDB's. An \
              admin has to check the catalog's setting `s3_region` and the clocks."
         ),
         (
@@ -88,8 +88,8 @@ pub(super) fn request_failure(failure: &RequestFailure) -> String {
         }
         (FailureCause::Unauthorized | FailureCause::Forbidden, RemoteServer::Other { .. }) => {
             format!(
-                "The {server} denies access. It gets none of your credentials, so `/duck setup` \
-                 can't help. Its admin can grant it."
+                "The {server} denies access. Your credentials are not sent there, so `/duck setup` \
+                 can't help. Ask that server's admin for access."
             )
         }
     }

@@ -82,6 +82,7 @@ fn running_queries_without_a_session() {
         ),
         ("tables start one", runner_starting(None)),
         ("rows", answer(&question, &rows)),
+        ("took too long", answer(&question, &QueryResponse::TimedOut)),
         ("tables", tables(&record, "lake", &all, None)),
         ("an admin's list", with_runners(nobody(), &runners)),
         (
@@ -113,6 +114,9 @@ fn a_query_runner_that_ended_before_the_query_ran() {
         failed(Failure::ImageRefused),
         failed(Failure::ImageUnavailable),
         failed(Failure::Container),
+        failed(Failure::Crashed),
+        failed(Failure::OutOfMemory),
+        failed(Failure::DiskFull),
         failed(Failure::Evicted),
         Cause::Stopped { by: 7.into() },
         Cause::Lost,

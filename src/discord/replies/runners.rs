@@ -33,7 +33,7 @@ pub(crate) fn runner_starting(pod: Option<&Pod>) -> Reply {
 
 /// Explains why a query runner ended before it answered the query.
 pub(super) fn runner_ended(cause: &Cause) -> Reply {
-    const AGAIN: &str = "Please try again. If this happens again, tell an admin.";
+    const AGAIN: &str = "Try again. If this happens again, tell an admin.";
     const ADMIN: &str = "An admin has to fix this.";
     let not_started = |why: &str| format!("DuckDB could not start for your query: {why}");
     Reply::new(match cause {
@@ -56,7 +56,8 @@ pub(super) fn runner_ended(cause: &Cause) -> Reply {
             let why = match incident.failure {
                 Failure::CredentialsMissing => {
                     let text = not_started(
-                        "your S3 credentials are no longer stored. Enter them, then try again.",
+                        "your credentials are no longer saved. Enter them with `/duck setup`, then try \
+                         again.",
                     );
                     return Reply::new(text).with_form(None);
                 }
@@ -77,13 +78,12 @@ pub(super) fn runner_ended(cause: &Cause) -> Reply {
                     format!("the cluster can't run it as configured. {ADMIN}")
                 }
                 Failure::BotEnded => format!("the bot was restarted. {AGAIN}"),
-                Failure::Crashed
-                | Failure::OutOfMemory
-                | Failure::DiskFull
-                | Failure::Evicted
-                | Failure::NodeGone
-                | Failure::Vanished
-                | Failure::Other => format!("the cluster ended it. {AGAIN}"),
+                Failure::Crashed => format!("it crashed. {AGAIN}"),
+                Failure::OutOfMemory => format!("it ran out of memory. {AGAIN}"),
+                Failure::DiskFull => format!("its disk was full. {AGAIN}"),
+                Failure::Evicted | Failure::NodeGone | Failure::Vanished | Failure::Other => {
+                    format!("the cluster ended it. {AGAIN}")
+                }
             };
             let detail = match incident.why.trim() {
                 "" => String::new(),
@@ -92,10 +92,11 @@ pub(super) fn runner_ended(cause: &Cause) -> Reply {
             not_started(&why) + &detail
         }
         Cause::Stopped { .. } => {
-            "The query has no result, because its DuckDB was stopped.".to_owned()
+            "The query has no result, because its DuckDB was stopped. Run the query again."
+                .to_owned()
         }
         Cause::Restarted { .. } | Cause::OverQuota | Cause::Lost | Cause::Reaped { .. } => {
-            "The query has no result, because its DuckDB ended. Please try again.".to_owned()
+            "The query has no result, because its DuckDB ended. Run the query again.".to_owned()
         }
     })
 }

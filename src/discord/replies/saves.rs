@@ -29,9 +29,10 @@ pub(crate) fn save_outcome(record: &Record, outcome: Option<&WorkOutcome>) -> (R
     let with_again = |text| Reply::new(text).with(Emphasis::Secondary, "Try again", again);
     match outcome {
         None => {
+            let set_up = setting_advice(&record.catalog);
             let text = format!(
-                "Session {name} keeps nothing: its tables and notebooks are lost when it ends. Write what \
-                 you want to keep to the catalog, or to files in S3."
+                "The work of session {name} is not saved: its tables and notebooks are lost when it ends. \
+                 Write what you want to keep to the catalog, or to files in S3.{set_up}"
             );
             (Reply::new(text), false)
         }
@@ -66,6 +67,15 @@ pub(crate) fn save_outcome(record: &Record, outcome: Option<&WorkOutcome>) -> (R
     }
 }
 
+/// Names the setting with which work is saved, after another sentence. A URL as a catalog has none.
+fn setting_advice(catalog: &str) -> String {
+    if catalog.contains(':') {
+        String::new()
+    } else {
+        format!(" An admin can set that up (`catalogs.{catalog}.work`).")
+    }
+}
+
 /// Reply to a text that is not the number of a save.
 pub(crate) fn invalid_save(given: &str) -> Reply {
     Reply::new(format!(
@@ -86,8 +96,8 @@ pub(crate) fn saves(
         Saves::Found(saves) => saves,
         Saves::NotKept(catalog) => {
             return Reply::new(format!(
-                "Work on the catalog `{catalog}` is not saved, so there is nothing to restore. An admin can \
-                 set that up (`catalogs.{catalog}.work`)."
+                "Work on the catalog `{catalog}` is not saved, so there is nothing to restore.{}",
+                setting_advice(catalog)
             ));
         }
         Saves::Failed(failure) => {

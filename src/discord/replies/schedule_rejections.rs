@@ -61,7 +61,7 @@ pub(super) fn schedule_rejected(rejection: &ScheduleRejection) -> Reply {
             );
             return Reply::new(text).with_form(None);
         }
-        ScheduleRejection::Channel(access) => channel(access),
+        ScheduleRejection::Channel { access, is_owner } => channel(access, *is_owner),
         ScheduleRejection::NoSuchSchedule(_) => {
             "This schedule does not exist any more. `/duck schedules` lists yours.".to_owned()
         }
@@ -101,28 +101,32 @@ fn invalid_when(why: InvalidWhen) -> &'static str {
     }
 }
 
-fn channel(access: &ScheduleAccess) -> String {
+fn channel(access: &ScheduleAccess, is_owner: bool) -> String {
     const ELSEWHERE: &str =
         "For another channel, run `/duck schedule` there, or with the option `channel`.";
+    let (who, they) = if is_owner {
+        ("You", "You")
+    } else {
+        ("Its owner", "They")
+    };
     match access {
         ScheduleAccess::Allowed { .. } => "Results can be posted in this channel.".to_owned(),
         ScheduleAccess::NotAMember => {
             "The owner of a schedule must be a member of this server.".to_owned()
         }
         ScheduleAccess::NoAccess => {
-            format!("Its owner may not use this bot in the channel of the schedule. {ELSEWHERE}")
+            format!("{who} can't use this bot in that channel. {ELSEWHERE}")
         }
         ScheduleAccess::NoChannel => format!(
             "Results can't be posted in this channel. They can in a text channel of this server, and in a \
              public thread. {ELSEWHERE}"
         ),
-        ScheduleAccess::OwnerMayNotPost(names) => format!(
-            "The owner of a schedule must be allowed to post in its channel themselves, and lacks there: \
-             **{names}**. {ELSEWHERE}"
-        ),
+        ScheduleAccess::OwnerMayNotPost(names) => {
+            format!("{who} can't post in that channel. {they} lack: **{names}**. {ELSEWHERE}")
+        }
         ScheduleAccess::BotMayNotPost(names) => format!(
-            "I can't post in this channel, because I lack there: **{names}**. An admin of the server can \
-             grant it. {ELSEWHERE}"
+            "I can't post in that channel. I lack: **{names}**. An admin of the server can give me the \
+             permission. {ELSEWHERE}"
         ),
     }
 }

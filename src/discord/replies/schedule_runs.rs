@@ -4,11 +4,11 @@ use super::{
     answer::answer,
     errors::failed,
     format::{code, date_time, plain, relative_time},
-    query_errors::QueryContext,
+    query_errors::{QueryContext, block, is_out_of_memory, point_at_error},
     questions::with_query,
     rejections::refused,
     reply::{Emphasis, Reply, message_len},
-    schedules::{act, pause_reason, times},
+    schedules::{act, pause_reason, times, with_change_button},
 };
 use crate::{
     discord::schedule_buttons::ScheduleAction,
@@ -16,6 +16,9 @@ use crate::{
     schedule::{ClaimedRun, Condition, MAX_FAILURES, PauseReason},
     service::RunProblem,
 };
+
+/// Advice for a query that needs too much time or memory.
+const READ_LESS: &str = "Press **Change…** to let it read less.";
 
 /// Post with the result of a run. `is_late` is true if it was due a while ago.
 pub(crate) fn scheduled_result(
@@ -81,22 +84,48 @@ pub(crate) fn run_failed(
     with_actions(reply, run, &first)
 }
 
+/// Tells the owner that nobody knows whether a result was posted.
+pub(crate) fn run_unknown(run: &ClaimedRun) -> Reply {
+    let schedule = &run.schedule;
+    let text = format!(
+        "**I don't know whether the result of your scheduled query was posted.** It runs {} for <#{}>, and \
+         while it was being posted, I was restarted or lost Discord. Look there. I don't post it again by \
+         myself.",
+        times(schedule),
+        schedule.channel
+    );
+    let run_now = (Emphasis::Secondary, "Run now", ScheduleAction::Run);
+    with_actions(Reply::new(text), run, &[run_now])
+}
+
 fn reason(run: &ClaimedRun, sql: &str, why: &RunProblem) -> Reply {
     let schedule = &run.schedule;
     let said = |text: String| with_query(sql, Reply::new(text));
     match why {
-        RunProblem::Answer(said) => {
-            let question = QueryContext {
-                sql,
-                catalog: &schedule.catalog,
-                ..QueryContext::default()
-            };
-            answer(&question, said)
-        }
+        RunProblem::Answer(answered) => match &**answered {
+            QueryResponse::TimedOut => {
+                said(format!("The query reached its time limit. {READ_LESS}"))
+            }
+            QueryResponse::Exited => said(format!(
+                "DuckDB exited without an answer, probably because it ran out of memory. {READ_LESS}"
+            )),
+            QueryResponse::Error(error) if is_out_of_memory(error) => {
+                let error = block(&point_at_error(sql, error));
+                said(format!("{error}\n{READ_LESS}"))
+            }
+            answered => {
+                let question = QueryContext {
+                    sql,
+                    catalog: &schedule.catalog,
+                    ..QueryContext::default()
+                };
+                answer(&question, answered)
+            }
+        },
         RunProblem::Rejected(why) => with_query(sql, refused(why)),
         RunProblem::NotANumber(kind) => said(format!(
             "The condition `{}` compares the first value with a number, but the first column is of the type \
-             {}. Delete the schedule, and make it again with a number in the first column.",
+             {}. Press **Change…**, and put a number into the first column.",
             schedule.condition,
             plain(kind)
         )),
@@ -110,8 +139,8 @@ fn reason(run: &ClaimedRun, sql: &str, why: &RunProblem) -> Reply {
                 _ => "can't compare this result with the limit",
             };
             said(format!(
-                "DuckDB {what}, so the condition `{}` can't be applied. Delete the schedule, and make it \
-                 again with a `SELECT`, or without the condition.{error}",
+                "DuckDB {what}, so the condition `{}` can't be applied. Press **Change…**, \
+                 and use a `SELECT`, or no condition.{error}",
                 schedule.condition
             ))
         }
@@ -121,7 +150,10 @@ fn reason(run: &ClaimedRun, sql: &str, why: &RunProblem) -> Reply {
             schedule.channel
         )),
         RunProblem::TextGone => {
-            Reply::new("The text of its query is gone. Delete the schedule, and make it again.")
+            Reply::new("The text of its query is gone. Press **Change…** to enter it again.")
+        }
+        RunProblem::Interrupted => {
+            said("I was restarted each time before the query was done.".to_owned())
         }
         RunProblem::Failed { error, reference } => {
             with_query(sql, failed(error, &code(reference, 20)))
@@ -150,7 +182,8 @@ fn with_actions(
 ) -> Reply {
     let delete = (Emphasis::Danger, "Delete", ScheduleAction::AskToDelete);
     let all = actions.iter().copied().chain([delete]);
-    all.fold(reply, |reply, (emphasis, label, action)| {
+    let reply = all.fold(reply, |reply, (emphasis, label, action)| {
         reply.with(emphasis, label, act(action, &run.id, true))
-    })
+    });
+    with_change_button(reply, &run.id)
 }

@@ -329,6 +329,10 @@ fn failed_runs() {
             "took too long",
             failed(RunProblem::Answer(Box::new(QueryResponse::TimedOut)))
         ),
+        (
+            "DuckDB exited",
+            failed(RunProblem::Answer(Box::new(QueryResponse::Exited)))
+        ),
         ("rejected", failed(RunProblem::Rejected(Box::new(gone)))),
         (
             "no number",
@@ -340,6 +344,8 @@ fn failed_runs() {
             failed(RunProblem::NotComparable("Out of Memory".into()))
         ),
         ("no channel", failed(RunProblem::ChannelRefused)),
+        ("interrupted", failed(RunProblem::Interrupted)),
+        ("unknown", run_unknown(&run)),
         (
             "no text",
             run_failed(&run, None, &RunProblem::TextGone, false)
@@ -361,7 +367,7 @@ fn rejected_schedules() {
         given: given(),
         why,
     };
-    let channel = ScheduleRejection::Channel;
+    let channel = |access, is_owner| ScheduleRejection::Channel { access, is_owner };
     let lacks = || "Send Messages".to_owned();
     let pause = BookPause {
         by: 3.into(),
@@ -384,11 +390,13 @@ fn rejected_schedules() {
             expire: at(),
             next: at() + TimeDelta::days(1),
         },
-        channel(ScheduleAccess::NotAMember),
-        channel(ScheduleAccess::NoAccess),
-        channel(ScheduleAccess::NoChannel),
-        channel(ScheduleAccess::OwnerMayNotPost(lacks())),
-        channel(ScheduleAccess::BotMayNotPost(lacks())),
+        channel(ScheduleAccess::NotAMember, true),
+        channel(ScheduleAccess::NoAccess, true),
+        channel(ScheduleAccess::NoAccess, false),
+        channel(ScheduleAccess::NoChannel, true),
+        channel(ScheduleAccess::OwnerMayNotPost(lacks()), true),
+        channel(ScheduleAccess::OwnerMayNotPost(lacks()), false),
+        channel(ScheduleAccess::BotMayNotPost(lacks()), true),
         ScheduleRejection::NoSuchSchedule(id()),
         ScheduleRejection::NotYours(99.into()),
         ScheduleRejection::Paused(PauseReason::Failures),

@@ -55,13 +55,18 @@ pub(crate) fn schedule_card(lead: &str, view: &ScheduleView<'_>) -> Reply {
         Reply::new(join(lead, &details(view))),
         |reply, (emphasis, label, action)| reply.with(emphasis, label, act(action, id, false)),
     );
-    let reply = if view.sql.is_some() {
-        let change = Button::Schedules(ScheduleButton::Change((*id).clone()));
-        reply.with(Emphasis::Secondary, "Change…", change)
+    let reply = if view.is_owner {
+        with_change_button(reply, id)
     } else {
         reply
     };
     with_list_button(reply)
+}
+
+/// Adds the button that opens the form with a schedule's values. Only its owner can use it.
+pub(super) fn with_change_button(reply: Reply, id: &ScheduleId) -> Reply {
+    let change = Button::Schedules(ScheduleButton::Change(id.clone()));
+    reply.with(Emphasis::Secondary, "Change…", change)
 }
 
 /// Adds the button that lists all schedules.
@@ -151,7 +156,7 @@ pub(crate) fn schedule_list(
     }
     let (mut entries, mut listed) = (Vec::new(), 0);
     for view in shown {
-        let line = format!("\n{}", line(view));
+        let line = format!("\n{}", line(view, paused.is_some()));
         if message_len(&text) + message_len(&line) > MAX_MESSAGE_CHARS - RESERVE {
             break;
         }
@@ -186,8 +191,8 @@ pub(crate) fn schedule_list(
     }
 }
 
-/// Describes a schedule in a line of the list.
-fn line(view: &ScheduleView<'_>) -> String {
+/// Describes a schedule in a line of the list. With `is_held`, all are paused together.
+fn line(view: &ScheduleView<'_>, is_held: bool) -> String {
     let ScheduleView { schedule, sql, .. } = view;
     let what = match sql {
         Some(sql) => format!("`{}`", code(&one_line(sql), MAX_LISTED_CHARS)),
@@ -197,6 +202,8 @@ fn line(view: &ScheduleView<'_>) -> String {
     let state = match (&schedule.paused, &schedule.run, schedule.next) {
         (Some(_), ..) => "**paused**".to_owned(),
         (None, Some(_), _) => "**running**".to_owned(),
+        (None, None, Some(_)) if is_held => "waiting".to_owned(),
+        (None, None, Some(_)) if schedule.is_asked => "about to run".to_owned(),
         (None, None, Some(next)) => format!("next run {}", relative_time(next)),
         (None, None, None) => "no further run".to_owned(),
     };
@@ -260,6 +267,7 @@ fn details(view: &ScheduleView<'_>) -> String {
     text += &match (&schedule.paused, &schedule.run, schedule.next) {
         (Some(why), ..) => format!("\n**Paused:** {}", pause_reason(why, view.is_owner)),
         (None, Some(_), _) => "\nIt is running right now.".to_owned(),
+        (None, None, Some(_)) if schedule.is_asked => "\nIt is about to run.".to_owned(),
         (None, None, Some(next)) => {
             format!(
                 "\nThe next run is {} ({}).",
@@ -323,7 +331,8 @@ fn run_failure(why: &RunFailure) -> String {
         RunFailure::Ended => "DuckDB did not start, or ended before it was done.".to_owned(),
         RunFailure::Condition => "its condition can't be applied to the result.".to_owned(),
         RunFailure::ChannelRefused => {
-            "Discord does not let me post in the channel. An admin of the server can grant it."
+            "Discord does not let me post in the channel. An admin of the server can give me the \
+             permission."
                 .to_owned()
         }
         RunFailure::TextGone => {
@@ -332,7 +341,7 @@ fn run_failure(why: &RunFailure) -> String {
         RunFailure::Interrupted => "the bot was restarted each time before it was done.".to_owned(),
         RunFailure::Other(reference) => {
             format!(
-                "a part of the bot did not work. (Reference: `{}`)",
+                "an error in the bot. If this happens again, tell an admin this reference: `{}`.",
                 code(reference, 20)
             )
         }
@@ -354,6 +363,9 @@ pub(super) fn pause_reason(why: &PauseReason, is_owner: bool) -> String {
             return format!(
                 "{MAX_FAILURES} runs in a row have failed. When the cause is gone, press **Resume**."
             );
+        }
+        PauseReason::OwnerLeft if is_owner => {
+            "You are not a member of the server any more. Join it again".to_owned()
         }
         PauseReason::OwnerLeft => return "Its owner has left the server.".to_owned(),
         PauseReason::OwnerLostAccess => {

@@ -152,8 +152,8 @@ fn exception(renewal: &Renewal) -> Option<(String, bool)> {
         Renewal::Done | Renewal::Pending => None,
         Renewal::Detached(error) => Some((
             format!(
-                "has your new credentials, but could not attach its catalog again: {}. Run the \
-                 statement in its table `memory.problems`, or enter the credentials again.",
+                "has your new credentials, but could not attach its catalog again: {}. In the session, run \
+                 `FROM memory.problems`, then the statement that it shows. Or enter the credentials again.",
                 plain(error)
             ),
             false,

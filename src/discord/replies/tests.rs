@@ -340,10 +340,7 @@ fn asking_duckdb() {
         ("exited", to(sql, &QueryResponse::Exited)),
         ("shared", shared(7, &told.text, Vec::new())),
         ("shared, private reply", share_done(&told.text)),
-        (
-            "not shared",
-            share_failed(&told.text, "I may not write in this channel."),
-        ),
+        ("not shared", share_refused(&told.text, Some(50013))),
         (
             "not permitted to share",
             share_denied(&told.text, &["Send Messages", "Attach Files"]),

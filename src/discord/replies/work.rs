@@ -3,6 +3,20 @@
 use super::format::{count_of, grouped, plain};
 use crate::session::{SaveFailure, SaveFailureReason, SaveSummary};
 
+const NEWER_DUCKDB: &str = "the save was made by a newer version of DuckDB.";
+const NOT_GENUINE: &str = "the save is damaged, or is not yours.";
+const NOT_FOUND: &str = "there is no such save.";
+
+/// Says what is wrong with a save that can never be restored here: the rest of a sentence.
+pub(super) fn wrong_save(reason: SaveFailureReason) -> Option<&'static str> {
+    match reason {
+        SaveFailureReason::NewerDuckDb => Some(NEWER_DUCKDB),
+        SaveFailureReason::NotGenuine => Some(NOT_GENUINE),
+        SaveFailureReason::NotFound => Some(NOT_FOUND),
+        _ => None,
+    }
+}
+
 /// Confirms a save, in one sentence.
 pub(crate) fn saved(save: &SaveSummary) -> String {
     if save.is_partial {
@@ -39,16 +53,16 @@ pub(crate) fn not_saved(failure: &SaveFailure) -> String {
     let error = plain(&failure.error);
     match failure.reason {
         SaveFailureReason::KeysRefused => {
-            "the storage refused your S3 keys, or they have expired. \
+            "the storage refused your S3 credentials, or they have expired. \
              Enter new ones with `/duck setup`."
                 .to_owned()
         }
         SaveFailureReason::NotAllowed => format!(
-            "your S3 keys have no right to the place for saved work. Ask an admin for it. (Message \
-             from the storage: {error})"
+            "your S3 credentials don't give access to the folder for saved work. Ask an admin for it. \
+             (Message from the storage: {error})"
         ),
         SaveFailureReason::Unavailable => {
-            format!("the storage did not answer properly. Try again later. (Its message: {error})")
+            format!("the storage did not answer as expected. Try again later. ({error})")
         }
         SaveFailureReason::NoRoom => {
             "the session's disk has no room for the copy. Remove some of your \
@@ -63,21 +77,15 @@ pub(crate) fn not_saved(failure: &SaveFailure) -> String {
              again, tell an admin."
         ),
         SaveFailureReason::NewerDuckDb => {
-            "it was made by a newer version of DuckDB. Restore an older \
-             save with `/duck restore`, or tell an admin."
-                .to_owned()
+            format!("{NEWER_DUCKDB} Restore an older save with `/duck restore`, or tell an admin.")
         }
         SaveFailureReason::NotGenuine => {
-            "it is damaged, or was not made by me for you. Restore an older \
-             save with `/duck restore`."
-                .to_owned()
+            format!("{NOT_GENUINE} Restore an older save with `/duck restore`.")
         }
         SaveFailureReason::NotFound => {
-            "there is no such save. See those that exist with `/duck restore`.".to_owned()
+            format!("{NOT_FOUND} See those that exist with `/duck restore`.")
         }
-        SaveFailureReason::NoKey => {
-            "the session has no key for saved work. Start a new session.".to_owned()
-        }
+        SaveFailureReason::NoKey => "this session can't save its work. Start a new one.".to_owned(),
         SaveFailureReason::Other => format!("{error}. If this happens again, tell an admin."),
     }
 }

@@ -17,6 +17,11 @@ pub(crate) fn invalid_workspace(given: &str, why: &InvalidId) -> Reply {
     ))
 }
 
+/// Says that the record of a session can't be read. `record` names it.
+pub(super) fn unreadable_record(record: &str) -> String {
+    format!("I can't read {record}. Try again in a minute. If this happens again, tell an admin.")
+}
+
 /// Explains that a workspace has a session. `id` is the name of an object if its record can't be read.
 pub(super) fn workspace_in_use(
     workspace: &Workspace,
@@ -25,9 +30,9 @@ pub(super) fn workspace_in_use(
     restore: Restore,
 ) -> Reply {
     let Ok(session) = id.parse::<SessionId>() else {
+        let why = unreadable_record(&format!("its record `{id}`"));
         return Reply::new(format!(
-            "Your workspace **{workspace}** has a session, but I can't read its record `{id}`. Try \
-             again in a minute. If this happens again, tell an admin."
+            "Your workspace **{workspace}** has a session, but {why}"
         ));
     };
     if is_stopping {
@@ -37,7 +42,7 @@ pub(super) fn workspace_in_use(
         ));
     }
     let next = match restore {
-        Restore::Latest => "",
+        Restore::Latest => " Open it, stop it, or choose another `workspace`.",
         Restore::Nothing => " To start it without saved work, first stop that session.",
         Restore::Save(_) => " To restore a save, first stop that session.",
     };

@@ -329,7 +329,7 @@ impl Problem {
             StatusCode::SERVICE_UNAVAILABLE,
             ProblemKind::Unavailable,
             "DuckDB does not answer. It is restarting, or too busy. Try again in a few seconds. If this \
-             does not change, type /duck list in Discord to see the state of your session.",
+             does not change, type /duck doctor in Discord to find out why.",
         )
     }
 

@@ -8,7 +8,7 @@ use super::files::{Fingerprint, WorkFiles};
 use crate::{
     duckdb::control::ControlResponse,
     session::PutAside,
-    work::{Restored, SaveSummary, StoreError, WorkReport},
+    work::{Restored, SaveFailureReason, SaveSummary, StoreError, WorkReport},
 };
 
 /// State that the entry point changes, and that the control socket reads.
@@ -155,7 +155,14 @@ impl State {
             ..
         }) = &inner.report
         {
-            let error = format!("{}. The save stays where it is.{advice}", failure.error);
+            let kept = match failure.reason {
+                // Nobody can restore these later.
+                SaveFailureReason::NewerDuckDb
+                | SaveFailureReason::NotGenuine
+                | SaveFailureReason::NotFound => "",
+                _ => " The save is still there.",
+            };
+            let error = format!("{}.{kept}{advice}", failure.error);
             problems.push(("Restoring your saved work", error, None));
         }
         problems

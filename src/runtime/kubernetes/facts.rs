@@ -296,20 +296,27 @@ fn refusal(error: &ErrorSummary) -> String {
         ErrorSummary::Refused => "the API server refused one of its objects".to_owned(),
         ErrorSummary::QuotaExceeded { why } => format!("a ResourceQuota is used up ({why})"),
         ErrorSummary::NotFound => "a namespace, an object or its kind does not exist".to_owned(),
+        ErrorSummary::NotInSettings { what, name } => {
+            format!("the {what} {name:?} is no longer in the settings")
+        }
         ErrorSummary::Disk { .. }
         | ErrorSummary::Conflict
         | ErrorSummary::Discord
         | ErrorSummary::NotAuthenticated
         | ErrorSummary::TimedOut
         | ErrorSummary::Unreachable
-        | ErrorSummary::Session => "something that it needs did not work".to_owned(),
+        | ErrorSummary::Session
+        | ErrorSummary::StillStopping { .. }
+        | ErrorSummary::Other => "something that it needs did not work".to_owned(),
     }
 }
 
 fn save_failure(reason: SaveFailureReason) -> &'static str {
     match reason {
-        SaveFailureReason::KeysRefused => "the storage refused its owner's keys",
-        SaveFailureReason::NotAllowed => "its owner's keys may not write to the storage",
+        SaveFailureReason::KeysRefused => "the storage refused its owner's S3 credentials",
+        SaveFailureReason::NotAllowed => {
+            "its owner's S3 credentials don't allow writing to the storage"
+        }
         SaveFailureReason::Unavailable => "the storage did not answer",
         SaveFailureReason::NoRoom => "its disk had no room for the copy",
         SaveFailureReason::TimedOut => "the save took longer than work.deadline",

@@ -311,9 +311,9 @@ impl Kubernetes {
 
     async fn build_pod(&self, record: &Record, uid: &str) -> Result<Pod, Error> {
         // This happens only if the settings changed while the session was starting.
-        let gone = |what: &str, name: &str| Error::Refused {
-            action: self.action("create", "pods").to_string(),
-            why: format!("the {what} {name:?} is no longer in the settings"),
+        let gone = |what: &'static str, name: &str| Error::NotInSettings {
+            what,
+            name: name.to_owned(),
         };
         let size = self.settings.size_of(record);
         let size = size.ok_or_else(|| gone("size", &record.size))?;

@@ -84,6 +84,7 @@ impl<'a> ApiAction<'a> {
             409 if status.reason == "AlreadyExists" => Error::Exists { action },
             409 => Error::Conflict { action },
             400 | 403 | 422 => Error::Refused { action, why },
+            429 | 500..=599 => Error::Unreachable { action, why },
             _ => Error::Unavailable { action, why },
         }
     }
@@ -91,14 +92,20 @@ impl<'a> ApiAction<'a> {
     fn call_error(&self, error: &kube::Error) -> Error {
         match error {
             kube::Error::Api(status) => self.status_error(status),
-            other => Error::Unavailable {
-                action: self.to_string(),
-                why: if self.sensitive {
+            other => {
+                let action = self.to_string();
+                let why = if self.sensitive {
                     "no valid response".into()
                 } else {
                     error_chain(other)
-                },
-            },
+                };
+                match other {
+                    kube::Error::Service(_) | kube::Error::HyperError(_) => {
+                        Error::Unreachable { action, why }
+                    }
+                    _ => Error::Unavailable { action, why },
+                }
+            }
         }
     }
 }

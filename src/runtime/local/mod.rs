@@ -445,9 +445,9 @@ impl Local {
     /// Returns the environment of DuckDB, or None if the session's credentials are gone.
     async fn variables(&self, record: &Record) -> Result<Option<Variables>, Error> {
         // This happens only if the settings changed while the session was starting.
-        let gone = |what: &str, name: &str| Error::Refused {
-            action: "starting DuckDB".into(),
-            why: format!("the {what} {name:?} is no longer in the settings"),
+        let gone = |what: &'static str, name: &str| Error::NotInSettings {
+            what,
+            name: name.to_owned(),
         };
         let size = self.settings.size_of(record);
         let size = size.ok_or_else(|| gone("size", &record.size))?;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::session::RequestId;
+use crate::{schedule::RunFailure, session::RequestId};
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().expect("a time")
@@ -94,28 +94,20 @@ fn a_run_of_another_bot_is_taken_over_unless_it_may_have_posted() {
         "it is not the first bot's any more"
     );
     let posting = taken.with_posting(&second).expect("it is the second bot's");
-    let (settled, claimed) = posting.with_claims(at(MONDAY), "c", 9);
-    assert_eq!(claimed, []);
-    let last = settled.schedules[&id(1)]
-        .last
-        .as_ref()
-        .map(|it| &it.outcome);
-    assert_eq!(last, Some(&RunOutcome::Unknown));
+    let (unsettled, third) = claim_one(&posting, MONDAY, "c");
+    assert!(third.run.is_posting);
+    // A bot that dies before it has told the owner leaves that to the next one.
+    assert!(claim_one(&unsettled, MONDAY, "d").1.run.is_posting);
 }
 
 #[test]
 fn a_run_during_which_each_bot_ends_is_given_up() {
     let mut present = book([(1, weekdays(7))]);
-    for bot in ["a", "b", "c"] {
-        present = claim_one(&present, MONDAY, bot).0;
+    for (bot, is_given_up) in [("a", false), ("b", false), ("c", false), ("d", true)] {
+        let run;
+        (present, run) = claim_one(&present, MONDAY, bot);
+        assert_eq!(run.run.was_begun_too_often(), is_given_up, "{bot}");
     }
-    let (settled, claimed) = present.with_claims(at(MONDAY), "d", 9);
-    assert_eq!(claimed, []);
-    let last = settled.schedules[&id(1)]
-        .last
-        .as_ref()
-        .map(|it| &it.outcome);
-    assert_eq!(last, Some(&RunOutcome::Failed(RunFailure::Interrupted)));
 }
 
 #[test]

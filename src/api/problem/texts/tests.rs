@@ -151,6 +151,18 @@ fn every_error() {
             why: why(),
         },
         Error::NotAuthenticated { action: action() },
+        Error::StillStopping {
+            id: "977a26".into(),
+            after: RETRY_AFTER,
+        },
+        Error::NotInSettings {
+            what: "size",
+            name: "small".into(),
+        },
+        Error::Unreachable {
+            action: action(),
+            why: why(),
+        },
         Error::Unavailable {
             action: action(),
             why: why(),
