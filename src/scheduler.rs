@@ -3,14 +3,19 @@
 //! The loop keeps no state that matters. Claims are in the book of schedules, so after a crash a new bot
 //! continues with the runs that posted nothing yet.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::{error::new_reference, leadership::Term, schedule::ClaimedRun, service::Service};
+use crate::{
+    error::new_reference,
+    leadership::Term,
+    schedule::{Carried, ClaimedRun},
+    service::Service,
+};
 
 /// Maximum time between two looks at the book while a run is pending. The clock may be set meanwhile. Without a pending
 /// run, only this bot can add one.
@@ -38,20 +43,27 @@ impl Scheduler {
             return;
         }
         // A bot that leads again must not take its former term's runs for its own.
-        let bot = Uuid::new_v4().simple().to_string();
-        let looped = self.carry_out(&term, &bot);
+        let carried = Carried {
+            bot: Uuid::new_v4().simple().to_string(),
+            ..Carried::default()
+        };
+        let looped = self.carry_out(&term, carried);
         stop.run_until_cancelled(looped).await;
     }
 
-    async fn carry_out(&self, term: &Term, bot: &str) {
+    async fn carry_out(&self, term: &Term, mut carried: Carried) {
         let mut running = JoinSet::new();
+        let mut keys = HashMap::new();
         while term.is_held() {
             let free = self.at_once - running.len();
-            let wait = match self.service.claim_scheduled_runs(bot, free).await {
+            let wait = match self.service.claim_scheduled_runs(&carried, free).await {
                 Ok((claimed, next)) => {
                     for run in claimed {
                         let (service, term) = (self.service.clone(), term.clone());
-                        running.spawn(async move { carry_out(&service, &term, &run).await });
+                        let key = run.key();
+                        carried.runs.insert(key.clone());
+                        let task = async move { carry_out(&service, &term, &run).await };
+                        keys.insert(running.spawn(task).id(), key);
                     }
                     next.map(|next| {
                         let left = (next - self.service.now()).to_std().unwrap_or_default();
@@ -65,7 +77,12 @@ impl Scheduler {
             };
             let is_full = running.len() >= self.at_once;
             tokio::select! {
-                Some(_) = running.join_next() => {}
+                Some(ended) = running.join_next_with_id() => {
+                    let task = ended.map_or_else(|error| error.id(), |(task, ())| task);
+                    if let Some(key) = keys.remove(&task) {
+                        carried.runs.remove(&key);
+                    }
+                }
                 () = self.service.schedules_changed(), if !is_full => {}
                 () = sleep(wait.unwrap_or_default()), if !is_full && wait.is_some() => {}
             }

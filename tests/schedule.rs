@@ -35,6 +35,13 @@ fn action(made: &MessageView, action: &str) -> String {
     format!("duckbot:schedule-notice:{action}:{id}")
 }
 
+/// Acts on the schedule of `made`, as a button of a notice does.
+async fn act(person: &Person, made: &MessageView, name: &str) -> MessageView {
+    let id = action(made, name);
+    let pressed = person.press_custom_id(made.id, &id).await.unwrap();
+    pressed.reply().await
+}
+
 #[tokio::test]
 async fn a_result_is_posted_when_it_is_due_and_only_its_owner_decides() {
     let env = LocalEnv::start_with_clock().await;

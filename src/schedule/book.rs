@@ -8,7 +8,9 @@ use chrono_tz::Tz;
 use croner::Cron;
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, LastRun, MAX_FAILURES, Recurrence, Run, RunOutcome, ScheduleId, Seen};
+use super::{
+    Carried, Condition, LastRun, MAX_FAILURES, Recurrence, Run, RunOutcome, ScheduleId, Seen,
+};
 use crate::session::{ChannelId, OwnerId};
 
 /// Version of the document. A bot reads only its own.
@@ -76,6 +78,13 @@ pub struct ClaimedRun {
     /// The schedule as it was at the claim.
     pub schedule: Schedule,
     pub run: Run,
+}
+
+impl ClaimedRun {
+    /// Returns the entry of the run in [`Carried`].
+    pub fn key(&self) -> (ScheduleId, DateTime<Utc>) {
+        (self.id.clone(), self.run.due)
+    }
 }
 
 /// Form in which a result is posted.
@@ -208,14 +217,14 @@ impl Book {
     }
 
     /// Returns the time of the next run, if there is one. A run of another bot is due at once.
-    pub fn next_run(&self, bot: &str) -> Option<DateTime<Utc>> {
-        let time = |schedule: &Schedule| match &schedule.run {
-            Some(run) if run.bot == bot => None,
+    pub fn next_run(&self, carried: &Carried) -> Option<DateTime<Utc>> {
+        let time = |(id, schedule): (&ScheduleId, &Schedule)| match &schedule.run {
+            Some(run) if carried.has(id, run) => None,
             Some(_) => Some(DateTime::<Utc>::MIN_UTC),
             None if schedule.paused.is_some() || self.paused.is_some() => None,
             None => schedule.next,
         };
-        self.schedules.values().filter_map(time).min()
+        self.schedules.iter().filter_map(time).min()
     }
 
     /// Claims the runs that are due for the bot with this term, at most `max`, those that have waited longest
@@ -228,7 +237,7 @@ impl Book {
     pub fn with_claims(
         &self,
         now: DateTime<Utc>,
-        bot: &str,
+        carried: &Carried,
         max: usize,
     ) -> (Self, Vec<ClaimedRun>) {
         let (mut book, mut claimed) = (self.clone(), Vec::new());
@@ -239,10 +248,10 @@ impl Book {
             let schedule = book.schedules.get_mut(&id).expect("the ID is of this book");
             let is_free = claimed.len() < max;
             match schedule.run.clone() {
-                Some(run) if run.bot == bot => continue,
+                Some(run) if carried.has(&id, &run) => continue,
                 Some(run) if is_free => {
                     schedule.run = Some(Run {
-                        bot: bot.to_owned(),
+                        bot: carried.bot.clone(),
                         attempts: run.attempts + 1,
                         ..run
                     });
@@ -253,7 +262,7 @@ impl Book {
                     };
                     schedule.run = Some(Run {
                         due,
-                        bot: bot.to_owned(),
+                        bot: carried.bot.clone(),
                         is_posting: false,
                         is_asked: std::mem::take(&mut schedule.is_asked),
                         attempts: 1,

@@ -13,6 +13,6 @@ pub use book::{Book, BookPause, ClaimedRun, MAX_SCHEDULES, PauseReason, PostForm
 pub use condition::{Condition, InvalidCondition, Limit};
 pub use id::{InvalidScheduleId, ScheduleId};
 pub use recurrence::Recurrence;
-pub use run::{LastRun, MAX_FAILURES, Run, RunFailure, RunOutcome, Seen};
+pub use run::{Carried, LastRun, MAX_FAILURES, Run, RunFailure, RunOutcome, Seen};
 pub use texts::{ScheduleText, ScheduleTexts};
 pub use when::{InvalidWhen, parse as parse_when, time_of_day};

@@ -1,8 +1,11 @@
 //! The runs of a schedule, and how they end.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::ScheduleId;
 use crate::session::MessageId;
 
 /// Number of failed runs in a row after which a schedule is paused.
@@ -31,6 +34,23 @@ impl Run {
     /// Returns true if so many bots have begun it that it is given up.
     pub fn was_begun_too_often(&self) -> bool {
         self.attempts > MAX_ATTEMPTS
+    }
+}
+
+/// The runs that a bot carries out right now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Term of the bot.
+    pub bot: String,
+    /// Schedules, with the time at which the run was due.
+    pub runs: HashSet<(ScheduleId, DateTime<Utc>)>,
+}
+
+impl Carried {
+    /// Returns true if the bot carries out this run of a schedule. A run of its term that it does not carry
+    /// out is from a claim whose response was lost.
+    pub fn has(&self, id: &ScheduleId, run: &Run) -> bool {
+        run.bot == self.bot && self.runs.contains(&(id.clone(), run.due))
     }
 }
 

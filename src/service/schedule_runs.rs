@@ -14,7 +14,9 @@ use crate::{
     error::Error,
     metrics,
     runtime::{Examination, Findings, QueryResponse, Rows},
-    schedule::{ClaimedRun, Condition, MAX_FAILURES, PauseReason, RunOutcome, ScheduleText, Seen},
+    schedule::{
+        Carried, ClaimedRun, Condition, MAX_FAILURES, PauseReason, RunOutcome, ScheduleText, Seen,
+    },
     session::{MessageId, Observed},
 };
 
@@ -44,18 +46,18 @@ impl Service {
         self.schedules_changed.notified().await;
     }
 
-    /// Claims the runs that are due, at most `max`. `bot` names the term. Returns them, and the time of the next
-    /// one.
+    /// Claims the runs that are due, at most `max`, besides those that are carried out. Returns them, and the
+    /// time of the next one.
     ///
     /// # Errors
     /// If the book can't be read or written.
     pub async fn claim_scheduled_runs(
         &self,
-        bot: &str,
+        carried: &Carried,
         max: usize,
     ) -> Result<(Vec<ClaimedRun>, Option<DateTime<Utc>>), Error> {
         let now = self.now();
-        let next = self.read_book().await?.next_run(bot);
+        let next = self.read_book().await?.next_run(carried);
         if next.is_none_or(|next| next > now) {
             return Ok((Vec::new(), next));
         }
@@ -66,12 +68,14 @@ impl Service {
         let mut claimed = Vec::new();
         let stored = self.book.replace(|stored| {
             let book = stored.cloned().unwrap_or_default();
-            let (book, runs) = book.with_claims(now, bot, max);
+            let (book, runs) = book.with_claims(now, carried, max);
             claimed = runs;
             book
         });
         let book = stored.await?;
-        Ok((claimed, book.next_run(bot)))
+        let mut carried = carried.clone();
+        carried.runs.extend(claimed.iter().map(ClaimedRun::key));
+        Ok((claimed, book.next_run(&carried)))
     }
 
     /// Carries out a claimed run to its end.

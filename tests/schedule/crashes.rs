@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use test_support::{LocalEnv, TestEnv, assert_says, wait_until};
 use tokio::sync::Notify;
 
-use super::{QUERY, WEEKDAYS, action, schedule};
+use super::{QUERY, WEEKDAYS, act, action, schedule};
 use crate::node::tables::LakeEnv;
 
 const ID: &str = "5c4ed1";
@@ -127,7 +127,7 @@ async fn posts_after_a_crash(is_after: bool) -> usize {
     home.enter_credentials(&home.ana).await;
     home.bot.kill().await;
     home.discord.wait_disconnected().await;
-    store_due_stored(&home);
+    store_due_schedule(&home);
     let holding = Holding::new(is_post, 0, is_after);
     home.discord.set_interceptor(holding.clone());
     home.restart_bot().await;
@@ -183,7 +183,7 @@ async fn a_post_whose_response_is_lost_is_sent_again_and_is_one_message() {
     home.enter_credentials(&home.ana).await;
     home.bot.kill().await;
     home.discord.wait_disconnected().await;
-    store_due_stored(&home);
+    store_due_schedule(&home);
     let losing = Arc::new(Losing::default());
     home.discord.set_interceptor(losing.clone());
     home.restart_bot().await;
@@ -215,8 +215,7 @@ async fn outcome_after_a_crash(
     let id = action(made, "run").rsplit_once(':').unwrap().1.to_owned();
     let holding = Holding::new(is_write_of_book, passing, is_after);
     env.api.set_interceptor(Some(holding.clone()));
-    let pressed = env.ana.press_custom_id(made.id, &action(made, "run"));
-    assert_says(&pressed.await.unwrap().reply().await, "**It runs now.**");
+    assert_says(&act(&env.ana, made, "run").await, "**It runs now.**");
     let before = env.cluster.book().await["schedules"][&id]["last"].clone();
     holding.held.notified().await;
     env.kill_bot().await;

@@ -42,8 +42,24 @@ fn book(schedules: impl IntoIterator<Item = (u8, Schedule)>) -> Book {
 
 const MONDAY: &str = "2026-11-30T08:00:30Z";
 
+/// A bot that carries out nothing.
+fn term(bot: &str) -> Carried {
+    Carried {
+        bot: bot.into(),
+        ..Carried::default()
+    }
+}
+
+/// The bot that carries out a run.
+fn carrier(run: &ClaimedRun) -> Carried {
+    Carried {
+        bot: run.run.bot.clone(),
+        runs: [run.key()].into(),
+    }
+}
+
 fn claim_one(book: &Book, now: &str, bot: &str) -> (Book, ClaimedRun) {
-    let (book, mut claimed) = book.with_claims(at(now), bot, 9);
+    let (book, mut claimed) = book.with_claims(at(now), &term(bot), 9);
     assert_eq!(claimed.len(), 1, "{claimed:?}");
     (book, claimed.remove(0))
 }
@@ -51,12 +67,12 @@ fn claim_one(book: &Book, now: &str, bot: &str) -> (Book, ClaimedRun) {
 #[test]
 fn a_due_time_is_claimed_once() {
     let before = book([(1, weekdays(7))]);
-    assert_eq!(before.next_run("a"), before.schedules[&id(1)].next);
-    let (early, claimed) = before.with_claims(at("2026-11-30T08:00:06Z"), "a", 9);
+    assert_eq!(before.next_run(&term("a")), before.schedules[&id(1)].next);
+    let (early, claimed) = before.with_claims(at("2026-11-30T08:00:06Z"), &term("a"), 9);
     assert_eq!((early, claimed), (before.clone(), Vec::new()));
     let (claimed, run) = claim_one(&before, MONDAY, "a");
     assert_eq!(run.run.due, at("2026-11-30T08:00:07Z"));
-    assert_eq!(claimed.with_claims(at(MONDAY), "a", 9).1, []);
+    assert_eq!(claimed.with_claims(at(MONDAY), &carrier(&run), 9).1, []);
     let next = claimed.schedules[&id(1)].next.expect("Tuesday");
     assert_eq!(next.date_naive(), at("2026-12-01T00:00:00Z").date_naive());
 }
@@ -68,7 +84,12 @@ fn there_is_one_run_for_all_times_that_were_missed() {
     let next = after.schedules[&id(1)].next.expect("Friday");
     assert!(next > at("2026-12-11T07:59:59Z"), "{next}");
     let ended = after.with_outcome(&run, at(MONDAY), RunOutcome::Quiet, None);
-    assert_eq!(ended.with_claims(at("2026-12-10T12:00:01Z"), "a", 9).1, []);
+    assert_eq!(
+        ended
+            .with_claims(at("2026-12-10T12:00:01Z"), &term("a"), 9)
+            .1,
+        []
+    );
 }
 
 #[test]
@@ -78,9 +99,15 @@ fn runs_over_the_limit_wait_and_the_one_that_waited_longest_comes_first() {
         ..weekdays(7)
     };
     let before = book([(1, weekdays(7)), (2, late), (3, weekdays(8))]);
-    let (after, claimed) = before.with_claims(at(MONDAY), "a", 1);
+    let (after, claimed) = before.with_claims(at(MONDAY), &term("a"), 1);
     assert_eq!(claimed[0].id, id(2));
-    assert_eq!(after.with_claims(at(MONDAY), "a", 9).1.len(), 2);
+    assert_eq!(
+        after
+            .with_claims(at(MONDAY), &carrier(&claimed[0]), 9)
+            .1
+            .len(),
+        2
+    );
 }
 
 #[test]
@@ -94,10 +121,23 @@ fn a_run_of_another_bot_is_taken_over_unless_it_may_have_posted() {
         "it is not the first bot's any more"
     );
     let posting = taken.with_posting(&second).expect("it is the second bot's");
+    assert_eq!(posting.with_claims(at(MONDAY), &carrier(&second), 9).1, []);
     let (unsettled, third) = claim_one(&posting, MONDAY, "c");
     assert!(third.run.is_posting);
     // A bot that dies before it has told the owner leaves that to the next one.
     assert!(claim_one(&unsettled, MONDAY, "d").1.run.is_posting);
+}
+
+#[test]
+fn a_run_whose_claim_got_no_response_is_claimed_again() {
+    let (claimed, lost) = claim_one(&book([(1, weekdays(7))]), MONDAY, "a");
+    assert_ne!(
+        claimed.next_run(&carrier(&lost)),
+        Some(DateTime::<Utc>::MIN_UTC)
+    );
+    assert_eq!(claimed.next_run(&term("a")), Some(DateTime::<Utc>::MIN_UTC));
+    let (_, again) = claim_one(&claimed, MONDAY, "a");
+    assert_eq!((again.key(), again.run.attempts), (lost.key(), 2));
 }
 
 #[test]
@@ -129,8 +169,8 @@ fn nothing_is_posted_after_a_pause_or_a_deletion() {
     let paused = claimed.with_all_paused(Some(pause));
     assert_eq!(paused.with_posting(&run), None);
     let dropped = paused.with_run_dropped(&run);
-    assert_eq!(dropped.next_run("a"), None, "all are paused");
-    assert!(dropped.with_all_paused(None).next_run("a").is_some());
+    assert_eq!(dropped.next_run(&term("a")), None, "all are paused");
+    assert!(dropped.with_all_paused(None).next_run(&term("a")).is_some());
     assert_eq!(
         claimed.with_owner_paused(8.into(), &gone),
         claimed,
@@ -160,7 +200,7 @@ fn three_failures_in_a_row_pause_a_schedule() {
         present.schedules[&id(1)].paused,
         Some(PauseReason::Failures)
     );
-    assert_eq!(present.next_run("a"), None);
+    assert_eq!(present.next_run(&term("a")), None);
 }
 
 #[test]
