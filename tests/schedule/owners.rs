@@ -71,7 +71,7 @@ async fn a_schedule_whose_owner_lost_something_is_paused_and_its_owner_knows_why
     );
     assert_eq!(told.mentions, [ben.id()]);
     ben.open_dms();
-    env.enter_credentials(ben).await;
+    env.cluster.store_credentials(ben.id()).await;
     resume(&told).await;
 
     env.discord.leave_guild("ben");
