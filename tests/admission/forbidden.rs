@@ -23,6 +23,7 @@ pub fn changes(owner: &str) -> Vec<(&'static str, Value, &'static str)> {
         "a volume is mounted where neither",
     );
     let (node, rights) = ("a namespace of the node", "more rights");
+    let config_map = "a ConfigMap that is not in the settings";
     vec![
         (
             "/metadata/name",
@@ -97,6 +98,21 @@ pub fn changes(owner: &str) -> Vec<(&'static str, Value, &'static str)> {
             "/spec/containers/0/envFrom",
             json!([{ "secretRef": { "name": "duckbot-discord" } }]),
             secret,
+        ),
+        (
+            "/spec/containers/0/env/-",
+            json!({ "name": "A", "valueFrom": { "configMapKeyRef": { "name": "duckbot-ledger", "key": "a" } } }),
+            config_map,
+        ),
+        (
+            "/spec/initContainers/0/envFrom/-",
+            json!({ "configMapRef": { "name": "duckbot-ledger" } }),
+            config_map,
+        ),
+        (
+            "/spec/imagePullSecrets/-",
+            json!({ "name": others }),
+            "images are pulled with a Secret",
         ),
         (
             "/spec/volumes/-",

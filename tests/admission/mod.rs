@@ -7,12 +7,12 @@ use std::fs;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     api::{EvictParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use test_support::{TestEnv, assert_says, wait_until};
+use test_support::{PERMANENT_CREDENTIALS, TestEnv, assert_says, command, signal, wait_until};
 
 use crate::{chart::run_helm, deploy::kubectl};
 
@@ -23,6 +23,7 @@ fn additions() -> Value {
             "service_account": "analyst",
             "init_sql": "team-sql",
             "environment": { "POND": "deep" },
+            "image_pull_secrets": ["registry"],
             "volumes": [
                 { "name": "reference", "persistentVolumeClaim": { "claimName": "reference" } },
                 { "name": "client", "secret": { "secretName": "team-client" } },
@@ -32,7 +33,8 @@ fn additions() -> Value {
             "init_containers": [{
                 "name": "fetch", "image": "fetch:1", "command": ["/bin/fetch"], "args": ["-c", "a\nb"],
                 "volumeMounts": [{ "name": "note", "mountPath": "/note" }],
-                "envFrom": [{ "secretRef": { "name": "fetcher" } }],
+                "env": [{ "name": "FROM", "valueFrom": { "configMapKeyRef": { "name": "sources", "key": "a" } } }],
+                "envFrom": [{ "secretRef": { "name": "fetcher" } }, { "configMapRef": { "name": "options" } }],
             }],
         },
         "catalogs": { "pond": { "endpoint": "http://pond:8181", "oauth2_secret": "pond-client" } },
@@ -151,11 +153,25 @@ async fn the_bot_creates_what_it_needs_and_nothing_else() {
     .await;
     assert!(said.contains("name and labels of a session"), "{said}");
 
-    // The bot starts a session of each size, starts one again on another node, and starts a query runner.
+    // The bot starts a session of each size, starts one again on another node and one with new credentials, and
+    // starts a query runner.
     let settings = env.file("settings.json", &additions().to_string());
     env.variables.insert("DUCKBOT_CONFIG".into(), settings);
     env.start_bot().await;
-    env.ready_session(&env.ana).await;
+    env.enter_credentials(&env.ana).await;
+    let old = env.ready_session(&env.ana).await;
+    let kept = env.reply_to(&env.ana, "/duck setup").await;
+    let stored = env.fill_form(&env.ana, &kept, &PERMANENT_CREDENTIALS).await;
+    let label = "Restart with the new credentials";
+    let pressed = env.ana.press(&stored, label).await.unwrap();
+    let restarted = pressed.until(|it| it.content.starts_with("Stopped"));
+    assert_says(&restarted.await, &old);
+    let new = env.cluster.documents().await[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    env.kubelet.mark_ready(&new).await;
+    assert_says(&env.ana.read("#data").await, &new);
     env.cluster.store_credentials(env.ben.id()).await;
     let (asked, id) = env.start_session(&env.ben, "size:large catalog:pond").await;
     env.kubelet.mark_ready(&id).await;
@@ -189,6 +205,21 @@ async fn the_bot_creates_what_it_needs_and_nothing_else() {
     env.ada.press(&query.reply().await, "Cancel").await.unwrap();
     query.until(|it| it.content.contains("Cancelled.")).await;
 
+    // An admin tries the installation. Its session is nobody's.
+    let trial = command(&["check", "--session"], &env.variables);
+    let trial = { trial }.spawn().unwrap();
+    let tried = async || {
+        let pods = env.cluster.pods().list(&Default::default()).await.unwrap();
+        let guild = env.discord.guild_id().to_string();
+        let is_trial = |it: &Pod| it.labels().get("duckbot.dev/owner") == Some(&guild);
+        pods.into_iter().any(|it| is_trial(&it))
+    };
+    wait_until(tried, |is_there| *is_there).await;
+    signal("INT", trial.id().unwrap()).await;
+    let output = trial.wait_with_output().await.unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("WRONG session: interrupted"), "{said}");
+
     // The same Pod with another ID, and with what may change, passes.
     let metadata = json!({
         "name": "duckui-0a0a0a",
@@ -220,6 +251,11 @@ async fn the_bot_creates_what_it_needs_and_nothing_else() {
         ),
         with(&pod, "/spec/containers/0/env/-", own),
         with(&by_webhook, "/spec/containers/0/volumeMounts/-", mount),
+        with(
+            &pod,
+            "/spec/imagePullSecrets/0",
+            json!({ "name": "analyst-dockercfg-x7zk2" }),
+        ),
     ] {
         assert_eq!(refusal(&pods, &allowed).await, "", "{allowed}");
     }
