@@ -42,6 +42,8 @@ struct Walk {
     variables: HashMap<String, String>,
     discord: Discord,
     ana: Person,
+    /// Has no session.
+    ben: Person,
     catalog: ReservedPort,
     storage: ReservedPort,
     registry: TlsFront,
@@ -57,6 +59,7 @@ impl Walk {
         let config = DiscordConfig::default()
             .channel("data")
             .person("ana", &[])
+            .person("ben", &[])
             .listen((cluster.host(), 0).into())
             .first_response_timeout(ACK_TIMEOUT)
             .wait_timeout(Duration::from_secs(120));
@@ -95,6 +98,7 @@ impl Walk {
         let images = &Node::registry().url;
         let walk = Self {
             ana: discord.person("ana"),
+            ben: discord.person("ben"),
             folder,
             variables,
             discord,

@@ -6,7 +6,7 @@ use std::fs;
 use test_support::assert_says;
 
 use super::{Block, Walk};
-use crate::deploy::kubectl;
+use crate::{deploy::kubectl, doctor};
 
 impl Walk {
     /// Runs the blocks. The last ones remove all that the installation knows of Ana.
@@ -53,6 +53,8 @@ impl Walk {
             .await;
         assert_says(&told, "could not be created");
         assert_says(&told, "The team's share of the cluster is used up");
+        let examined = doctor::examine(&self.ben, "/duck doctor").await;
+        assert_says(&examined, "❌ Cluster's rules: the team's share is used up");
     }
 
     /// Makes curl find the sessions, and trust their certificate.
