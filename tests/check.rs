@@ -1,6 +1,6 @@
 //! Tests of `duckbot check` and `duckbot invite`.
 
-mod gateway;
+pub mod gateway;
 
 use std::fmt::Display;
 

@@ -9,11 +9,11 @@ use axum::{Router, http::StatusCode};
 use chrono::{TimeDelta, Utc};
 use discord_loopback::{MessageView, Person};
 use test_support::{
-    ApiFault, CREDENTIALS, Certificates, ForwardProxy, TestEnv, TlsFront, assert_says, lake,
-    wait_until,
+    ApiFault, CREDENTIALS, Certificates, ForwardProxy, ReservedPort, TestEnv, TlsFront,
+    assert_says, duckdb_pids, lake, signal, wait_until,
 };
 
-use crate::local;
+use crate::{check::gateway::refuse_route, local};
 
 /// Runs the command, and returns the reply once all is checked.
 pub async fn examine(person: &Person, line: &str) -> MessageView {
@@ -179,6 +179,29 @@ async fn the_answer_at_a_sessions_address_is_told_in_an_analysts_words() {
 }
 
 #[tokio::test]
+async fn a_route_that_the_gateway_refused_and_a_storage_that_can_not_be_reached_are_named() {
+    let nobody = ReservedPort::reserve();
+    let env = TestEnv::start_with(&[
+        ("DUCKBOT_ROUTING__KIND", "gateway"),
+        ("DUCKBOT_ROUTING__GATEWAY", "duckui"),
+        ("DUCKBOT_CATALOGS__LAKE__S3_ENDPOINT", &nobody.url()),
+    ])
+    .await;
+    let id = env.ready_session(&env.ana).await;
+    refuse_route(&env, &format!("duckui-{id}")).await;
+    let found = examine(&env.ana, "/duck doctor").await;
+    assert_says(&found, "❌ Address: was refused by the cluster's gateway");
+    assert_says(&found, "❌ Storage: does not answer");
+    assert_says(&found, "✅ Catalog `lake`: answers");
+    let line = format!("/duck doctor session:{id}");
+    assert_says(
+        &examine(&env.ada, &line).await,
+        "the Gateway refused its HTTPRoute: NotAllowedByListeners",
+    );
+    env.assert_clean().await;
+}
+
+#[tokio::test]
 async fn a_session_that_works_is_confirmed_and_keys_that_no_longer_work_are_named() {
     let (key, secret) = ("AKIADOCTORONTHISMACHINE", "a-secret-for-the-doctor");
     lake().s3.add_key(key, secret);
@@ -195,6 +218,17 @@ async fn a_session_that_works_is_confirmed_and_keys_that_no_longer_work_are_name
     assert_says(&works, "✅ Address: leads to the session");
     assert_says(&works, "✅ Tables: ");
     assert_says(&works, "✅ Saved work: nothing to save");
+
+    let processes = duckdb_pids(&id);
+    for process in &processes {
+        signal("STOP", *process).await;
+    }
+    let hangs = examine(&home.ana, "/duck doctor").await;
+    for process in &processes {
+        signal("CONT", *process).await;
+    }
+    assert_says(&hangs, "❌ DuckDB: does not answer");
+    assert_says(&hangs, "✅ Door: answers");
 
     let ui = local::open_ui(&home.ana).await;
     ui.run_sql("CREATE TABLE birds AS SELECT 'teal' AS name")

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use discord_loopback::{Person, RestFault};
 use k8s_openapi::api::events::v1::Event;
-use kube::Api;
-use test_support::{ApiFault, TestEnv, wait_until};
+use kube::{Api, ResourceExt, api::EvictParams};
+use test_support::{ApiFault, TestEnv, assert_says, wait_until};
 
 use crate::deploy::kubectl;
 
@@ -63,5 +64,48 @@ async fn kubectl_describe_says_what_duckbot_did_and_why_and_an_event_that_fails_
     let stops = wait_until(told, |it: &Vec<_>| it.len() == 2).await;
     let by_admin = |kind: &str| (kind.to_owned(), "Stopped by an admin".to_owned());
     assert_eq!(stops, [by_admin("ConfigMap"), by_admin("Pod")]);
+
+    live_through_a_lot(&env, &env.ben).await;
+    let record = env.record_name(&env.ben, 0);
+    let told = async || {
+        let listed = events.list(&Default::default()).await.unwrap();
+        let mut all = listed.items;
+        all.retain(|it| it.regarding.as_ref().unwrap().name.as_ref() == Some(&record));
+        all.sort_by_key(|it| it.event_time.clone());
+        let line = |it: Event| format!("{} {}", it.type_.unwrap(), it.reason.unwrap());
+        all.into_iter().map(line).collect::<Vec<_>>()
+    };
+    let is_last = |it: &Vec<String>| it.last().is_some_and(|it| it == "Warning Failed");
+    assert_eq!(
+        wait_until(told, is_last).await,
+        [
+            "Normal Requested",
+            "Warning NotAnnounced",
+            "Normal Announced",
+            "Warning Rescheduling",
+            "Normal StartingAgain",
+            "Normal Ready",
+            "Warning Failed",
+        ]
+    );
     env.assert_clean().await;
+}
+
+/// Discord takes the message about a session late, the cluster takes its Pod, and the next Pod fails.
+async fn live_through_a_lot(env: &TestEnv, person: &Person) {
+    let messages = "/channels/{channel}/messages";
+    env.discord
+        .inject_fault(RestFault::cut_before("POST", messages));
+    let id = env.ready_session(person).await;
+    let pods = env.cluster.pods();
+    let name = format!("duckui-{id}");
+    let first = pods.get(&name).await.unwrap().uid();
+    pods.evict(&name, &EvictParams::default()).await.unwrap();
+    let now = async || pods.get_opt(&name).await.unwrap();
+    wait_until(now, |it| it.as_ref().is_some_and(|it| it.uid() != first)).await;
+    env.kubelet.mark_ready(&id).await;
+    assert_says(&person.read("#data").await, "is ready again");
+    env.kubelet.mark_failed(&id, "out of luck").await;
+    assert_says(&person.read("#data").await, "has failed.");
+    env.wait_until_nothing_left(person).await;
 }

@@ -78,7 +78,19 @@ async fn the_gateway_is_read_by_an_account_that_may() {
     env.assert_clean().await;
 }
 
-/// Checks that `--session` shows why the Gateway refused the session's route. A controller would write it.
+/// Refuses an HTTPRoute, as a controller would.
+pub async fn refuse_route(env: &TestEnv, name: &str) {
+    let condition = json!({ "type": "Accepted", "status": "False", "reason": "NotAllowedByListeners",
+        "message": "", "lastTransitionTime": "2026-11-26T12:00:00Z" });
+    let parents = json!([{ "controllerName": "test.dev/controller", "conditions": [condition],
+        "parentRef": { "name": "duckui" } }]);
+    let status = json!({ "status": { "parents": parents } });
+    let (params, patch) = (PatchParams::default(), Patch::Merge(&status));
+    let routes = env.cluster.http_routes();
+    routes.patch_status(name, &params, &patch).await.unwrap();
+}
+
+/// Checks that `--session` shows why the Gateway refused the session's route.
 async fn assert_refusal_is_shown(env: &TestEnv) {
     let refuse = async {
         let routes = env.cluster.http_routes();
@@ -86,13 +98,7 @@ async fn assert_refusal_is_shown(env: &TestEnv) {
         let found = wait_until(listed, |it| !it.is_empty()).await;
         let name = found[0].name_any();
         env.kubelet.mark_ready(&name["duckui-".len()..]).await;
-        let condition = json!({ "type": "Accepted", "status": "False", "reason": "NotAllowedByListeners",
-            "message": "", "lastTransitionTime": "2026-11-26T12:00:00Z" });
-        let parents = json!([{ "controllerName": "test.dev/controller", "conditions": [condition],
-            "parentRef": { "name": "duckui" } }]);
-        let status = json!({ "status": { "parents": parents } });
-        let (params, patch) = (PatchParams::default(), Patch::Merge(&status));
-        routes.patch_status(&name, &params, &patch).await.unwrap();
+        refuse_route(env, &name).await;
     };
     let ((_, text), ()) = tokio::join!(run_bot(env, &["check", "--session"]), refuse);
     let line = ".duck.example.com: the Gateway refused its HTTPRoute: NotAllowedByListeners";
