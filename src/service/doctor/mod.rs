@@ -4,6 +4,7 @@
 //! meaning. The bot connects only to the session and to addresses that the settings name.
 
 mod facts;
+mod finding;
 mod findings;
 
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::{sync::watch, time::timeout};
 pub use facts::{
     AddressFact, Check, CredentialsFact, Fact, Facts, Places, Room, Subject, TablesFact, WorkFact,
 };
-pub use findings::{CheckStatus, Finding, first_problem, is_login};
+pub use finding::{CheckStatus, Finding, first_problem, is_login};
 
 use super::{
     LookupRejection, QueryRejection, Rejection, Requester, Service, ServiceError, SessionAction,

@@ -5,8 +5,8 @@ use chrono::TimeDelta;
 use super::*;
 use crate::{
     credentials::{CredentialMetadata, KeyHint, S3Metadata},
-    service::doctor::facts::CredentialsFact,
-    session::{Failure, Record, starting},
+    service::doctor::{CheckStatus, first_problem},
+    session::{Failure, Incident, starting},
 };
 
 fn facts() -> Facts {
