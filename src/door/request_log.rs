@@ -75,7 +75,8 @@ impl RequestLog {
             Admission::Write => {}
             Admission::HoldBack => return,
             Admission::HoldBackUntil(end) => {
-                self.summarize_at(end, reason);
+                let (session, limit) = (self.session.clone(), self.limit.clone());
+                tokio::spawn(summarize_at(end, session, limit, reason));
                 return;
             }
         }
@@ -101,19 +102,21 @@ impl RequestLog {
             );
         }
     }
+}
 
-    /// Logs at `end` how many lines about a reason were left out.
-    fn summarize_at(&self, end: Instant, reason: &'static str) {
-        let (session, limit) = (self.session.clone(), self.limit.clone());
-        tokio::spawn(async move {
-            sleep_until(end).await;
-            let count = limit.lock().end(reason);
-            info!(
-                session,
-                reason, count, "session {session}: {count} more in the last minute: {reason}"
-            );
-        });
-    }
+/// Logs at `end` how many lines about a reason were left out.
+async fn summarize_at(
+    end: Instant,
+    session: String,
+    limit: Arc<Mutex<LineLimit>>,
+    reason: &'static str,
+) {
+    sleep_until(end).await;
+    let count = limit.lock().end(reason);
+    info!(
+        session,
+        reason, count, "session {session}: {count} more in the last minute: {reason}"
+    );
 }
 
 /// Decision about a line.
@@ -168,7 +171,30 @@ impl LineLimit {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Seek};
+
     use super::*;
+
+    #[tokio::test]
+    async fn the_end_of_a_minute_says_how_many_lines_were_left_out() {
+        let mut file = tempfile::tempfile().unwrap();
+        let output = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(file.try_clone().unwrap())
+            .finish();
+        let log = RequestLog::new("977a26");
+        let reason = "DuckDB does not respond";
+        for _ in 0..MAX_LINES + 3 {
+            log.limit.lock().admit(reason, Instant::now());
+        }
+        let _guard = tracing::subscriber::set_default(output);
+        summarize_at(Instant::now(), log.session, log.limit, reason).await;
+        let mut text = String::new();
+        file.rewind().unwrap();
+        file.read_to_string(&mut text).unwrap();
+        let line = "session 977a26: 3 more in the last minute: DuckDB does not respond";
+        assert!(text.contains(line), "{text}");
+    }
 
     #[test]
     fn a_reason_has_a_few_lines_a_minute() {
