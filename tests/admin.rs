@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Starts an environment with the admin endpoints. Returns it with their URL.
-pub async fn env() -> (TestEnv, String) {
+async fn env() -> (TestEnv, String) {
     env_with(&[]).await
 }
 
@@ -25,7 +25,7 @@ async fn env_with(settings: &[(&str, &str)]) -> (TestEnv, String) {
     (env, url)
 }
 
-async fn env_without_bot(settings: &[(&str, &str)]) -> TestEnv {
+pub async fn env_without_bot(settings: &[(&str, &str)]) -> TestEnv {
     let own = [
         ("DUCKBOT_ADMIN__LISTEN", "127.0.0.1:0"),
         ("DUCKBOT_REAPER__EVERY", "1s"),
@@ -44,7 +44,7 @@ async fn start_bot(env: &mut TestEnv) -> String {
 }
 
 /// URL of a running bot's admin endpoints.
-async fn admin_url(bot: &mut Bot) -> String {
+pub async fn admin_url(bot: &mut Bot) -> String {
     const SAYS: &str = "health and metrics are at ";
     bot.wait_for_log(SAYS).await;
     let log = bot.log();
@@ -261,7 +261,16 @@ async fn queries_saves_and_requests_to_doors_are_counted() {
     let stranger = client.get(&door).header("host", host).send().await;
     assert_eq!(stranger.unwrap().status(), 401);
     let ui = UiClient::enter(&link, &door).await;
-    ui.run_sql("SELECT 42").await.unwrap();
+    ui.run_sql("CREATE TABLE ducks AS SELECT 42 AS legs")
+        .await
+        .unwrap();
+    lake().s3.forget(key);
+    let asked = ana.run_command("#data", "/duck save").await.unwrap();
+    asked
+        .until(|it| it.content.contains("refused your S3 keys"))
+        .await;
+    wait_for_value(&url, "duckbot_saves_total{outcome=\"refused\"}", 1.0).await;
+    lake().s3.add_key(key, secret);
     for pid in duckdb_pids(&id) {
         let pid = pid.to_string();
         Command::new("kill")
