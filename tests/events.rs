@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{TimeDelta, Utc};
 use discord_loopback::{Person, RestFault};
 use k8s_openapi::api::events::v1::Event;
 use kube::{Api, ResourceExt, api::EvictParams};
@@ -11,7 +12,8 @@ use crate::deploy::kubectl;
 
 #[tokio::test]
 async fn kubectl_describe_says_what_duckbot_did_and_why_and_an_event_that_fails_changes_nothing() {
-    let env = TestEnv::start_with(&[]).await;
+    let work = ("DUCKBOT_CATALOGS__LAKE__WORK", "s3://lake/duckbot/");
+    let env = TestEnv::start_with(&[work]).await;
     let sessions = env.cluster.sessions.clone();
     let (ana, ada) = (env.ana.clone(), env.ada.clone());
     // The API server takes no Event for a while.
@@ -65,23 +67,28 @@ async fn kubectl_describe_says_what_duckbot_did_and_why_and_an_event_that_fails_
     let by_admin = |kind: &str| (kind.to_owned(), "Stopped by an admin".to_owned());
     assert_eq!(stops, [by_admin("ConfigMap"), by_admin("Pod")]);
 
-    live_through_a_lot(&env, &env.ben).await;
-    let record = env.record_name(&env.ben, 0);
-    let told = async || {
-        let listed = events.list(&Default::default()).await.unwrap();
-        let mut all = listed.items;
-        all.retain(|it| it.regarding.as_ref().unwrap().name.as_ref() == Some(&record));
+    let about = async |record: &str| {
+        let mut all = events.list(&Default::default()).await.unwrap().items;
+        all.retain(|it| it.regarding.as_ref().unwrap().name.as_deref() == Some(record));
         all.sort_by_key(|it| it.event_time.clone());
         let line = |it: Event| format!("{} {}", it.type_.unwrap(), it.reason.unwrap());
         all.into_iter().map(line).collect::<Vec<_>>()
     };
+    // No DuckDB runs in the Pod.
+    let is_unsaved = |it: &Vec<String>| it.contains(&"Warning WorkNotSaved".to_owned());
+    wait_until(async || about(&record).await, is_unsaved).await;
+
+    live_through_a_lot(&env, &env.ben).await;
+    let record = env.record_name(&env.ben, 0);
     let is_last = |it: &Vec<String>| it.last().is_some_and(|it| it == "Warning Failed");
     assert_eq!(
-        wait_until(told, is_last).await,
+        wait_until(async || about(&record).await, is_last).await,
         [
             "Normal Requested",
             "Warning NotAnnounced",
             "Normal Announced",
+            "Normal OwnerWarned",
+            "Warning DuckDBRestarted",
             "Warning Rescheduling",
             "Normal StartingAgain",
             "Normal Ready",
@@ -91,12 +98,19 @@ async fn kubectl_describe_says_what_duckbot_did_and_why_and_an_event_that_fails_
     env.assert_clean().await;
 }
 
-/// Discord takes the message about a session late, the cluster takes its Pod, and the next Pod fails.
+/// Discord takes the message about a session late, its credentials expire soon, its DuckDB runs out of memory, the
+/// cluster takes its Pod, and the next Pod fails.
 async fn live_through_a_lot(env: &TestEnv, person: &Person) {
     let messages = "/channels/{channel}/messages";
     env.discord
         .inject_fault(RestFault::cut_before("POST", messages));
+    env.cluster.store_credentials(person.id()).await;
+    let soon = Utc::now() + TimeDelta::minutes(20);
+    env.annotate_credentials(person, "expires-at", soon).await;
     let id = env.ready_session(person).await;
+    assert_says(&person.read_dm().await, "**expire <t:");
+    env.kubelet.mark_restarted(&id).await;
+    assert_says(&person.read("#data").await, "and was restarted");
     let pods = env.cluster.pods();
     let name = format!("duckui-{id}");
     let first = pods.get(&name).await.unwrap().uid();

@@ -111,6 +111,15 @@ impl Kubelet {
             .await;
     }
 
+    /// Reports that DuckDB ran out of memory, and was restarted once. The Pod stays ready.
+    pub async fn mark_restarted(&self, session: &str) {
+        let last = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } });
+        let duckdb = json!({ "name": "duckdb", "image": "duckui:1", "imageID": "", "ready": true,
+            "restartCount": 1, "lastState": last });
+        self.report(session, json!({ "containerStatuses": [duckdb] }))
+            .await;
+    }
+
     async fn report(&self, session: &str, status: Value) {
         self.wait_for_pod(session).await;
         let name = format!("duckui-{session}");
