@@ -182,6 +182,7 @@ async fn the_chart_makes_the_objects_of_the_overlays() {
         "settings.routing.gateway_namespace=gateways",
         "settings.routing.gateway_listener=https",
         "settings.routing.tls_secret=",
+        "networkPolicy.ingressNamespace=traefik",
     ];
     let class = [
         "settings.routing.kind=ingress",

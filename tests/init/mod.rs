@@ -269,6 +269,71 @@ async fn without_a_terminal_flags_answer_and_missing_ones_are_named() {
 }
 
 #[tokio::test]
+async fn another_controller_does_not_keep_the_namespace_of_the_first_one() {
+    let desk = Desk::start().await;
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    copy(&deploy, &desk.folder.path().join("deploy"));
+    let own = |flags: &[&str]| flags.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+    for (output, file) in [
+        ("--values=duckbot-values.yaml", "duckbot-values.yaml"),
+        (
+            "--overlay=deploy/overlays/mine",
+            "deploy/overlays/mine/kustomization.yaml",
+        ),
+    ] {
+        let namespace = || {
+            let text = fs::read_to_string(desk.folder.path().join(file)).unwrap();
+            let line = text
+                .lines()
+                .find(|it| it.starts_with("#   ingress-namespace:"));
+            line.unwrap().to_owned()
+        };
+        let run = async |more: &[&str]| {
+            let flags = [own(&[output, "--offline"]), own(more)].concat();
+            desk.run(&flags).await
+        };
+        let flags = [own(&[output, "--offline"]), desk.flags()].concat();
+        let (code, text) = desk.run(&flags).await;
+        assert_eq!(
+            (code, namespace().as_str()),
+            (0, "#   ingress-namespace: traefik"),
+            "{text}"
+        );
+
+        // Nobody knows where the proxies of a Gateway run.
+        let gateway = ["--ingress=gateway", "--gateway=infra/web/https"];
+        let (code, text) = run(&gateway).await;
+        assert_eq!(
+            (code, namespace().as_str()),
+            (2, "#   ingress-namespace: traefik"),
+            "{text}"
+        );
+        let missing =
+            "\n  --ingress-namespace: Namespace of the ingress controller, or of the Gateway's";
+        assert!(text.contains(missing), "{text}");
+        let (code, text) = run(&[&gateway[..], &["--ingress-namespace=envoy"]].concat()).await;
+        assert_eq!(
+            (code, namespace().as_str()),
+            (0, "#   ingress-namespace: envoy"),
+            "{text}"
+        );
+
+        // An answer that fits is offered again.
+        let (code, text) = run(&["--tag=0.2.0"]).await;
+        assert_eq!(
+            (code, namespace().as_str()),
+            (0, "#   ingress-namespace: envoy"),
+            "{text}"
+        );
+        let (code, text) = run(&["--gateway=infra/other"]).await;
+        assert_eq!(code, 2, "{text}");
+        let (code, text) = run(&["--ingress=nginx"]).await;
+        let nginx = "#   ingress-namespace: ingress-nginx";
+        assert_eq!((code, namespace().as_str()), (0, nginx), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_of_somebody_else_and_a_wrong_folder_are_left_alone() {
     let desk = Desk::start().await;
     fs::write(desk.file(), "image: {}\n").unwrap();
@@ -358,7 +423,7 @@ async fn an_overlay_of_a_private_lake_is_rendered_by_kubectl() {
         [
             "--overlay=deploy/overlays/mine",
             "--ingress=nginx",
-            "--private-lake=10.1.2.3/32,minio",
+            "--private-lake=10.1.2.3/32,minio,2024",
             "--tag=0.10",
         ]
         .map(str::to_owned),
@@ -375,6 +440,7 @@ async fn an_overlay_of_a_private_lake_is_rendered_by_kubectl() {
         "image: registry.example.com/duckbot:0.10",
         "cidr: 10.1.2.3/32",
         "kubernetes.io/metadata.name: minio",
+        "kubernetes.io/metadata.name: \"2024\"",
         "kubernetes.io/metadata.name: ingress-nginx",
         &format!("- port: {port}\n"),
         "ingress_class = \"nginx\"",

@@ -131,7 +131,7 @@ impl Question {
             Ingress => TRAEFIK,
             IngressNamespace => match answers.get(Ingress) {
                 TRAEFIK => TRAEFIK,
-                GATEWAY => answers.gateway().0,
+                // Its proxies run in its own namespace, or in that of their controller.
                 "nginx" => "ingress-nginx",
                 _ => return None,
             },
@@ -318,6 +318,13 @@ impl Answers {
     /// Returns true if the catalog and the storage are those of `other`.
     pub(super) fn have_same_lake(&self, other: &Self) -> bool {
         [Catalog, Storage]
+            .iter()
+            .all(|question| self.find(*question) == other.find(*question))
+    }
+
+    /// Returns true if the ingress controller or the Gateway is that of `other`.
+    pub(super) fn have_same_ingress(&self, other: &Self) -> bool {
+        [Ingress, Gateway]
             .iter()
             .all(|question| self.find(*question) == other.find(*question))
     }

@@ -281,6 +281,9 @@ impl Interview {
                 let all = format!("{},{found}", earlier.unwrap_or_default());
                 question.parse(&all).ok()
             }
+            (_, Question::IngressNamespace) if !answers.have_same_ingress(&self.earlier) => {
+                question.default(answers)
+            }
             _ => earlier.or_else(|| question.default(answers)),
         }
     }

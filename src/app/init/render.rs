@@ -125,9 +125,8 @@ fn overlay_line(line: &str, answers: &Answers) -> Vec<String> {
         let networks = answers.lake_networks().into_iter();
         let networks = networks.map(|cidr| format!("{{ ipBlock: {{ cidr: {} }} }}", quoted(cidr)));
         let namespaces = answers.lake_namespaces().into_iter().map(|name| {
-            format!(
-                "{{ namespaceSelector: {{ matchLabels: {{ kubernetes.io/metadata.name: {name} }} }} }}"
-            )
+            let label = format!("kubernetes.io/metadata.name: {}", quoted(name));
+            format!("{{ namespaceSelector: {{ matchLabels: {{ {label} }} }} }}")
         });
         let to: Vec<_> = networks.chain(namespaces).collect();
         return vec![format!("          - to: [{}]", to.join(", "))];
@@ -137,7 +136,7 @@ fn overlay_line(line: &str, answers: &Answers) -> Vec<String> {
         let ports: Vec<_> = ports.map(|port| format!("{{ port: {port} }}")).collect();
         return vec![format!("            ports: [{}]", ports.join(", "))];
     }
-    let examples = ["traefik", "gateways", "ingress-nginx"].map(|it| format!("value: {it}"));
+    let examples = ["traefik", "ingress-nginx"].map(|it| format!("value: {it}"));
     if examples.iter().any(|it| it == trimmed) {
         return vec![format!(
             "{indent}value: {}",
@@ -253,7 +252,7 @@ command reads it from the keyboard: paste it, press Enter, then Ctrl-D.
   kubectl create secret generic duckbot-discord --namespace duckbot --from-file=token=/dev/stdin
   {install}
 {secret}  kubectl rollout status deployment/duckbot --namespace duckbot
-  kubectl exec deployment/duckbot --namespace duckbot -- duckbot check
+  kubectl exec deployment/duckbot --namespace duckbot -- duckbot check --session
 
 The certificate is for *.{domain}. {certificate}
 Then type /duck start in Discord. docs/operations.md explains each step.

@@ -41,7 +41,7 @@ fn private() -> Answers {
         (Storage, "https://minio.team.example:9000"),
         (Ingress, "nginx"),
         (IngressNamespace, "ingress-nginx"),
-        (PrivateLake, "10.20.30.40/32, lake"),
+        (PrivateLake, "10.20.30.40/32, lake, 2024"),
         (Registry, "registry.team.example:5000/data"),
         (Tag, "0.2.0"),
     ])
@@ -71,7 +71,6 @@ fn the_examples_answers_make_the_shipped_overlays() {
         let lines = text.lines().skip_while(|line| line.starts_with('#'));
         let lines = lines.map(|line| line.replace("newTag: \"0.1.0\"", "newTag: 0.1.0"));
         let lines = lines.map(|line| line.replace("value: \"traefik\"", "value: traefik"));
-        let lines = lines.map(|line| line.replace("value: \"gateways\"", "value: gateways"));
         lines.collect::<Vec<_>>()
     };
     for (answers, shipped) in [
@@ -80,7 +79,7 @@ fn the_examples_answers_make_the_shipped_overlays() {
             include_str!("../../../deploy/overlays/traefik/kustomization.yaml"),
         ),
         (
-            with_gateway("gateways/duckui/https", "gateways"),
+            with_gateway("gateways/duckui/https", "traefik"),
             include_str!("../../../deploy/overlays/gateway/kustomization.yaml"),
         ),
     ] {
@@ -107,7 +106,8 @@ fn every_answer_stands_in_each_file() {
             "\"nginx\"",
             "\"ingress-nginx\"",
             "10.20.30.40/32",
-            "lake",
+            "\"lake\"",
+            "\"2024\"",
             "8181",
             "9000",
             "registry.team.example:5000/data",
