@@ -1,7 +1,9 @@
 //! Tests of the Helm chart without a cluster: its objects, and the values that it refuses.
 
 mod egress;
+mod refused;
 mod releases;
+mod rendered;
 
 use std::{collections::BTreeMap, fs, path::Path, process::Output, sync::LazyLock};
 
@@ -15,7 +17,7 @@ use tokio::process::Command;
 use crate::deploy::{copy, kubectl, uncommented};
 
 /// Values that a first session needs.
-const SIX_VALUES: [&str; 6] = [
+pub const SIX_VALUES: [&str; 6] = [
     "image.registry=registry.example.com",
     "settings.discord.guild=1029384756102938475",
     "settings.routing.domain=duck.example.com",
@@ -129,6 +131,13 @@ fn strip(value: &mut Value) {
 
 /// Settings that the bot reads in its Pod, as text.
 fn settings(all: &[Value]) -> String {
+    let folder = TempDir::new().unwrap();
+    let read = format!("{:#?}", read_settings(all, folder.path()));
+    read.replace(folder.path().to_str().unwrap(), "")
+}
+
+/// Settings that the bot reads in its Pod. Its files are in `folder`.
+fn read_settings(all: &[Value], folder: &Path) -> Settings {
     let settings = all.iter().find(|it| is_settings(it)).unwrap();
     let data = settings["data"].as_object().unwrap();
     let (name, text) = data.iter().next().unwrap();
@@ -139,7 +148,6 @@ fn settings(all: &[Value]) -> String {
         let text = |name: &str| it[name].as_str().unwrap().to_owned();
         (text("name"), text("value"))
     });
-    let folder = TempDir::new().unwrap();
     let mut variables: std::collections::HashMap<_, _> = variables.collect();
     for (variable, content) in [
         ("DUCKBOT_DISCORD__TOKEN_FILE", "token"),
@@ -147,14 +155,12 @@ fn settings(all: &[Value]) -> String {
         ("DUCKBOT_TLS__CA_FILE", &PRIVATE_CA),
     ] {
         if let Some(path) = variables.get_mut(variable) {
-            let file = folder.path().join(variable);
+            let file = folder.join(variable);
             fs::write(&file, content).unwrap();
             *path = file.to_str().unwrap().to_owned();
         }
     }
-    let read = Settings::read(Some((Path::new(name), text.as_str().unwrap())), variables);
-    let read = format!("{:#?}", read.unwrap());
-    read.replace(folder.path().to_str().unwrap(), "")
+    Settings::read(Some((Path::new(name), text.as_str().unwrap())), variables).unwrap()
 }
 
 #[tokio::test]
@@ -215,9 +221,23 @@ async fn the_chart_makes_the_objects_of_the_overlays() {
         let set: Vec<_> = SIX_VALUES.iter().chain(more).copied().collect();
         let chart = template(&set, json).await.unwrap();
         let overlay = objects(&overlay);
+        if more.contains(&"openshift=true") {
+            assert_names_are_resolved_on_openshift(&overlay);
+        }
         assert_eq!(settings(&chart), settings(&overlay), "{more:?}");
         assert_eq!(comparable(chart), comparable(overlay), "{more:?}");
     }
+}
+
+/// Asserts that sessions reach OpenShift's DNS:
+/// <https://docs.openshift.com/container-platform/latest/networking/networking_operators/dns-operator.html>
+fn assert_names_are_resolved_on_openshift(all: &[Value]) {
+    let names = all.iter().find(|it| it["metadata"]["name"] == "names");
+    let dns = json!({
+        "to": [{ "namespaceSelector": { "matchLabels": { "kubernetes.io/metadata.name": "openshift-dns" } } }],
+        "ports": [{ "port": 5353, "protocol": "UDP" }, { "port": 5353, "protocol": "TCP" }],
+    });
+    assert_eq!(names.unwrap()["spec"]["egress"][0], dns);
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ const MIN_MEMORY: Mebibytes = Mebibytes::new(128);
 /// Minimum disk. DuckDB's UI keeps its notebooks there.
 const MIN_DISK: Mebibytes = Mebibytes::new(64);
 /// Description of a number of cores.
-const CORES: &str = "a number of cores up to 512, like 2 or 500m";
+const CORES: &str = "a number of cores up to 512, like 2, 500m or 1500m";
 /// Description of a bucket's name.
 const BUCKET: &str = "a bucket's name: 3 to 63 letters, digits, dots, hyphens and underscores";
 /// Default disk of a size.

@@ -115,7 +115,7 @@ fn all_errors_are_reported_at_once() {
       routing.kind: "nginx" is not traefik, gateway or ingress
       routing.domain: "https://duck" is not a DNS name of up to 239 characters, like duck.example.com
       sizes.Huge: is not a valid name; use up to 28 lower-case letters, digits and hyphens, and no hyphen at either end
-      sizes.Huge.cpu: "many" is not a number of cores up to 512, like 2 or 500m
+      sizes.Huge.cpu: "many" is not a number of cores up to 512, like 2, 500m or 1500m
       sizes.Huge.memory: "4GB" is not an amount of at least 128Mi, like 512Mi or 4Gi
       catalogs.lake.endpoint: is required; set it to an http:// or https:// URL
       catalogs.lake.s3_path_style: "maybe" is not true or false

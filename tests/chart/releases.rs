@@ -25,12 +25,15 @@ struct Release {
     discord: Discord,
     ana: Person,
     key_id: String,
+    /// Name of the Secret with the bot's token.
+    token_secret: String,
     folder: TempDir,
 }
 
 impl Release {
     /// Installs a release whose sessions read the lake, and waits until its bot is connected. With `had_bot`, a bot
-    /// has already created its Secret in the namespace, as versions before the chart had it did.
+    /// has already created its Secret in the namespace, as versions before the chart had it did, and the Secret with the
+    /// bot's token has another name.
     async fn install(node: &Node, catalog: &str, s3: &str, had_bot: bool) -> Self {
         let cluster = Cluster::shared();
         let config = DiscordConfig::default()
@@ -47,6 +50,11 @@ impl Release {
             sessions: format!("{name}-duckbot-sessions"),
             key_id: format!("AKIA{}", suffix.to_uppercase()),
             folder: TempDir::new().unwrap(),
+            token_secret: if had_bot {
+                "vault-token".to_owned()
+            } else {
+                format!("{name}-duckbot-discord")
+            },
             name,
             discord,
             ana,
@@ -67,6 +75,11 @@ impl Release {
                 } },
             },
             "prepull": { "enabled": true, "pauseImage": "duckbot.test/pause:1" },
+            "secrets": { "discord": if had_bot {
+                json!({ "name": this.token_secret, "key": "bot" })
+            } else {
+                json!({})
+            } },
             // Nodes of the tests have no kube-proxy.
             "extraEnv": [
                 { "name": "KUBERNETES_SERVICE_HOST", "value": cluster.host().to_string() },
@@ -88,9 +101,10 @@ impl Release {
             .await;
         }
         let notes = this.helm("install", &[]).await;
+        let (secret, key) = (&this.token_secret, if had_bot { "bot" } else { "token" });
         for step in [
             format!(
-                "create secret generic {name}-duckbot-discord --namespace {name} --from-file=token=/dev/stdin"
+                "create secret generic {secret} --namespace {name} --from-file={key}=/dev/stdin"
             ),
             format!(
                 "create secret tls duckui-wildcard-tls --namespace {name}-duckbot-sessions --cert=tls.crt"
@@ -103,8 +117,7 @@ impl Release {
         kubectl(&format!("label namespace {sessions} {on_node}")).await;
         let token = this.discord.token();
         kubectl(&format!(
-            "create secret generic {name}-duckbot-discord --namespace {name} \
-             --from-literal=token={token}"
+            "create secret generic {secret} --namespace {name} --from-literal={key}={token}"
         ))
         .await;
         lake().s3.add_key(&this.key_id, "the-first-secret");
@@ -344,26 +357,19 @@ async fn releases_live_side_by_side_and_sessions_outlive_upgrades() {
     let theirs = two.list().await;
     assert!(theirs.contains(&other), "{theirs}");
 
-    // A third release can't take a namespace with credentials.
+    // A third release can take neither a namespace with credentials, nor one with the keys of another release.
     let taken = format!("settings.kubernetes.namespace={}", two.sessions);
     let values = one.values();
-    let thief = [
-        "install",
-        "thief",
-        "deploy/chart",
-        "--namespace",
-        name,
-        "--values",
-        &values,
-        "--set",
-        &taken,
-    ];
-    let refused = helm(&thief).await;
-    let why = String::from_utf8(refused.stderr).unwrap();
-    assert!(
-        !refused.status.success() && why.contains(&two.sessions),
-        "{why}"
+    let with_keys = format!(
+        "the Secret duckbot-door-keys of the namespace {name} belongs to the release {name};"
     );
+    for (namespace, says) in [("default", two.sessions.as_str()), (name, &with_keys)] {
+        let thief = ["install", "thief", "deploy/chart", "--namespace", namespace];
+        let with = ["--values", &values, "--set", &taken];
+        let refused = helm(&[&thief[..], &with].concat()).await;
+        let why = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && why.contains(says), "{why}");
+    }
     one.remove().await;
     two.remove().await;
 }

@@ -2,6 +2,8 @@
 {{- define "duckbot.name" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride -}}
+{{- else if contains "." .Release.Name -}}
+{{- fail (printf "the name of the release, %s, has a dot, which a namespace can't have; choose another name, or set fullnameOverride" .Release.Name) -}}
 {{- else if contains "duckbot" .Release.Name -}}
 {{- .Release.Name | trunc 50 | trimSuffix "-" -}}
 {{- else -}}
@@ -12,12 +14,12 @@
 {{/* Labels that select the bot's Pod. */}}
 {{- define "duckbot.selector" -}}
 app.kubernetes.io/name: duckbot
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/* Labels of the release's objects. */}}
 {{- define "duckbot.labels" -}}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
@@ -25,7 +27,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* Namespace of the sessions. */}}
 {{- define "duckbot.sessions" -}}
-{{- .Values.settings.kubernetes.namespace | default (printf "%s-sessions" (include "duckbot.name" .)) -}}
+{{- $sessions := .Values.settings.kubernetes.namespace | default (printf "%s-sessions" (include "duckbot.name" .)) -}}
+{{- if eq $sessions .Release.Namespace -}}
+{{- fail (printf "sessions need another namespace than %s, which is the bot's, with its token; set settings.kubernetes.namespace, or install the release into another one" $sessions) -}}
+{{- end -}}
+{{- $sessions -}}
 {{- end -}}
 
 {{/* Reference of an image; its name is the second item of the list. */}}
@@ -52,25 +58,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* Refuses numbers that YAML has rounded. Discord's IDs are longer than its numbers are exact. */}}
-{{- define "duckbot.refuseRounded" -}}
-{{- $path := .path -}}
-{{- range $key, $value := .value -}}
-{{- $at := printf "%s.%v" $path $key -}}
-{{- if or (kindIs "map" $value) (kindIs "slice" $value) -}}
-{{- include "duckbot.refuseRounded" (dict "path" $at "value" $value) -}}
-{{- else if and (kindIs "float64" $value) (gt (float64 $value) 9007199254740991.0) -}}
-{{- fail (printf "%s was rounded, because it is a long number without quotes; put it in quotes" $at) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
 {{/* The settings file: the settings of the values, and the chart's own defaults. */}}
 {{- define "duckbot.settings" -}}
-{{- include "duckbot.refuseRounded" (dict "path" "settings" "value" .Values.settings) -}}
+{{- include "duckbot.refuseNumbers" (dict "path" "settings" "value" .Values.settings) -}}
 {{- $settings := deepCopy .Values.settings -}}
-{{- $pod := $settings.pod | default dict -}}
-{{- $pod = merge $pod (dict "image_pull_policy" .Values.image.pullPolicy "image_pull_secrets" .Values.image.pullSecrets) -}}
+{{- $pod := merge ($settings.pod | default dict) (dict "image_pull_policy" .Values.image.pullPolicy) -}}
 {{- $own := dict "kubernetes" (dict "namespace" (include "duckbot.sessions" .)) "pod" $pod -}}
 {{- mergeOverwrite $settings $own | toPrettyJson -}}
 {{- end -}}
