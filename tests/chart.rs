@@ -1,6 +1,7 @@
 //! Tests of the Helm chart without a cluster: its objects, and the values that it refuses.
 
 mod egress;
+mod examples;
 mod refused;
 mod releases;
 mod rendered;
@@ -207,6 +208,7 @@ async fn the_chart_makes_the_objects_of_the_overlays() {
         "monitoring.enabled=true",
         "admissionPolicy.enabled=true",
         "tls.caConfigMap=private-ca",
+        "image.pullSecrets={registry-login}",
         "openshift=true",
         "networkPolicy.privateLake.cidrs={10.20.30.0/24}",
         "networkPolicy.privateLake.ports={9000,8181}",
