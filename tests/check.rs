@@ -6,7 +6,7 @@ use std::fmt::Display;
 
 use axum::{Router, extract::Path, http::StatusCode, routing::get};
 use discord_loopback::{Access, RestFault};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::{core::v1::Secret, networking::v1::IngressClass};
 use kube::{
     Api,
     api::{DeleteParams, PostParams},
@@ -225,6 +225,7 @@ async fn the_objects_in_the_settings_are_read() {
         ("DUCKBOT_POD__IMAGE_PULL_SECRETS", "wildcard,registry"),
         ("DUCKBOT_POD__INIT_SQL", "team-sql"),
         ("DUCKBOT_CATALOGS__LAKE__OAUTH2_SECRET", "wildcard"),
+        ("DUCKBOT_ROUTING__KIND", "ingress"),
     ] {
         env.variables.insert(name.into(), value.into());
     }
@@ -255,8 +256,12 @@ async fn the_objects_in_the_settings_are_read() {
     );
     store_certificate(&env, "*.duck.example.com", 90).await;
     let (_, text) = run_bot(&env, &["check"]).await;
-    let line = "ok    certificate: Secret wildcard is for *.duck.example.com, until ";
-    assert!(text.contains(line), "{text}");
+    for line in [
+        "ok    certificate: Secret wildcard is for *.duck.example.com, until ",
+        "ok    ingress class: not checked: this account may not list IngressClasses; use --session",
+    ] {
+        assert!(text.contains(line), "{line:?} in\n{text}");
+    }
     env.assert_clean().await;
 }
 
@@ -496,5 +501,27 @@ async fn a_namespace_that_is_not_there_is_named_to_whoever_may_see_that() {
     let line = "WRONG namespace nowhere: not found; apply deploy/, which creates it";
     assert!(text.contains(line), "{text}");
     assert!(!text.contains("WRONG namespace default"), "{text}");
+
+    // So is the IngressClass.
+    let class = env.cluster.sessions.clone();
+    for (name, value) in [("KIND", "ingress"), ("INGRESS_CLASS", &class)] {
+        let name = format!("DUCKBOT_ROUTING__{name}");
+        env.variables.insert(name, value.into());
+    }
+    let (_, text) = run_bot(&env, &["check"]).await;
+    let line =
+        format!("WRONG ingress class: {class} (routing.ingress_class) not found; the cluster");
+    assert!(text.contains(&line), "{text}");
+    let classes: Api<IngressClass> = Api::all(env.cluster.admin.clone());
+    let new = json!({ "metadata": { "name": class }, "spec": { "controller": "test.dev/nobody" } });
+    let new = serde_json::from_value(new).unwrap();
+    classes.create(&PostParams::default(), &new).await.unwrap();
+    let (_, text) = run_bot(&env, &["check"]).await;
+    let line = format!("ok    ingress class: {class}\n");
+    assert!(text.contains(&line), "{text}");
+    classes
+        .delete(&class, &DeleteParams::default())
+        .await
+        .unwrap();
     env.assert_clean().await;
 }

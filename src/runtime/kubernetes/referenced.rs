@@ -215,17 +215,22 @@ async fn ingress_class(server: &ApiServer, name: Option<&str>) -> Diagnostic {
     let listed = server
         .call(action, classes.list(&ListParams::default()))
         .await;
-    let is_default = |class: &IngressClass| {
-        class.annotations().get(DEFAULT_CLASS).map(String::as_str) == Some("true")
-    };
-    let listed = match listed {
-        Ok(listed) => listed.items,
-        // The bot itself does not need this permission.
+    match listed {
+        Ok(listed) => listed_class(&listed.items, name),
+        // The bot itself does not need this permission, which would be for the whole cluster.
         Err(Error::NotAllowed { .. }) => {
             let says = "not checked: this account may not list IngressClasses; use --session";
-            return Diagnostic::ok(what, says);
+            Diagnostic::ok(what, says)
         }
-        Err(error) => return Diagnostic::failed(what, error.to_string()),
+        Err(error) => Diagnostic::failed(what, error.to_string()),
+    }
+}
+
+/// Finds the IngressClass of this name, or the default one, among those of the cluster.
+fn listed_class(listed: &[IngressClass], name: Option<&str>) -> Diagnostic {
+    let what = "ingress class";
+    let is_default = |class: &IngressClass| {
+        class.annotations().get(DEFAULT_CLASS).map(String::as_str) == Some("true")
     };
     let found = listed.iter().find(|class| match name {
         Some(name) => class.name_any() == name,
@@ -264,6 +269,30 @@ mod tests {
             data: Some(data.collect::<BTreeMap<_, _>>()),
             ..Secret::default()
         }
+    }
+
+    #[test]
+    fn the_ingress_class_is_the_named_one_or_the_default() {
+        let class = |name: &str, is_default: &str| {
+            let annotations = [(DEFAULT_CLASS.to_owned(), is_default.to_owned())];
+            let mut class = IngressClass::default();
+            class.metadata.name = Some(name.to_owned());
+            class.metadata.annotations = Some(annotations.into());
+            class
+        };
+        let all = [class("haproxy", "false"), class("nginx", "true")];
+        let say = |listed: &[IngressClass], name| listed_class(listed, name).to_string();
+        assert_eq!(say(&all, Some("haproxy")), "ok    ingress class: haproxy");
+        assert_eq!(say(&all, None), "ok    ingress class: nginx");
+        let missing = "WRONG ingress class: traefik (routing.ingress_class) not found; the cluster has: haproxy, nginx";
+        assert_eq!(say(&all, Some("traefik")), missing);
+        let none = "WRONG ingress class: the cluster has no default; set routing.ingress_class. It has: haproxy";
+        assert_eq!(say(&all[..1], None), none);
+        let empty = say(&[], None);
+        assert!(
+            empty.ends_with("It has: none; install an ingress controller"),
+            "{empty}"
+        );
     }
 
     #[test]
