@@ -224,7 +224,10 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
     assert!(services.get_opt("duckbot").await.unwrap().is_some());
     // Only namespaces with a label reach the bot's ports.
     let own: Api<NetworkPolicy> = in_home(&admin);
-    for (name, port) in [("duckbot", 9090), ("duckbot-api", 8080)] {
+    for (name, port, label) in [
+        ("duckbot", 9090, ("duckbot.dev/metrics", "read")),
+        ("duckbot-api", 8080, ("duckbot.dev/api", "call")),
+    ] {
         let rules = own.get(name).await.unwrap().spec.unwrap().ingress.unwrap();
         let [rule] = rules.as_slice() else {
             panic!("{rules:?}");
@@ -233,8 +236,10 @@ async fn an_installation_is_one_command_and_so_is_its_end() {
             rule.ports.as_ref().unwrap()[0].port,
             Some(IntOrString::Int(port))
         );
-        let from = rule.from.as_ref().unwrap();
-        assert!(from[0].namespace_selector.is_some(), "{from:?}");
+        let from = serde_json::to_value(&rule.from).unwrap();
+        let (label, value) = label;
+        let namespaces = json!({ "namespaceSelector": { "matchLabels": { label: value } } });
+        assert_eq!(from, json!([namespaces]));
     }
     let bots: Api<Deployment> = in_home(&admin);
     let template = bots.get("duckbot").await.unwrap().spec.unwrap().template;

@@ -13,8 +13,6 @@ use serde_json::Value;
 use tempfile::TempDir;
 use test_support::Node;
 
-use crate::deploy::copy;
-
 /// Machine in an ELF header.
 const MACHINES: [(&str, u16); 2] = [("amd64", 62), ("arm64", 183)];
 
@@ -24,10 +22,8 @@ fn the_context_has_all_that_the_program_is_made_of() {
     let context = TempDir::new().unwrap();
     let allowed = fs::read_to_string(root.join(".dockerignore")).unwrap();
     for path in allowed.lines().filter_map(|line| line.strip_prefix("!/")) {
-        let (from, to) = (root.join(path), context.path().join(path));
-        if from.is_dir() {
-            copy(&from, &to);
-        } else {
+        for file in tracked_files(root, path) {
+            let (from, to) = (root.join(&file), context.path().join(&file));
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             fs::copy(from, to).unwrap();
         }
@@ -53,7 +49,11 @@ fn the_context_has_all_that_the_program_is_made_of() {
         for file in files_in(&root.join(&folder).join("src")) {
             let name = file.strip_prefix(root).unwrap();
             let copied = context.path().join(name);
-            assert!(copied.is_file(), "{} is not allowed", name.display());
+            assert!(
+                copied.is_file(),
+                "{} is not allowed, or not in git",
+                name.display()
+            );
             let text = fs::read_to_string(&file).unwrap();
             let program = text.split("#[cfg(test)]").next().unwrap();
             for included in program.split("include_").skip(1) {
@@ -68,6 +68,20 @@ fn the_context_has_all_that_the_program_is_made_of() {
             }
         }
     }
+}
+
+/// Files in git, at `path` and below. A clone has no others, whatever is in this folder.
+fn tracked_files(root: &Path, path: &str) -> Vec<String> {
+    let listed = Command::new("git")
+        .args(["ls-files", "-z", "--", path])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert!(listed.status.success(), "{listed:?}");
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let files: Vec<_> = listed.split_terminator('\0').map(str::to_owned).collect();
+    assert!(!files.is_empty(), "{path} is not in git");
+    files
 }
 
 /// Rust files in a folder and below, without those of unit tests.

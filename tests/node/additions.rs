@@ -94,6 +94,10 @@ async fn what_an_installer_adds_is_there_when_a_session_runs() {
     assert_eq!(spec["priority"], 7);
     assert_eq!(spec["nodeSelector"]["kubernetes.io/os"], "linux");
     assert_eq!(spec["tolerations"][0]["key"], "ducks-only");
+    let away =
+        &spec["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"];
+    let place = json!({ "topologyKey": "kubernetes.io/hostname" });
+    assert_eq!(*away, json!([{ "weight": 1, "podAffinityTerm": place }]));
     assert_eq!(spec["runtimeClassName"], priority.as_str());
     assert_eq!(spec["serviceAccountName"], "analyst");
     assert_eq!(
