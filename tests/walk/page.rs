@@ -10,6 +10,15 @@ pub enum Way {
     Kustomize,
 }
 
+/// Number of commands up to the first session, by the table of docs/operations.md.
+pub fn stated_commands() -> usize {
+    let page = include_str!("../../docs/operations.md");
+    let (_, table) = page.split_once("| step | commands |").unwrap();
+    let rows = table.split("\n\n").next().unwrap().lines();
+    let counts = rows.filter_map(|row| row.split('|').nth(2)?.trim().parse::<usize>().ok());
+    counts.sum()
+}
+
 /// Console block of a page.
 pub struct Block {
     pub section: String,
@@ -23,6 +32,16 @@ impl Block {
     /// Reads the blocks of docs/operations.md.
     pub fn all() -> Vec<Self> {
         Self::read(include_str!("../../docs/operations.md"), "## ")
+    }
+
+    /// Reads the blocks of README.md.
+    pub fn of_readme() -> Vec<Self> {
+        Self::read(include_str!("../../README.md"), "## ")
+    }
+
+    /// Reads the blocks of the chart's page.
+    pub fn of_chart() -> Vec<Self> {
+        Self::read(include_str!("../../deploy/chart/README.md"), "## ")
     }
 
     /// Reads the blocks about symptoms in docs/runbooks.md.
@@ -49,7 +68,7 @@ impl Block {
                     });
                 }
                 // Settings and policies, not commands.
-                "```toml" | "```json" => {}
+                "```toml" | "```json" | "```yaml" => {}
                 "```text" => is_output = true,
                 "```" => (is_open, is_output) = (false, false),
                 _ if line.starts_with("```") => panic!("neither run nor marked: {line}"),
