@@ -64,6 +64,36 @@ pub fn plain_text(text: &str) -> Result<String, ValueError> {
     }
 }
 
+/// Parses the name or address of a warehouse.
+///
+/// # Errors
+/// If DuckDB would not pass it on to the catalog: it takes some schemes for files that the extension `azure` reads
+/// (`EXTENSION_FILE_PREFIXES` in `src/include/duckdb/main/extension_entries.hpp`).
+pub fn warehouse(text: &str) -> Result<String, ValueError> {
+    let is_azure = ["az://", "azure://", "abfss://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme));
+    if is_azure {
+        return Err(
+            "is an address of Azure, which DuckDB can't attach without its extension azure; use the \
+             warehouse's name in the catalog",
+        );
+    }
+    plain_text(text)
+}
+
+/// Parses a region. Only AWS has lower-case ones: others are `RegionOne`, `NL` or `us_east`.
+///
+/// # Errors
+/// If it can't be a part of a signature.
+pub fn region(text: &str) -> Result<String, ValueError> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if (1..=63).contains(&text.len()) && text.chars().all(is_part) {
+        return Ok(text.to_owned());
+    }
+    Err("is not a region, like eu-central-1; use up to 63 letters, digits, hyphens and underscores")
+}
+
 /// Parses the address of a service. Removes slashes at its end.
 ///
 /// Refuses what reqwest and DuckDB would read in different ways, and what would appear in logs: a
@@ -91,7 +121,16 @@ pub fn http_url(text: &str) -> Result<String, ValueError> {
     // The URL standard has further forms of a host, such as 127.1, which DuckDB does not know.
     let host = url.host_str().unwrap_or_default();
     let port = authority.to_ascii_lowercase();
-    let port = port.strip_prefix(host).ok_or(INVALID)?;
+    let Some(port) = port.strip_prefix(host) else {
+        return Err(match host.chars().next() {
+            Some('[') => "has a long form of an IPv6 address; write its short one, like [::1]",
+            _ if !authority.is_ascii() => {
+                "has a host with letters beyond ASCII; write it as DNS has it, like \
+                 xn--bcket-kva.example"
+            }
+            _ => INVALID,
+        });
+    };
     let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
     if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
         return Err(INVALID);
@@ -154,11 +193,19 @@ impl S3Endpoint {
         })
     }
 
-    /// Checks that the service can be addressed in this way.
+    /// Checks that the service and its bucket, if it is known, can be addressed in this way.
     ///
     /// # Errors
-    /// If the bucket would be in front of an IP address.
-    pub fn check_style(&self, path_style: bool) -> Result<(), ValueError> {
+    /// If the bucket would be in front of an IP address, or no certificate would cover it: the `*` of one
+    /// stands for one label (<https://www.rfc-editor.org/rfc/rfc6125#section-6.4.3>).
+    pub fn check_style(&self, path_style: bool, bucket: Option<&str>) -> Result<(), ValueError> {
+        let has_dot = bucket.is_some_and(|bucket| bucket.contains('.'));
+        if has_dot && self.tls && !path_style {
+            return Err(
+                "must be true, because s3_bucket contains a dot, and no certificate covers such a \
+                 bucket in front of the host of s3_endpoint",
+            );
+        }
         let host = self.authority.split(':').next().unwrap_or_default();
         let is_address = self.authority.starts_with('[') || host.parse::<Ipv4Addr>().is_ok();
         if is_address && !path_style {
@@ -225,8 +272,49 @@ mod tests {
             ("http://1.2.3.4.example", true),
         ] {
             let endpoint = S3Endpoint::parse(text).expect(text);
-            assert_eq!(endpoint.check_style(false).is_ok(), works, "{text}");
-            assert_eq!(endpoint.check_style(true), Ok(()));
+            assert_eq!(endpoint.check_style(false, None).is_ok(), works, "{text}");
+            assert_eq!(endpoint.check_style(true, None), Ok(()));
         }
+        let secure = S3Endpoint::parse("https://s3.example").expect("a URL");
+        let dotted = Some("pudl.catalyst.coop");
+        assert!(secure.check_style(false, dotted).is_err());
+        assert_eq!(secure.check_style(true, dotted), Ok(()));
+        assert_eq!(secure.check_style(false, Some("pudl")), Ok(()));
+        let plain = S3Endpoint::parse("http://s3.example").expect("a URL");
+        assert_eq!(plain.check_style(false, dotted), Ok(()));
+    }
+
+    #[test]
+    fn what_providers_use_is_accepted_and_what_duckdb_can_not_use_is_not() {
+        for name in ["eu-central-1", "NL", "US", "RegionOne", "GRA", "us_east"] {
+            assert_eq!(region(name), Ok(name.to_owned()));
+        }
+        for text in ["", "eu central", "a/b", "ü"] {
+            assert!(region(text).is_err(), "{text}");
+        }
+        for name in [
+            "lake",
+            "s3://lake/x",
+            "123456789012:s3tablescatalog/x",
+            "azure",
+        ] {
+            assert_eq!(warehouse(name), Ok(name.to_owned()));
+        }
+        // Answers of DuckDB 1.5.5: "requires extension 'azure' to be loaded".
+        for text in [
+            "az://c/x",
+            "azure://c/x",
+            "abfss://c@acc.dfs.core.windows.net/x",
+        ] {
+            assert!(warehouse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unusual_form_of_a_host_is_answered_with_the_usual_one() {
+        let refused = |text: &str| http_url(text).expect_err(text);
+        assert!(refused("http://[0:0:0:0:0:0:0:1]:9000").contains("[::1]"));
+        assert!(refused("https://bücket.example").contains("xn--"));
+        assert!(refused("http://127.1").contains("not a valid URL"));
     }
 }

@@ -337,7 +337,7 @@ impl EnvironmentReader<'_> {
         let region = self.required("S3_REGION");
         let path_style = self.flag("S3_PATH_STYLE");
         let (endpoint, path_style) = (endpoint?, path_style?);
-        if let Some(Err(why)) = endpoint.as_ref().map(|it| it.check_style(path_style)) {
+        if let Some(Err(why)) = endpoint.as_ref().map(|it| it.check_style(path_style, None)) {
             self.errors.push(format!("S3_PATH_STYLE {why}."));
             return Err(Invalid);
         }

@@ -8,7 +8,9 @@ use super::{
     values::{bucket, domain_name, label, parse},
 };
 use crate::{
-    catalog::values::{S3Endpoint, catalog_name, http_url, plain_text, short_name},
+    catalog::values::{
+        S3Endpoint, catalog_name, http_url, plain_text, region, short_name, warehouse,
+    },
     session::{Cpu, Mebibytes, Requests, Size},
     work::WorkLocation,
 };
@@ -106,7 +108,7 @@ pub(super) fn read_catalogs(
         let key = |field: &str| format!("catalogs.{name}.{field}");
         let valid = read_name(reader, &format!("catalogs.{name}"), &name, catalog_name);
         let endpoint = read_endpoint(reader, &key("endpoint"));
-        let warehouse = reader.checked(&key("warehouse"), plain_text);
+        let warehouse = reader.checked(&key("warehouse"), warehouse);
         let secret = reader.optional(&key("oauth2_secret"), "a Secret's name", domain_name);
         let server = reader.checked(&key("oauth2_server"), http_url);
         let scope = reader.checked(&key("oauth2_scope"), plain_text);
@@ -114,7 +116,7 @@ pub(super) fn read_catalogs(
         let vended = reader.optional(&key("vended_credentials"), "true or false", parse)?;
         let vended = vended.unwrap_or(false);
         let s3_endpoint = reader.checked(&key("s3_endpoint"), S3Endpoint::parse);
-        let s3_region = reader.optional(&key("s3_region"), "a region, like eu-central-1", label);
+        let s3_region = reader.checked(&key("s3_region"), region);
         let s3_bucket = reader.optional(&key("s3_bucket"), BUCKET, bucket);
         let s3_prefix = reader.checked(&key("s3_prefix"), plain_text);
         let s3_path_style = reader.optional(&key("s3_path_style"), "true or false", parse);
@@ -175,8 +177,9 @@ pub(super) fn read_catalogs(
             }
         };
         let (s3_endpoint, s3_path_style) = (s3_endpoint?, s3_path_style?.unwrap_or(false));
+        let s3_bucket = s3_bucket?;
         if let Some(endpoint) = &s3_endpoint
-            && let Err(problem) = endpoint.check_style(s3_path_style)
+            && let Err(problem) = endpoint.check_style(s3_path_style, s3_bucket.as_deref())
         {
             return reader.reject(&key("s3_path_style"), problem);
         }
@@ -191,7 +194,7 @@ pub(super) fn read_catalogs(
             s3_endpoint,
             s3_region: s3_region?.unwrap_or_else(|| "us-east-1".to_owned()),
             s3_path_style,
-            s3_bucket: s3_bucket?,
+            s3_bucket,
             s3_prefix: s3_prefix?,
             work,
         })
