@@ -60,11 +60,12 @@ async fn a_table_of_any_name_goes_from_the_list_to_an_answer() {
         (&["select"], "from"),
         (&["main"], "t"),
         (&["ü"], "it's"),
+        (&["c++"], "a+b"),
     ]))
     .await;
     let env = Env::start(&catalog).await;
     let list = env.answer("/duck tables").await;
-    assert_says(&list, "7 tables in `lake`");
+    assert_says(&list, "8 tables in `lake`");
     assert_says(&list, "\"a.b\".places\n");
     assert_says(&list, "pond.species\n");
     for name in ["a.b.places", "a.dotted.species", "deep.er.st ill.x.y"] {
@@ -79,6 +80,7 @@ async fn a_table_of_any_name_goes_from_the_list_to_an_answer() {
         "lake.\"select\".\"from\"",
         "lake.main.t",
         "lake.\"ü\".\"it's\"",
+        "lake.\"c++\".\"a+b\"",
     ] {
         let columns = env.answer(&format!("/duck describe table:{name}")).await;
         assert_says(&columns, &format!("`{name}`, 2 columns"));

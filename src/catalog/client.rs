@@ -177,11 +177,13 @@ impl CatalogClient {
         }
     }
 
+    /// Returns the URL of a part of the catalog. Iceberg's catalogs read `+` in a path as a space, so it is
+    /// encoded, as DuckDB does.
     fn url(&self, parts: &[&str]) -> Url {
         let mut url = self.base.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.extend(parts);
-        }
+        let parts: Vec<_> = parts.iter().map(|part| encoded(part)).collect();
+        let path = format!("{}/{}", url.path().trim_end_matches('/'), parts.join("/"));
+        url.set_path(&path);
         url
     }
 }
@@ -217,7 +219,7 @@ fn joined(levels: &[String]) -> String {
     levels.join("\u{1f}")
 }
 
-/// Encodes a text for a URL's query.
+/// Encodes a text for a URL's path or query.
 fn encoded(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let encode = |byte: u8| {

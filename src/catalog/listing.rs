@@ -28,6 +28,9 @@ pub struct Listing {
     /// True if DuckDB can list the namespaces in namespaces. If the catalog ignores or refuses the
     /// question, DuckDB would list none at all, or never end.
     pub nests: bool,
+    /// True if a table or a namespace has an empty name. It is not listed. DuckDB 1.5.5 can't list it either:
+    /// it fails, and is unusable from then on.
+    pub has_empty_name: bool,
     /// Time that DuckDB would need to list the namespaces, one request after the other. It is
     /// computed from the fastest answer.
     pub namespaces_take: Duration,
@@ -133,13 +136,18 @@ impl Search {
                 match answer {
                     Ok(children) => self.add_namespaces(&parent, children),
                     Err(error) if is_hidden(&error) => {}
-                    Err(ListingError::Unreachable | ListingError::Status(_, 429 | 503)) => {
+                    Err(
+                        ListingError::Unreachable | ListingError::Status(_, 401 | 419 | 429 | 503),
+                    ) => {
                         self.listing.is_complete = false;
                     }
                     Err(_) => self.listing.nests = false,
                 }
             }
-            Done::Tables(namespace, Ok(names)) => {
+            Done::Tables(namespace, Ok(mut names)) => {
+                let count = names.len();
+                names.retain(|name| !name.is_empty());
+                self.listing.has_empty_name |= names.len() < count;
                 let room = MAX_TABLES.saturating_sub(self.listing.tables.len());
                 self.listing.is_complete &= names.len() <= room;
                 let tables = names.into_iter().take(room);
@@ -158,6 +166,8 @@ impl Search {
             if !is_below || levels.len() > MAX_LEVELS {
                 // The catalog ignored the question, so DuckDB would ask for ever.
                 self.listing.nests = false;
+            } else if levels == [""] {
+                self.listing.has_empty_name = true;
             } else if self.seen.len() >= MAX_NAMESPACES {
                 self.listing.is_complete = false;
             } else if self.seen.insert(levels.clone()) {
@@ -168,7 +178,8 @@ impl Search {
     }
 }
 
-/// Returns true for errors that DuckDB takes for an empty list.
+/// Returns true for errors that DuckDB takes for an empty list. It also takes 401 for one, but then the login
+/// is not accepted, and an empty list would hide that.
 fn is_hidden(error: &ListingError) -> bool {
-    matches!(error, ListingError::Status(_, 401 | 403 | 404))
+    matches!(error, ListingError::Status(_, 403 | 404))
 }

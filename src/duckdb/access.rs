@@ -31,6 +31,11 @@ const TRYING_TIME: Duration = Duration::from_secs(10);
 /// Maximum time that DuckDB may need to list the namespaces while a session starts.
 const NAMESPACES_TIME: Duration = Duration::from_secs(10);
 
+/// Problem of a catalog that DuckDB can't list.
+const EMPTY_NAME: &str = "A table or a namespace of the catalog has an empty name. When DuckDB 1.5 lists it, for \
+                          example for SHOW ALL TABLES, DuckDB fails and has to be restarted. Tables can be \
+                          read by their full names. The catalog's admin should rename or drop it.";
+
 /// Runs the steps, and stores failures in the table `memory.problems`. Returns their number. Adds what it
 /// learns about the catalog to `variables`, the session's environment.
 pub(super) async fn prepare_access(
@@ -52,16 +57,22 @@ pub(super) async fn prepare_access(
     match listed {
         Ok(listing) => {
             let is_slow = listing.namespaces_take > NAMESPACES_TIME;
-            let statement = if is_slow {
+            let lists_none = is_slow || listing.has_empty_name;
+            let statement = if lists_none {
                 tables::NO_SUGGESTIONS.to_owned()
             } else {
                 tables::list_namespaces(catalog)
             };
-            if is_slow || has_dots(&listing) || !listing.is_complete {
+            if lists_none || has_dots(&listing) || !listing.is_complete {
                 // A failure shows when the tables are tried.
                 let _ = shell.execute(&statement).await?;
             }
-            try_tables(shell, &config.catalog, &listing).await
+            let mut problems = try_tables(shell, &config.catalog, &listing).await?;
+            if listing.has_empty_name {
+                record_problem(shell, &tables::no_suggestions(catalog), EMPTY_NAME).await?;
+                problems += 1;
+            }
+            Ok(problems)
         }
         Err(ListingError::Unsigned) => {
             run_optional(shell, [&[tables::list_tables(catalog)][..]]).await

@@ -286,8 +286,17 @@ impl QueryWorker {
     /// which must be known when the catalog is attached.
     async fn learn_namespaces(&mut self, prepared: Prepared) -> Result<Prepared, Stopped> {
         let listing = access::list_tables(&self.config, &self.variables, LISTING_TIME).await;
+        let listing = listing.ok();
         let mut prepared = prepared;
-        if listing.is_ok_and(|listing| listing.nests) && !self.config.catalog.nested {
+        if listing
+            .as_ref()
+            .is_some_and(|listing| listing.has_empty_name)
+        {
+            // DuckDB would be unusable.
+            prepared.namespaces = Namespaces::Listed;
+            return Ok(prepared);
+        }
+        if listing.is_some_and(|listing| listing.nests) && !self.config.catalog.nested {
             self.config.catalog.nested = true;
             let access = prepared.access.unwrap_or(Access::ReadOnly);
             prepared = self.attach(self.start().await?, access).await?;

@@ -45,6 +45,23 @@ async fn one_table_that_can_not_be_read_is_no_problem_of_the_credentials() {
 }
 
 #[tokio::test]
+async fn an_empty_name_does_not_end_the_session() {
+    let catalog = TreeCatalog::start([
+        (vec![""], "nameless", TreeTable::Ducks),
+        (vec!["pond"], "", TreeTable::Ducks),
+        (vec!["pond"], "species", TreeTable::Ducks),
+    ])
+    .await;
+    let session = session("AKIANAMELESS", &catalog).await;
+    let ducks = session.rows(DUCKS).await;
+    assert_eq!(ducks, Ok(json!([{"ducks": 2}])), "{}", session.log());
+    let problems = session.problems().await;
+    assert_eq!(problems.as_array().unwrap().len(), 1, "{problems}");
+    let error = problems[0]["error"].as_str().unwrap();
+    assert!(error.contains("has an empty name"), "{error}");
+}
+
+#[tokio::test]
 async fn tables_none_of_which_can_be_read_are_named() {
     let names: Vec<_> = (0..40).map(|number| format!("n{number:02}")).collect();
     let tables = names

@@ -14,6 +14,14 @@ pub fn list_namespaces(catalog: &str) -> String {
     format!("SELECT count(*) FROM duckdb_schemas() WHERE database_name = {catalog};")
 }
 
+/// Returns the step after which DuckDB does not list the namespaces of a catalog on its own.
+pub fn no_suggestions(catalog: &str) -> ScriptStep {
+    ScriptStep::new(
+        format!("Listing the tables of {catalog}"),
+        vec![NO_SUGGESTIONS.to_owned()],
+    )
+}
+
 /// Returns the query for the schema and the name of each table.
 pub fn all_tables(catalog: &str) -> String {
     let catalog = literal(catalog);
