@@ -4,6 +4,7 @@
 //! Does I/O, but only with endpoints from the settings. It follows no redirect. Each request has 5 s, and at most 64 KiB of an answer are used.
 
 mod catalog;
+mod catalog_error;
 mod error;
 mod http;
 mod storage;

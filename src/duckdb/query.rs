@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::{
     environment::SessionConfig,
+    error_text::DuckDbError,
     request_failure::{self, RequestFailure},
 };
 
@@ -261,46 +262,34 @@ impl QueryError {
         }
     }
 
-    /// Parses an error that DuckDB wrote with `errors_as_json`. Text that is not JSON becomes the
+    /// Parses an error that DuckDB wrote with `errors_as_json`. Text that is no such error becomes the
     /// message.
     pub fn parse(said: &str) -> Self {
-        #[derive(Deserialize)]
-        struct DuckDbErrorJson {
-            exception_type: String,
-            exception_message: String,
-            #[serde(default)]
-            position: Option<String>,
-            #[serde(default)]
-            name: Option<String>,
-            #[serde(default, rename = "type")]
-            kind: Option<String>,
-        }
-        let Ok(said) = serde_json::from_str::<DuckDbErrorJson>(said) else {
+        let Some(error) = DuckDbError::parse(said) else {
             return Self {
                 message: said.to_owned(),
                 ..Self::default()
             };
         };
-        let message = match &*said.exception_type {
+        let message = match &*error.kind {
             // Everything below is advice.
-            "Out of Memory" => said
-                .exception_message
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .into(),
-            _ => without_advice(&said.exception_message),
+            "Out of Memory" => error.message.lines().next().unwrap_or_default().into(),
+            _ if error.message.trim().is_empty() => NO_MESSAGE.to_owned(),
+            _ => without_advice(&error.message),
         };
         Self {
             message,
-            kind: said.exception_type,
-            position: said.position.and_then(|text| text.parse().ok()),
-            name: said.name,
-            missing: said.kind,
+            kind: error.kind,
+            position: error.position.and_then(|text| text.parse().ok()),
+            name: error.name,
+            missing: error.object,
             ..Self::default()
         }
     }
 }
+
+/// Message of an error without one.
+const NO_MESSAGE: &str = "(DuckDB says no more)";
 
 /// Beginnings of advice that can't be followed in the chat, where settings are locked and nothing can
 /// be loaded.
@@ -349,6 +338,15 @@ mod tests {
         assert_eq!(wrong.name.as_deref(), Some("ordrs"));
         assert_eq!(wrong.missing.as_deref(), Some("Table"));
         assert_eq!(QueryError::parse("Killed").to_string(), "Killed");
+        // Output of DuckDB 1.5.5.
+        let empty = r#"{"exception_type":"Invalid Configuration","exception_message":""}"#;
+        assert_eq!(
+            QueryError::parse(empty).to_string(),
+            "Invalid Configuration Error: (DuckDB says no more)"
+        );
+        let said = "TransactionContext Error: Failed to commit: no";
+        assert_eq!(QueryError::parse(said).kind, "TransactionContext");
+        assert_eq!(QueryError::parse(said).to_string(), said);
     }
 
     #[test]

@@ -1,31 +1,23 @@
 //! Failures of DuckDB's requests to other servers: which server it was, and who can help. Pure.
 //!
-//! A failure is recognised by the type of DuckDB's error, never by words in it: errors quote data,
-//! paths and queries. Only errors of these types are read further, and only at the places where
-//! DuckDB or its extension for Iceberg writes the URL and the status:
-//!
-//! | type | written by | form |
-//! | --- | --- | --- |
-//! | HTTP | DuckDB | fields `status_code` and `response_body`; the URL is the first quoted text |
-//! | HTTP | iceberg | `… endpoint returned response code Forbidden_403 …`, without fields |
-//! | IO | DuckDB | `… error for HTTP GET to '<URL>'`: no answer |
-//! | IO | iceberg | `GET request to endpoint '<URL>' failed: …`: no answer |
-//! | Invalid Configuration | iceberg | `Request to '<URL>' returned a non-200 status code (Forbidden_403)…` |
-//! | Invalid Configuration | iceberg | `Could not get token from <URL>: HTTP Forbidden_403 …` |
-//! | Not implemented | iceberg | `Enum value: unrecognized enum value "419" for enum "HTTPStatusCode"` |
-//!
-//! Seen with DuckDB 1.5.5 and iceberg 45163a28.
+//! [`message`] reads DuckDB's error. Here, the session's settings tell whose server it was.
+
+mod message;
 
 use serde::{Deserialize, Serialize};
 
-use super::environment::{CatalogAuth, SessionConfig};
+use self::message::{NoAnswer, Outcome, Request, Target};
+use super::{
+    environment::{Catalog, CatalogAuth, SessionConfig},
+    error_text::DuckDbError,
+};
 use crate::catalog::values::S3Endpoint;
 use crate::s3_error::{self, S3Error};
 
 /// URL schemes that DuckDB reads with the session's S3 credentials.
 const S3_SCHEMES: [&str; 6] = ["s3", "s3a", "s3n", "gcs", "gs", "r2"];
 /// Domains of AWS.
-const AWS_DOMAINS: [&str; 2] = ["amazonaws.com", "amazonaws.com.cn"];
+const AWS_DOMAINS: [&str; 2] = [".amazonaws.com", ".amazonaws.com.cn"];
 
 /// A request of DuckDB that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,165 +77,157 @@ pub enum FailureCause {
     Unauthorized,
     /// The credentials don't allow the request.
     Forbidden,
-    /// The region or a clock is wrong.
+    /// The address, the region or a clock is wrong.
     Misconfigured,
     /// The server is overloaded or failing.
     Busy,
     /// No answer.
     Unreachable,
+    /// Another change of the same table or name was faster.
+    Conflict,
+    /// The storage's quota is used up.
+    QuotaExceeded,
+    /// The file is in an archive, and has to be restored first.
+    Archived,
+    /// No TLS: the certificate is not trusted, or the server does not use TLS.
+    NoTls,
+    /// The server only redirects.
+    Redirects,
+    /// DuckDB can't read the answer.
+    Unreadable,
 }
 
-/// Error as DuckDB writes it with `errors_as_json`.
-#[derive(Deserialize)]
-struct DuckDbError {
-    exception_type: String,
-    exception_message: String,
-    status_code: Option<String>,
-    response_body: Option<String>,
-}
-
-/// A failed request, as far as the error says.
-struct Request<'a> {
-    /// URL. `None` if only the extension for Iceberg writes such an error, so it is the catalog's.
-    url: Option<&'a str>,
-    /// Status of the answer. `None` if there was no answer.
-    status: Option<u16>,
-    body: &'a str,
-}
-
-/// Returns the request that failed, if `error`, in the format of `errors_as_json`, is about one.
+/// Returns the request that failed, if `error`, as DuckDB wrote it, is about one.
 pub fn find(error: &str, config: &SessionConfig) -> Option<RequestFailure> {
-    let error: DuckDbError = serde_json::from_str(error).ok()?;
-    let request = request(&error)?;
-    let server = server(request.url, config)?;
-    let cause = match (request.status, &server) {
-        (None, _) => FailureCause::Unreachable,
-        (Some(status), RemoteServer::Storage { .. }) => storage_cause(status, request.body)?,
-        (Some(status), _) => plain_cause(status)?,
-    };
+    let request = message::read(&DuckDbError::parse(error)?)?;
+    let server = server(&request.target, config)?;
+    let cause = cause(&request, &server)?;
     Some(RequestFailure { server, cause })
 }
 
-fn request(error: &DuckDbError) -> Option<Request<'_>> {
-    let message = error.exception_message.as_str();
-    let with = |url, status| {
-        Some(Request {
-            url,
-            status,
-            body: error.response_body.as_deref().unwrap_or_default(),
-        })
-    };
-    match (error.exception_type.as_str(), &error.status_code) {
-        ("HTTP", Some(status)) => {
-            // DuckDB reports a status of 0 if the connection failed.
-            let status = status.parse().ok().filter(|status| *status > 0);
-            with(Some(quoted(message)?), status)
+/// Returns the cause of a failure, or `None` if nobody but the query's author can help, for example
+/// because a file does not exist.
+fn cause(request: &Request, server: &RemoteServer) -> Option<FailureCause> {
+    match (&request.outcome, server) {
+        (Outcome::NoAnswer(NoAnswer::Connection), _) => Some(FailureCause::Unreachable),
+        (Outcome::NoAnswer(NoAnswer::Tls), _) => Some(FailureCause::NoTls),
+        (Outcome::NoAnswer(NoAnswer::Redirects), _) => Some(FailureCause::Redirects),
+        (Outcome::Unreadable, _) => Some(FailureCause::Unreadable),
+        (Outcome::Status(status), RemoteServer::Storage { .. }) => {
+            storage_cause(*status, &request.body)
         }
-        ("HTTP", None) => {
-            let (_, rest) = message.split_once(" endpoint returned response code ")?;
-            with(None, Some(named_status(rest)?))
-        }
-        ("IO", _) => {
-            let (before, rest) = message.split_once('\'')?;
-            let is_request = before.ends_with(" request to endpoint ")
-                || before.contains(" error for HTTP ") && before.ends_with(" to ");
-            with(is_request.then(|| rest.split('\'').next())?, None)
-        }
-        ("Invalid Configuration", _) => match message.strip_prefix("Could not get token from ") {
-            // The login of the team's client.
-            Some(rest) => with(None, Some(named_status(rest.split_once(": HTTP ")?.1)?)),
-            None => {
-                let (url, rest) = message.strip_prefix("Request to '")?.split_once('\'')?;
-                let status = rest.strip_prefix(" returned a non-200 status code (")?;
-                with(Some(url), Some(named_status(status)?))
-            }
-        },
-        ("Not implemented", _) => {
-            let rest = message.strip_prefix("Enum value: unrecognized enum value \"")?;
-            let status = rest.strip_suffix("\" for enum \"HTTPStatusCode\"")?;
-            with(None, Some(status.parse().ok()?))
-        }
-        _ => None,
+        (Outcome::Status(409), RemoteServer::Catalog { .. }) => Some(FailureCause::Conflict),
+        (Outcome::Status(status), _) => plain_cause(*status),
     }
 }
 
-/// Returns the first text in single quotes.
-fn quoted(message: &str) -> Option<&str> {
-    message.split('\'').nth(1)
-}
-
-/// Parses a status like `Forbidden_403` at the beginning of a text.
-fn named_status(text: &str) -> Option<u16> {
-    let name = text.split([' ', ')', ',', '.']).next()?;
-    name.rsplit_once('_')?.1.parse().ok()
-}
-
-/// Names the server of a URL. Without a URL it is the catalog.
-fn server(url: Option<&str>, config: &SessionConfig) -> Option<RemoteServer> {
-    let catalog = &config.catalog;
-    let is_catalog = |url: &str| {
-        url.strip_prefix(&*catalog.endpoint)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
-    };
-    let Some(url) = url.filter(|url| !is_catalog(url)) else {
-        return Some(RemoteServer::Catalog {
-            name: catalog.name.clone(),
-            login: match catalog.auth {
-                CatalogAuth::None => CatalogLogin::None,
-                CatalogAuth::Token => CatalogLogin::Token,
-                CatalogAuth::OAuth2 { .. } => CatalogLogin::Client,
-                CatalogAuth::Signature { .. } => CatalogLogin::Signature,
-            },
-        });
+/// Names the server of a request.
+fn server(target: &Target, config: &SessionConfig) -> Option<RemoteServer> {
+    let url = match target {
+        Target::Catalog => return Some(catalog_server(&config.catalog)),
+        Target::Iceberg(url) => {
+            return match length_in_catalog(url, &config.catalog) {
+                Some(_) => Some(catalog_server(&config.catalog)),
+                None => other_server(url),
+            };
+        }
+        Target::Web(url) => return other_server(url),
+        Target::Storage(url) | Target::Any(url) => url,
     };
     let (scheme, rest) = url.split_once("://")?;
-    let (host, path) = rest.split_once(['/', '?']).unwrap_or((rest, ""));
+    let login = if config.catalog.vended {
+        StorageLogin::Vended
+    } else {
+        StorageLogin::OwnKeys
+    };
     let storage = |bucket: &str| RemoteServer::Storage {
         bucket: Some(bucket.to_owned()).filter(|name| !name.is_empty()),
-        login: if catalog.vended {
-            StorageLogin::Vended
-        } else {
-            StorageLogin::OwnKeys
-        },
+        login,
     };
     if S3_SCHEMES.contains(&scheme) {
-        return Some(storage(host));
+        return Some(storage(first_part(rest)));
     }
-    let endpoint = config.s3.endpoint.as_ref();
-    // The storage may be below a path.
-    let below = endpoint.map_or("", |endpoint| endpoint.path().trim_start_matches('/'));
-    let path = path.strip_prefix(below).unwrap_or(path);
-    let mut parts = path.trim_start_matches('/').split(['/', '?']);
-    let first = parts.next().unwrap_or_default();
-    Some(match bucket_prefix(host, endpoint) {
-        Some("") => storage(first),
-        Some(name) => storage(name),
-        None => RemoteServer::Other { host: host.into() },
-    })
+    let in_storage = in_storage(rest, config.s3.endpoint.as_ref());
+    let in_catalog = match target {
+        Target::Storage(_) => None,
+        _ => length_in_catalog(url, &config.catalog),
+    };
+    match (in_storage, in_catalog) {
+        // One of them may be below a path of the other.
+        (Some((_, length)), Some(longer)) if longer >= length => {
+            Some(catalog_server(&config.catalog))
+        }
+        (Some((bucket, _)), _) => Some(storage(bucket)),
+        (None, Some(_)) => Some(catalog_server(&config.catalog)),
+        (None, None) => other_server(url),
+    }
 }
 
-/// Returns the bucket in a host of the storage; it is empty if the bucket is in the path. Returns
-/// `None` for other hosts.
-fn bucket_prefix<'a>(host: &'a str, endpoint: Option<&S3Endpoint>) -> Option<&'a str> {
-    let is_aws = |rest: &str| AWS_DOMAINS.iter().any(|domain| rest.ends_with(domain));
-    match endpoint {
+fn catalog_server(catalog: &Catalog) -> RemoteServer {
+    RemoteServer::Catalog {
+        name: catalog.name.clone(),
+        login: match catalog.auth {
+            CatalogAuth::None => CatalogLogin::None,
+            CatalogAuth::Token => CatalogLogin::Token,
+            CatalogAuth::OAuth2 { .. } => CatalogLogin::Client,
+            CatalogAuth::Signature { .. } => CatalogLogin::Signature,
+        },
+    }
+}
+
+fn other_server(url: &str) -> Option<RemoteServer> {
+    let (_, rest) = url.split_once("://")?;
+    let host = first_part(rest).to_owned();
+    Some(RemoteServer::Other { host })
+}
+
+/// Returns the length of the catalog's address, without its scheme, if `url` is below it.
+fn length_in_catalog(url: &str, catalog: &Catalog) -> Option<usize> {
+    let rest = url.strip_prefix(&*catalog.endpoint)?;
+    let is_below = rest.is_empty() || rest.starts_with(['/', '?']);
+    let (_, address) = catalog.endpoint.split_once("://")?;
+    is_below.then_some(address.len())
+}
+
+/// Returns the text up to the first slash or question mark.
+fn first_part(text: &str) -> &str {
+    text.split(['/', '?']).next().unwrap_or_default()
+}
+
+/// Returns the bucket of a URL without its scheme, and the length of the storage's address in it, if
+/// the URL is in the storage.
+fn in_storage<'a>(url: &'a str, endpoint: Option<&S3Endpoint>) -> Option<(&'a str, usize)> {
+    let host = first_part(url);
+    let path = &url[host.len()..];
+    let is_aws = |rest: &str| {
+        let mut domains = AWS_DOMAINS.iter();
+        domains.any(|domain| rest.ends_with(domain) || rest == &domain[1..])
+    };
+    // The bucket in front of the host is empty if the bucket is in the path.
+    let (bucket, below) = match endpoint {
         Some(endpoint) => {
             let before = host.strip_suffix(endpoint.authority())?;
-            match before {
-                "" => Some(""),
-                _ => before.strip_suffix('.'),
-            }
+            let bucket = before.strip_suffix('.');
+            let bucket = bucket.or(before.is_empty().then_some(""))?;
+            (bucket, endpoint.path())
         }
-        None if host.starts_with("s3.") && is_aws(host) => Some(""),
+        None if host.starts_with("s3.") && is_aws(host) => ("", ""),
         None => {
             let (bucket, rest) = host.split_once(".s3.")?;
-            is_aws(rest).then_some(bucket)
+            (is_aws(rest).then_some(bucket)?, "")
         }
+    };
+    let path = path.strip_prefix(below)?;
+    if !path.is_empty() && !path.starts_with(['/', '?']) {
+        return None;
+    }
+    let length = host.len() + below.len();
+    match bucket {
+        "" => Some((first_part(path.trim_start_matches('/')), length)),
+        bucket => Some((bucket, length)),
     }
 }
 
-/// Returns the cause of a failure at the storage, or `None` if nobody but the query's author can
-/// help, for example because a file does not exist.
 fn storage_cause(status: u16, body: &str) -> Option<FailureCause> {
     match s3_error::meaning(status, body) {
         S3Error::UnknownKey
@@ -252,13 +236,17 @@ fn storage_cause(status: u16, body: &str) -> Option<FailureCause> {
         | S3Error::WrongToken
         | S3Error::Suspended
         | S3Error::Refused => Some(FailureCause::Unauthorized),
-        S3Error::NoPermission => Some(FailureCause::Forbidden),
-        S3Error::ClockSkew | S3Error::OtherRegion => Some(FailureCause::Misconfigured),
-        S3Error::Busy => Some(FailureCause::Busy),
-        // An answer to HEAD has no body.
-        S3Error::NotS3 | S3Error::Strange | S3Error::NoBucket | S3Error::InvalidPart => {
-            plain_cause(status)
+        // A denial with a code that nobody knows says nothing about the credentials themselves.
+        S3Error::NoPermission | S3Error::Denied => Some(FailureCause::Forbidden),
+        S3Error::QuotaExceeded => Some(FailureCause::QuotaExceeded),
+        S3Error::Archived => Some(FailureCause::Archived),
+        S3Error::ClockSkew | S3Error::OtherRegion | S3Error::OtherStyle | S3Error::OtherAddress => {
+            Some(FailureCause::Misconfigured)
         }
+        S3Error::Busy => Some(FailureCause::Busy),
+        // An answer to HEAD has no body. Storages use this status for other regions only.
+        S3Error::NotS3 if status == 301 && body.is_empty() => Some(FailureCause::Misconfigured),
+        S3Error::NotS3 | S3Error::Strange | S3Error::NoBucket => plain_cause(status),
     }
 }
 
@@ -267,7 +255,7 @@ fn plain_cause(status: u16) -> Option<FailureCause> {
         // Iceberg's specification uses 419 for an expired token.
         401 | 419 => Some(FailureCause::Unauthorized),
         403 => Some(FailureCause::Forbidden),
-        408 | 425 | 429 | 500 | 502.. => Some(FailureCause::Busy),
+        _ if s3_error::is_momentary(status) => Some(FailureCause::Busy),
         _ => None,
     }
 }

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use super::{
     environment::secret,
-    error_text::plain,
+    error_text::{plain, quotes_lines},
     secrets::Secrets,
     table_text::{Marks, Table},
 };
@@ -398,6 +398,11 @@ async fn read_errors(
         room = room.saturating_sub(line.len());
         let [begin, part] = UNUSABLE;
         let is_unusable = line.starts_with(begin) && line.contains(part);
+        // A query can choose the further lines of its error. A DuckDB that ran the query is usable.
+        let is_quoted = lines
+            .first()
+            .is_some_and(|first: &String| quotes_lines(first));
+        let is_unusable = is_unusable && !is_quoted;
         lines.push(if fits { line } else { String::new() });
         if is_unusable {
             return (lines, false);

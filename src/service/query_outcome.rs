@@ -42,6 +42,13 @@ fn is_of_the_team(failure: &RequestFailure) -> bool {
         failure.cause,
         FailureCause::Unauthorized | FailureCause::Forbidden
     );
+    // Another person's change, or most often a table that does not exist.
+    if matches!(
+        failure.cause,
+        FailureCause::Conflict | FailureCause::Unreadable
+    ) {
+        return false;
+    }
     match &failure.server {
         RemoteServer::Storage { .. } => !is_rejection,
         RemoteServer::Catalog { login, .. } => !is_rejection || *login == CatalogLogin::Client,

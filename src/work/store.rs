@@ -496,22 +496,29 @@ impl From<object_store::Error> for StoreError {
         let reason = match status.map(|status| s3_error::meaning(status, &text)) {
             Some(
                 S3Error::UnknownKey
-                | S3Error::InvalidPart
                 | S3Error::WrongSecret
                 | S3Error::ExpiredToken
                 | S3Error::WrongToken
                 | S3Error::Suspended
                 | S3Error::Refused
+                | S3Error::Denied
                 | S3Error::ClockSkew,
             ) => SaveFailureReason::KeysRefused,
             Some(S3Error::NoPermission) => SaveFailureReason::NotAllowed,
             Some(S3Error::Busy) | None => SaveFailureReason::Unavailable,
-            Some(S3Error::NoBucket | S3Error::OtherRegion | S3Error::NotS3 | S3Error::Strange) => {
-                SaveFailureReason::Other
-            }
+            Some(
+                S3Error::NoBucket
+                | S3Error::OtherRegion
+                | S3Error::OtherStyle
+                | S3Error::OtherAddress
+                | S3Error::QuotaExceeded
+                | S3Error::Archived
+                | S3Error::NotS3
+                | S3Error::Strange,
+            ) => SaveFailureReason::Other,
         };
         let code = s3_error::code(&text);
-        let error = match (status, code) {
+        let error = match (status, &*code) {
             (Some(status), "") => format!("the storage answered with status {status}"),
             (Some(status), code) => format!("the storage answered with {code} (status {status})"),
             (None, _) => text,

@@ -108,7 +108,12 @@ async fn a_query_that_fails_blames_nothing_but_its_cause() {
     // The first part of the catalog's path looks like a bucket.
     let url = format!("{}/forbid", catalog.url());
     // A DuckDB that waits for the next query has files of the last one in its memory.
-    use_lake(&mut env, &url, &[("DUCKBOT_SQL__LINGER", "0s")]).await;
+    let role = env.discord.role("analyst").to_string();
+    let settings = [
+        ("DUCKBOT_SQL__LINGER", "0s"),
+        ("DUCKBOT_SQL__WRITE_ROLES", &role),
+    ];
+    use_lake(&mut env, &url, &settings).await;
     let [(key_field, key), (secret_field, secret)] = [
         (PERMANENT_CREDENTIALS[0].0, "AKIABLAMED"),
         (PERMANENT_CREDENTIALS[1].0, "a-blamed-secret"),
@@ -156,6 +161,22 @@ async fn a_query_that_fails_blames_nothing_but_its_cause() {
     );
     catalog.allow_all();
 
+    // A write that the catalog refuses.
+    let create = "/duck sql query:CREATE TABLE lake.zoo.blamed AS SELECT 1 AS n";
+    for (status, words) in [
+        (403, "The catalog `lake` denies you access."),
+        (409, "The catalog `lake` reports a conflict"),
+    ] {
+        catalog.deny("/v1/namespaces/zoo/tables", status);
+        contains(&told(create).await, words);
+    }
+    catalog.allow_all();
+    catalog.deny("/v1/namespaces", 403);
+    let said = told("/duck sql query:CREATE SCHEMA lake.blamed").await;
+    contains(&said, "TransactionContext Error: Failed to commit");
+    contains(&said, "The catalog `lake` denies you access.");
+    catalog.allow_all();
+
     // Without the list, tables can be read and described.
     env.restart_bot().await;
     let ready = async || answer(&ana, "/duck list").await.content;
@@ -181,6 +202,11 @@ async fn a_query_that_fails_blames_nothing_but_its_cause() {
     lake().s3.forget(key);
     contains(
         &told(read).await,
+        "The storage doesn't accept your S3 credentials.",
+    );
+    let copy = "/duck sql query:COPY (SELECT 1 AS n) TO 's3://lake/o''brien.csv'";
+    contains(
+        &told(copy).await,
         "The storage doesn't accept your S3 credentials.",
     );
     env.assert_clean().await;

@@ -4,7 +4,7 @@
 pub(super) type Sample = (u16, &'static str, &'static str, &'static str);
 
 /// Answers of storages.
-pub(super) const STORAGE: [Sample; 21] = [
+pub(super) const STORAGE: [Sample; 23] = [
     // R2.
     (
         400,
@@ -107,6 +107,22 @@ pub(super) const STORAGE: [Sample; 21] = [
     (429, "", "overloaded or has a problem", "unavailable"),
     (502, "<html>", "overloaded or has a problem", "unavailable"),
     (503, "<html>", "overloaded or has a problem", "unavailable"),
+    // Garage.
+    (
+        403,
+        "<Error><Code>AccessDenied</Code><Message>Forbidden: No such key: GK31c2f218a2e44f485b94239e\
+         </Message><Region>garage</Region></Error>",
+        "doesn't know this **access key ID**",
+        "keys-rejected",
+    ),
+    // Alibaba.
+    (
+        403,
+        "<Error><Code>SecondLevelDomainForbidden</Code><Message>The bucket you are attempting to \
+         access must be addressed using OSS third level domain.</Message></Error>",
+        "setting `s3_path_style`",
+        "misconfigured",
+    ),
     // Other servers.
     (
         200,
@@ -129,7 +145,7 @@ pub(super) const STORAGE: [Sample; 21] = [
 ];
 
 /// Answers of catalogs to a person with a catalog token.
-pub(super) const CATALOG: [Sample; 12] = [
+pub(super) const CATALOG: [Sample; 15] = [
     // AWS Glue and S3 Tables.
     (
         403,
@@ -161,6 +177,26 @@ pub(super) const CATALOG: [Sample; 12] = [
         r#"{"error_code":"PERMISSION_DENIED","message":"No"}"#,
         "denies you access",
         "keys-rejected",
+    ),
+    (
+        403,
+        r#"{"error_code":403,"message":"Invalid access token."}"#,
+        "doesn't accept this **catalog token**",
+        "keys-rejected",
+    ),
+    // Envoy.
+    (
+        403,
+        "RBAC: access denied",
+        "denies you access",
+        "keys-rejected",
+    ),
+    // Other software, which DuckDB refuses.
+    (
+        200,
+        r#"{"status":"ok"}"#,
+        "is not an Iceberg REST catalog (HTTP 200)",
+        "misconfigured",
     ),
     (
         429,

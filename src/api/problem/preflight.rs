@@ -78,6 +78,16 @@ pub(super) fn preflight_error(error: &PreflightError) -> String {
              the catalog's setting s3_region."
                 .to_owned()
         }
+        PreflightError::OtherStyle => {
+            "The storage wants the bucket in another place of its address. An admin has to change \
+             the catalog's setting s3_path_style."
+                .to_owned()
+        }
+        PreflightError::BucketInEndpoint => {
+            "The storage's address in the bot's settings contains a bucket. An admin has to take it \
+             out of the catalog's setting s3_endpoint, and set s3_bucket instead."
+                .to_owned()
+        }
         PreflightError::InvalidStorageSettings => {
             "The storage's address or region in the bot's settings is not valid. An admin has to \
              correct the catalog's settings s3_endpoint and s3_region."
@@ -101,6 +111,11 @@ pub(super) fn preflight_error(error: &PreflightError) -> String {
             "The catalog {name} only answers requests that are signed with AWS credentials \
              (SigV4), as AWS Glue and S3 Tables do. An admin has to set sigv4_service for this \
              catalog in the bot's settings."
+        ),
+        PreflightError::CatalogOtherScope(name) => format!(
+            "The catalog {name} expects requests that are signed for another region or service. An \
+             admin has to correct the settings catalogs.{name}.s3_region and \
+             catalogs.{name}.sigv4_service."
         ),
         PreflightError::WrongEndpoint { who, status } => {
             let (kind, setting) = match who {

@@ -1,38 +1,20 @@
-//! The request to the catalog, and the meaning of its answer.
+//! The requests to the catalog. [`super::catalog_error`] has the meanings of its errors.
 
 use chrono::{DateTime, Utc};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use secrecy::ExposeSecret;
-use serde_json::{Map, Value};
 
 use super::{
+    catalog_error::{Login, error, strange},
     error::{CheckedService, PreflightError},
-    http::{HttpResponse, send},
+    http::send,
 };
 use crate::{
     catalog::config::CatalogConfig,
     credentials::{Credentials, sign::sign},
-    s3_error::{S3Error, meaning_of_code},
+    s3_error::is_momentary,
     settings::Catalog,
 };
-
-/// Name of the error in a response of AWS. A host and a URL may follow after a colon.
-const AWS_ERROR_HEADER: &str = "x-amzn-errortype";
-/// Beginnings of AWS's names for a missing signature, and for a token in its place.
-const AWS_UNSIGNED: [&str; 2] = ["MissingAuthenticationToken", "IncompleteSignature"];
-/// Message of AWS about a missing signature.
-const AWS_UNSIGNED_MESSAGE: &str = "Missing Authentication Token";
-/// Services of AWS that are catalogs. Other hosts of AWS may be anybody's catalog.
-const AWS_CATALOGS: [&str; 2] = ["glue.", "s3tables."];
-/// Domains of AWS.
-const AWS_DOMAINS: [&str; 2] = [".amazonaws.com", ".amazonaws.com.cn"];
-
-/// Means by which a request names its sender.
-enum Login {
-    None,
-    Token,
-    Signature,
-}
 
 /// Asks the catalog for its configuration, as DuckDB does first.
 pub(super) async fn check(
@@ -56,8 +38,7 @@ pub(super) async fn check(
     if let (StatusCode::OK, Some(config)) = (answer.status, &config) {
         return check_namespaces(client, credentials, catalog, config, now).await;
     }
-    let body = serde_json::from_str::<Map<String, Value>>(&answer.text).ok();
-    Err(error(&answer, body, &url, &login, &catalog.name))
+    Err(error(&answer, &url, login, &catalog.name))
 }
 
 /// Asks for the namespaces, because some catalogs give everybody their configuration (SeaweedFS). A
@@ -83,13 +64,13 @@ async fn check_namespaces(
     let (request, login) = request(client, &url, credentials, catalog, now);
     let who = CheckedService::Catalog(catalog.name.clone());
     let answer = send(request, &who).await?;
-    match (answer.status.as_u16(), &login, moved) {
+    match (answer.status.as_u16(), login, moved) {
         (200..=299, ..) => Ok(()),
         (.., Some(moved)) => Err(moved),
-        (401 | 419, ..) | (403, Login::None, _) => {
-            let body = serde_json::from_str(&answer.text).ok();
-            Err(error(&answer, body, &url, &login, &catalog.name))
-        }
+        (401 | 419, ..) | (403, Login::None, _) => Err(error(&answer, &url, login, &catalog.name)),
+        (status, ..) if is_momentary(status) => Err(PreflightError::Busy { who, status }),
+        // Some catalogs give the configuration of any warehouse (Unity Catalog).
+        (404, ..) => Err(strange(who, 404)),
         // Who may not list namespaces may still read tables.
         _ => Ok(()),
     }
@@ -131,81 +112,4 @@ fn request(
         Some(token) => (asked.bearer_auth(token.value.expose_secret()), Login::Token),
         None => (asked, Login::None),
     }
-}
-
-/// Translates an error of the catalog.
-fn error(
-    answer: &HttpResponse,
-    body: Option<Map<String, Value>>,
-    url: &Url,
-    login: &Login,
-    name: &str,
-) -> PreflightError {
-    let name = || name.to_owned();
-    let who = || CheckedService::Catalog(name());
-    // Some catalogs have error documents of their own, but all have JSON.
-    let is_catalog = body.is_some();
-    let body = Value::Object(body.unwrap_or_default());
-    let status = answer.status.as_u16();
-    match (status, login) {
-        (408 | 425 | 429 | 500 | 502.., _) => PreflightError::Busy { who: who(), status },
-        (400 | 401 | 403, Login::Signature) => {
-            signature_error(&error_type(answer, &body), status, name())
-        }
-        (400 | 401 | 403, _) if wants_signature(answer, &body, url) => {
-            PreflightError::CatalogWantsSigV4(name())
-        }
-        // Iceberg's specification uses 419 for an expired token.
-        (401 | 419, Login::Token) => PreflightError::CatalogRefuses(name()),
-        (401, Login::None) => PreflightError::CatalogWantsToken(name()),
-        (403, Login::Token) if is_catalog => PreflightError::CatalogForbids(name()),
-        (403, Login::None) if is_catalog => PreflightError::CatalogWantsToken(name()),
-        (400.., _) if is_catalog => PreflightError::Strange {
-            who: who(),
-            status,
-            code: String::new(),
-        },
-        _ => PreflightError::WrongEndpoint { who: who(), status },
-    }
-}
-
-/// Translates a denial of a signed request. AWS uses the same names for its storage.
-fn signature_error(error: &str, status: u16, name: String) -> PreflightError {
-    match meaning_of_code(error) {
-        Some(S3Error::UnknownKey) => PreflightError::UnknownKey,
-        Some(S3Error::WrongSecret) => PreflightError::WrongSecret,
-        Some(S3Error::ExpiredToken) => PreflightError::ExpiredToken,
-        Some(S3Error::WrongToken) => PreflightError::WrongToken,
-        Some(S3Error::ClockSkew) => PreflightError::ClockSkew,
-        Some(S3Error::Busy) => PreflightError::Busy {
-            who: CheckedService::Catalog(name),
-            status,
-        },
-        _ if status == 400 => PreflightError::Strange {
-            who: CheckedService::Catalog(name),
-            status,
-            code: String::new(),
-        },
-        _ => PreflightError::CatalogForbids(name),
-    }
-}
-
-/// Returns the name of the error, as AWS or Iceberg's specification writes it.
-fn error_type(answer: &HttpResponse, body: &Value) -> String {
-    let header = answer.headers.get(AWS_ERROR_HEADER);
-    let header = header.and_then(|name| name.to_str().ok());
-    let name = header.or_else(|| body["error"]["type"].as_str());
-    let name = name.and_then(|name| name.split(':').next());
-    name.unwrap_or_default().to_owned()
-}
-
-/// Returns true if AWS misses a signature.
-fn wants_signature(answer: &HttpResponse, body: &Value, url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let is_aws = AWS_DOMAINS.iter().any(|domain| host.ends_with(domain))
-        && AWS_CATALOGS.iter().any(|service| host.starts_with(service));
-    let error = error_type(answer, body);
-    is_aws
-        || AWS_UNSIGNED.iter().any(|name| error.starts_with(name))
-        || body["message"] == AWS_UNSIGNED_MESSAGE
 }

@@ -40,6 +40,10 @@ pub enum PreflightError {
     NoBucket(String),
     /// The settings name another region.
     OtherRegion,
+    /// The storage wants the bucket in another place of the URL (`s3_path_style`).
+    OtherStyle,
+    /// The address in the settings is a bucket's, not the storage's.
+    BucketInEndpoint,
     /// The storage's address or region in the settings is not valid.
     InvalidStorageSettings,
     /// The catalog with this name wants a token, and there is none.
@@ -51,6 +55,8 @@ pub enum PreflightError {
     /// The catalog with this name wants signed requests, as AWS Glue and S3 Tables do, and the
     /// settings don't say so.
     CatalogWantsSigV4(String),
+    /// The catalog with this name expects signatures for another region or service.
+    CatalogOtherScope(String),
     /// The catalog wants requests at another address, and does not serve them at the one in the
     /// settings.
     CatalogMoved {
@@ -100,6 +106,9 @@ impl PreflightError {
             | Self::ClockSkew
             | Self::NoBucket(_)
             | Self::OtherRegion
+            | Self::OtherStyle
+            | Self::BucketInEndpoint
+            | Self::CatalogOtherScope(_)
             | Self::InvalidStorageSettings
             | Self::CatalogWantsSigV4(_)
             | Self::CatalogMoved { .. }

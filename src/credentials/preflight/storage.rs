@@ -28,10 +28,14 @@ pub(super) async fn check(
     let headers = headers.map_err(|_| unusable)?;
     let request = client.get(url).headers(headers);
     let answer = send(request, &CheckedService::Storage).await?;
-    if is_listing(&answer) {
-        return Ok(true);
+    match listing(&answer) {
+        // The endpoint is a bucket's, where DuckDB would look for a bucket in the bucket.
+        Some(Listing::Files) if catalog.s3_bucket.is_none() => {
+            Err(PreflightError::BucketInEndpoint)
+        }
+        Some(_) => Ok(true),
+        None => error(&answer, catalog).map_or(Ok(false), Err),
     }
-    error(&answer, catalog).map_or(Ok(false), Err)
 }
 
 /// Returns the storage's endpoint. The default is AWS in the configured region.
@@ -64,9 +68,18 @@ fn listing_url(catalog: &Catalog) -> Result<Url, ()> {
     Ok(url)
 }
 
-fn is_listing(answer: &HttpResponse) -> bool {
-    let listings = ["<ListBucketResult", "<ListAllMyBucketsResult"];
-    answer.status.is_success() && listings.iter().any(|listing| answer.text.contains(listing))
+/// A list of a storage.
+enum Listing {
+    Buckets,
+    Files,
+}
+
+fn listing(answer: &HttpResponse) -> Option<Listing> {
+    let lists = |element: &str| answer.status.is_success() && answer.text.contains(element);
+    if lists("<ListAllMyBucketsResult") {
+        return Some(Listing::Buckets);
+    }
+    lists("<ListBucketResult").then_some(Listing::Files)
 }
 
 /// Translates an error of the storage. Returns `None` if it says nothing about the credentials.
@@ -75,29 +88,32 @@ fn error(answer: &HttpResponse, catalog: &Catalog) -> Option<PreflightError> {
     let status = answer.status.as_u16();
     let meaning = s3_error::meaning(status, &answer.text);
     Some(match (meaning, &catalog.s3_bucket) {
-        // All parts of this request but the credentials are always the same.
-        (S3Error::UnknownKey | S3Error::InvalidPart, _) => PreflightError::UnknownKey,
+        (S3Error::UnknownKey, _) => PreflightError::UnknownKey,
         (S3Error::WrongSecret, _) => PreflightError::WrongSecret,
         (S3Error::ExpiredToken, _) => PreflightError::ExpiredToken,
         (S3Error::WrongToken, _) => PreflightError::WrongToken,
         (S3Error::Suspended, _) => PreflightError::Suspended,
-        (S3Error::Refused, _) => PreflightError::Refused,
+        (S3Error::Refused | S3Error::Denied, _) => PreflightError::Refused,
         // AWS answers this if a known key may not list the buckets. Other services (Garage)
         // answer it for unknown keys too.
-        (S3Error::NoPermission, None) => return None,
-        (S3Error::NoPermission, Some(bucket)) => PreflightError::NoPermission {
-            action: "s3:ListBucket",
-            bucket: bucket.clone(),
-        },
+        (S3Error::NoPermission | S3Error::QuotaExceeded | S3Error::Archived, None) => return None,
+        (S3Error::NoPermission | S3Error::QuotaExceeded | S3Error::Archived, Some(bucket)) => {
+            PreflightError::NoPermission {
+                action: "s3:ListBucket",
+                bucket: bucket.clone(),
+            }
+        }
         (S3Error::ClockSkew, _) => PreflightError::ClockSkew,
         (S3Error::NoBucket, Some(bucket)) => PreflightError::NoBucket(bucket.clone()),
         (S3Error::OtherRegion, _) => PreflightError::OtherRegion,
+        (S3Error::OtherStyle, _) => PreflightError::OtherStyle,
+        (S3Error::OtherAddress, _) => PreflightError::InvalidStorageSettings,
         (S3Error::Busy, _) => PreflightError::Busy { who, status },
         (S3Error::NotS3, _) => PreflightError::WrongEndpoint { who, status },
         (S3Error::NoBucket | S3Error::Strange, _) => PreflightError::Strange {
             who,
             status,
-            code: s3_error::code(&answer.text).to_owned(),
+            code: s3_error::code(&answer.text),
         },
     })
 }

@@ -183,6 +183,13 @@ pub(super) fn preflight_error(error: &PreflightError) -> String {
         PreflightError::OtherRegion => "The storage is in another region than my settings say. An \
             admin has to correct the catalog's setting `s3_region`."
             .to_owned(),
+        PreflightError::OtherStyle => "The storage wants the bucket in another place of its \
+            address. An admin has to change the catalog's setting `s3_path_style`."
+            .to_owned(),
+        PreflightError::BucketInEndpoint => "The storage's address in my settings contains a \
+            bucket. An admin has to take it out of the catalog's setting `s3_endpoint`, and set \
+            `s3_bucket` instead."
+            .to_owned(),
         PreflightError::InvalidStorageSettings => {
             "The storage's address or region in my settings is not valid. An admin has to correct \
              the catalog's settings `s3_endpoint` and `s3_region`."
@@ -207,6 +214,11 @@ pub(super) fn preflight_error(error: &PreflightError) -> String {
             "The catalog `{name}` only answers requests that are signed with AWS credentials \
              (SigV4), as AWS Glue and S3 Tables do. An admin has to set `sigv4_service` for this \
              catalog in my settings."
+        ),
+        PreflightError::CatalogOtherScope(name) => format!(
+            "The catalog `{name}` expects requests that are signed for another region or service. An \
+             admin has to correct the settings `catalogs.{name}.s3_region` and \
+             `catalogs.{name}.sigv4_service`."
         ),
         PreflightError::WrongEndpoint { who, status } => {
             let (kind, setting) = match who {

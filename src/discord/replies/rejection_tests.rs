@@ -230,6 +230,8 @@ fn every_error() {
         },
         PreflightError::NoBucket(lake()),
         PreflightError::OtherRegion,
+        PreflightError::OtherStyle,
+        PreflightError::BucketInEndpoint,
         PreflightError::InvalidStorageSettings,
         PreflightError::CatalogWantsToken(lake()),
         PreflightError::CatalogMoved {
@@ -239,6 +241,7 @@ fn every_error() {
         PreflightError::CatalogRefuses(lake()),
         PreflightError::CatalogForbids(lake()),
         PreflightError::CatalogWantsSigV4(lake()),
+        PreflightError::CatalogOtherScope(lake()),
         PreflightError::Suspended,
     ]);
     troubles.extend(services().map(|who| PreflightError::Busy { who, status: 503 }));
@@ -322,7 +325,19 @@ fn every_failed_request() {
         ]
         .map(catalog),
     );
-    let causes = [Unauthorized, Forbidden, Misconfigured, Busy, Unreachable];
+    let causes = [
+        Unauthorized,
+        Forbidden,
+        Misconfigured,
+        Busy,
+        Unreachable,
+        Conflict,
+        QuotaExceeded,
+        Archived,
+        NoTls,
+        Redirects,
+        Unreadable,
+    ];
     let texts = servers.iter().flat_map(|server| {
         let is_storage = matches!(server, RemoteServer::Storage { .. });
         // Only a storage says that its region or the clock is another one.

@@ -17,12 +17,42 @@ pub(super) fn request_failure(failure: &RequestFailure) -> String {
         (FailureCause::Busy, _) => {
             format!("The {server} is overloaded or has a problem right now. Try again in a minute.")
         }
+        (FailureCause::Conflict, _) => format!(
+            "The {server} reports a conflict: somebody changed the table or made one of this name \
+             meanwhile. Run the query again."
+        ),
+        (FailureCause::QuotaExceeded, _) => format!(
+            "The {server} is full: its quota is used up. Its admin can raise the quota, or delete \
+             what is no longer needed."
+        ),
+        (FailureCause::Archived, _) => format!(
+            "A file of this data is in an archive of the {server}, which can't be read. Its admin \
+             can restore the file."
+        ),
+        (FailureCause::NoTls, _) => format!(
+            "DuckDB can't make a secure connection to the {server}: its certificate is not \
+             trusted, or it does not use TLS. An admin has to check its address, and the setting \
+             `tls.ca_file`."
+        ),
+        (FailureCause::Redirects, _) => format!(
+            "The {server} only sends DuckDB to other addresses. An admin has to check its \
+             address."
+        ),
+        (FailureCause::Unreadable, RemoteServer::Catalog { .. }) => format!(
+            "The {server} gave an answer that DuckDB can't read. Most often it does not have this \
+             table, or denies you access to it. Its admin can help."
+        ),
+        (FailureCause::Unreadable, _) => format!(
+            "The {server} gave no usable answer. It may deny access. Your credentials are \
+             not sent there, so `/duck setup` can't help."
+        ),
         (FailureCause::Unreachable, _) => {
             format!("DuckDB can't reach the {server}. Try again in a minute, or tell an admin.")
         }
         (FailureCause::Misconfigured, _) => format!(
-            "The {server} expects another region, or its clock differs from DuckDB's. An \
-             admin has to check the catalog's setting `s3_region` and the clocks."
+            "The {server} expects another region or address, or its clock differs from \
+             DuckDB's. An admin has to check the catalog's settings that begin with `s3_`, and the \
+             clocks."
         ),
         (
             FailureCause::Unauthorized,

@@ -237,9 +237,9 @@ fn concerns(error: &PreflightError) -> Option<Check> {
             CheckedService::Storage => Check::Storage,
             CheckedService::Catalog(_) => Check::Catalog,
         },
-        PreflightError::CatalogWantsSigV4(_) | PreflightError::CatalogMoved { .. } => {
-            Check::Catalog
-        }
+        PreflightError::CatalogWantsSigV4(_)
+        | PreflightError::CatalogOtherScope(_)
+        | PreflightError::CatalogMoved { .. } => Check::Catalog,
         _ => Check::Storage,
     })
 }

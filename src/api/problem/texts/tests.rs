@@ -197,6 +197,8 @@ fn every_error() {
         },
         PreflightError::NoBucket(lake()),
         PreflightError::OtherRegion,
+        PreflightError::OtherStyle,
+        PreflightError::BucketInEndpoint,
         PreflightError::InvalidStorageSettings,
         PreflightError::CatalogWantsToken(lake()),
         PreflightError::CatalogMoved {
@@ -206,6 +208,7 @@ fn every_error() {
         PreflightError::CatalogRefuses(lake()),
         PreflightError::CatalogForbids(lake()),
         PreflightError::CatalogWantsSigV4(lake()),
+        PreflightError::CatalogOtherScope(lake()),
         PreflightError::Suspended,
         PreflightError::Busy {
             who: CheckedService::Storage,
