@@ -1,5 +1,7 @@
 //! Replies to `/duck tables` and `/duck describe`. Foreign names are cleaned and shown as code.
 
+use std::collections::HashMap;
+
 use super::{
     answer::FRAME_CHARS,
     format::{code, count_of},
@@ -57,7 +59,7 @@ pub(crate) fn tables(
     for name in like.iter().take(MAX_TABLE_NAMES) {
         let cleaned = clean(&line(name));
         let short = shorten(&cleaned, MAX_TABLE_NAME_CHARS);
-        is_whole &= short == cleaned;
+        is_whole &= short == line(name);
         let line = isolate(short) + "\n";
         if message_len(&named) + message_len(&line) > MAX_MESSAGE_CHARS - FRAME_CHARS {
             break;
@@ -79,12 +81,19 @@ pub(crate) fn tables(
             table_count(names.len())
         );
     }
+    if let Some([a, b]) = same_but_case(names) {
+        let [a, b] = [a, b].map(|name| code(&name, MAX_TABLE_NAME_CHARS));
+        text +=
+            &format!("DuckDB ignores case in names, so it finds only one of `{a}` and `{b}`.\n");
+    }
     if count >= like.len() && is_whole {
         Reply::new(text)
     } else {
-        text += &format!("Shown: {count} of {how_many}. The attached file has all of them.");
-        // A name with a line break would look like two.
-        let lines = like.iter().map(|name| clean(&line(name)) + "\n");
+        text += &match count >= like.len() {
+            true => "The attached file has the exact names.".to_owned(),
+            false => format!("Shown: {count} of {how_many}. The attached file has all of them."),
+        };
+        let lines = like.iter().map(|name| file_line(&line(name)) + "\n");
         Reply {
             files: vec![File::new("tables.txt", lines.collect::<String>())],
             ..Reply::new(text)
@@ -112,6 +121,27 @@ pub(crate) fn table_columns(name: &TableName, catalog: &str, rows: &Rows) -> Rep
         files: file.into_iter().collect(),
         ..Reply::new(text)
     }
+}
+
+/// Cleans a name for a file, where a backtick is harmless. A name with a line break would look like two.
+fn file_line(name: &str) -> String {
+    let parts: Vec<_> = name.split('`').map(clean).collect();
+    parts.join("`")
+}
+
+/// Returns two names of schemas, or of tables of one schema, that differ only in case.
+fn same_but_case(names: &[TableName]) -> Option<[String; 2]> {
+    let mut seen: HashMap<String, String> = HashMap::new();
+    names.iter().find_map(|name| {
+        [name.schema.clone(), name.sql()]
+            .into_iter()
+            .find_map(|text| {
+                let first = seen
+                    .entry(text.to_lowercase())
+                    .or_insert_with(|| text.clone());
+                (*first != text).then(|| [first.clone(), text])
+            })
+    })
 }
 
 fn table_count(count: usize) -> String {
@@ -148,6 +178,28 @@ fn is_like(name: &str, pattern: Option<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_duckdb_takes_for_one_are_found() {
+        let names = |all: &[(&str, &str)]| -> Vec<TableName> {
+            let name = |(schema, table): &(&str, &str)| TableName::new(*schema, *table);
+            all.iter().map(name).collect()
+        };
+        let pair = |a: &str, b: &str| Some([a.to_owned(), b.to_owned()]);
+        for (all, expected) in [
+            (&[("a", "t"), ("a", "u"), ("b", "t")][..], None),
+            (&[("A", "t"), ("a", "u")][..], pair("A", "a")),
+            (&[("a", "T"), ("a", "t")][..], pair("a.T", "a.t")),
+        ] {
+            assert_eq!(same_but_case(&names(all)), expected, "{all:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_names_keeps_backticks_and_lines() {
+        assert_eq!(file_line("a.\"t`ick\""), "a.\"t`ick\"");
+        assert_eq!(file_line("a.\"x\ny\""), "a.\"x⏎y\"");
+    }
 
     #[test]
     fn a_pattern_finds_names() {
