@@ -1,6 +1,6 @@
 //! Query results as text tables for code blocks, and as CSV. Pure.
 //!
-//! No value can break out of its cell. Invisible characters are replaced, and characters that would
+//! No value can break out of its cell. Invisible characters are replaced, unless they join letters or emoji, and characters that would
 //! end the block, break a line or change the text direction.
 
 mod csv;
@@ -8,7 +8,7 @@ mod text;
 mod vertical;
 
 pub(super) use csv::{csv, has_formula};
-use text::{MAX_TABLE_WIDTH, MAX_TYPE_WIDTH, NULL, short};
+use text::{MAX_TABLE_WIDTH, MAX_TYPE_WIDTH, NULL, cleaned, short};
 pub(super) use text::{Table, clean};
 use unicode_width::UnicodeWidthStr;
 
@@ -53,7 +53,8 @@ pub(super) fn grid(all: &Rows, room: usize) -> Table {
 struct Cells {
     /// Column names, then types.
     head: [Vec<String>; 2],
-    body: Vec<Vec<String>>,
+    /// Texts of each row, and false if one of them differs from its value in what can't be seen.
+    body: Vec<(Vec<String>, bool)>,
     is_number: Vec<bool>,
     widths: Vec<usize>,
 }
@@ -66,20 +67,20 @@ impl Cells {
             .iter()
             .map(|it| short(&clean(&it.kind), MAX_TYPE_WIDTH).0)
             .collect();
-        let body: Vec<Vec<_>> = all
+        let body: Vec<(Vec<_>, bool)> = all
             .rows
             .iter()
             // No message has room for more rows.
             .take(200)
             .map(|row| {
-                row.iter()
-                    .take(all.columns.len())
-                    .map(|value| clean(value.as_deref().unwrap_or(NULL)))
-                    .collect()
+                let values = row.iter().take(all.columns.len());
+                let cells = values.map(|value| cleaned(value.as_deref().unwrap_or(NULL)));
+                let (texts, exact): (Vec<_>, Vec<_>) = cells.unzip();
+                (texts, exact.into_iter().all(|is| is))
             })
             .collect();
         let widest = |at: usize| {
-            let column = body.iter().filter_map(|row: &Vec<String>| row.get(at));
+            let column = body.iter().filter_map(|(row, _)| row.get(at));
             let all = column.chain([&names[at], &kinds[at]]);
             all.map(|text| text.width()).max().unwrap_or(0)
         };
@@ -136,20 +137,22 @@ impl Cells {
         }
         text += &(rule.join("─┼─") + "\n");
         let mut rows = 0;
-        for cells in &self.body {
+        let mut is_clean = true;
+        for (cells, is_row_clean) in &self.body {
             let next = line(cells, true);
             if message_len(&text) + message_len(&next) > room {
                 break;
             }
             text += &next;
             rows += 1;
+            is_clean &= is_row_clean;
         }
         text.pop();
         Table {
             text,
             rows,
             columns,
-            is_exact,
+            is_exact: is_exact && is_clean,
         }
     }
 }

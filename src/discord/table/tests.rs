@@ -101,6 +101,31 @@ n     │ INTEGER       │ 7";
 }
 
 #[test]
+fn emoji_and_joined_letters_are_kept_and_what_is_hidden_is_told() {
+    for (value, shown, is_exact) in [
+        ("❤\u{FE0F}", "❤\u{FE0F}", true),
+        ("👨\u{200D}👩\u{200D}👧", "👨\u{200D}👩\u{200D}👧", true),
+        ("❤\u{FE0F}\u{200D}🔥", "❤\u{FE0F}\u{200D}🔥", true),
+        ("می\u{200C}خواهم", "می\u{200C}خواهم", true),
+        ("Zürich\nHB`", "Zürich⏎HBˋ", true),
+        ("pay\u{200D}pal", "pay·pal", false),
+        ("\u{200D}👩", "·👩", false),
+        ("👩\u{200D}", "👩·", false),
+        ("\u{202E}evil", "·evil", false),
+        ("e\u{301}\u{302}\u{303}", "e\u{301}\u{302}", false),
+    ] {
+        assert_eq!(cleaned(value), (shown.to_owned(), is_exact), "{value:?}");
+        let one = rows(
+            &[("a", "VARCHAR"), ("b", "VARCHAR")],
+            &[&[Some(value), None]],
+        );
+        assert_eq!(table(&one, 1500).is_exact, is_exact, "{value:?}");
+        let two = rows(&[("a", "VARCHAR")], &[&[Some(value)], &[Some("x")]]);
+        assert_eq!(table(&two, 1500).is_exact, is_exact, "{value:?}");
+    }
+}
+
+#[test]
 fn a_summary_has_a_line_for_each_value_and_a_plan_its_own() {
     let names = [
         "column_name",
@@ -238,7 +263,9 @@ proptest! {
         // Each change of direction ends on its line.
         for line in shown.text.lines() {
             prop_assert_eq!(line.matches('\u{2068}').count(), line.matches('\u{2069}').count());
-            let others = line.chars().filter(|c| !matches!(c, '\u{2068}' | '\u{2069}'));
+            // Joiners and emoji styles may be kept.
+            let kept = ['\u{2068}', '\u{2069}', '\u{200C}', '\u{200D}', '\u{FE0F}'];
+            let others = line.chars().filter(|c| !kept.contains(c));
             prop_assert!(!others.into_iter().any(is_invisible));
             let bounds = line.matches(['│', '┼']).count();
             let least = if is_vertical { 1 } else { shown.columns - 1 };

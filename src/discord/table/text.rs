@@ -11,6 +11,10 @@ pub(super) const MAX_TABLE_WIDTH: usize = 100;
 pub(super) const PHONE_WIDTH: usize = 45;
 /// Maximum width of a type name.
 pub(super) const MAX_TYPE_WIDTH: usize = 16;
+const ZERO_WIDTH_NON_JOINER: char = '\u{200C}';
+const ZERO_WIDTH_JOINER: char = '\u{200D}';
+/// Variation selector 16, which makes an emoji of the character before.
+const EMOJI_STYLE: char = '\u{FE0F}';
 /// Text for DuckDB's NULL.
 pub(super) const NULL: &str = "NULL";
 
@@ -41,9 +45,19 @@ impl Table {
 
 /// Replaces all characters that could break out of a cell or a code block.
 pub(in crate::discord) fn clean(text: &str) -> String {
+    cleaned(text).0
+}
+
+/// Cleans a text like [`clean`]. The second value is false if a character that can't be seen was replaced, or
+/// one was left out.
+pub(super) fn cleaned(text: &str) -> (String, bool) {
     let mut cleaned = String::with_capacity(text.len());
-    let mut marks = 0;
-    for c in text.chars() {
+    let (mut marks, mut is_exact) = (0, true);
+    let mut before = None;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let is_joined = joins(before, c, chars.peek().copied());
+        before = Some(c);
         let is_mark = c.width() == Some(0);
         marks = if is_mark { marks + 1 } else { 0 };
         match c {
@@ -51,13 +65,31 @@ pub(in crate::discord) fn clean(text: &str) -> String {
             '\r' | '\t' => cleaned.push(' '),
             // Code fences consist of these.
             '`' => cleaned.push('ˋ'),
-            c if is_invisible(c) => cleaned.push('·'),
+            c if is_invisible(c) && !is_joined => {
+                is_exact = false;
+                cleaned.push('·');
+            }
             // Keep at most two combining marks per letter: more would run into other lines.
-            _ if marks > 2 => {}
+            _ if marks > 2 => is_exact = false,
             c => cleaned.push(c),
         }
     }
-    cleaned
+    (cleaned, is_exact)
+}
+
+/// Returns true for a joiner between letters or emoji, and for the sign that makes an emoji of the character
+/// before. Between ASCII letters, a joiner only hides a difference.
+/// See <https://www.unicode.org/reports/tr31/#Layout_and_Format_Control_Characters>.
+fn joins(before: Option<char>, c: char, after: Option<char>) -> bool {
+    let is_visible = |c: char| !c.is_ascii() && !c.is_whitespace() && !is_invisible(c);
+    let is_joinable = |c: Option<char>| c.is_some_and(|c| is_visible(c) || c == EMOJI_STYLE);
+    match c {
+        ZERO_WIDTH_NON_JOINER | ZERO_WIDTH_JOINER => {
+            is_joinable(before) && after.is_some_and(is_visible)
+        }
+        EMOJI_STYLE => before.is_some_and(is_visible),
+        _ => false,
+    }
 }
 
 /// Shortens `text` to a display width. The second value is true if nothing was cut.

@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{
     super::replies::message_len,
-    text::{MAX_TABLE_WIDTH, MAX_TYPE_WIDTH, NULL, Table, clean, short},
+    text::{MAX_TABLE_WIDTH, MAX_TYPE_WIDTH, NULL, Table, clean, cleaned, short},
 };
 use crate::{runtime::Rows, unicode::isolate};
 
@@ -61,7 +61,8 @@ pub(super) fn records(all: &Rows, room: usize) -> Table {
                 line += &(pad(kind, kind_width) + " │ ");
             }
             let left = MAX_TABLE_WIDTH.saturating_sub(line.width());
-            let (value, is_whole) = short(&clean(value.as_deref().unwrap_or(NULL)), left);
+            let (value, is_clean) = cleaned(value.as_deref().unwrap_or(NULL));
+            let (value, is_whole) = short(&value, left);
             line += &isolate(value);
             let line = line.trim_end().to_owned() + "\n";
             let used = [&table.text, &record, &line].map(|it| message_len(it));
@@ -70,7 +71,7 @@ pub(super) fn records(all: &Rows, room: usize) -> Table {
             }
             record += &line;
             shown += 1;
-            is_exact &= is_whole;
+            is_exact &= is_whole && is_clean;
         }
         if number > 0 && shown < all.columns.len() {
             break;
