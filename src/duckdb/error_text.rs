@@ -4,6 +4,9 @@ use serde::Deserialize;
 
 /// Words between the type of an error and its message.
 const ERROR: &str = " Error:";
+/// Type and part of DuckDB's error for each statement after one that it can't recover from, such as a full
+/// disk during a checkpoint. What was committed is in its files, which another DuckDB can open.
+const UNUSABLE: [&str; 2] = ["FATAL", "must be restarted prior to being used"];
 /// Maximum length of a type. DuckDB's longest one is `Parameter Not Resolved`.
 const MAX_TYPE_LEN: usize = 32;
 
@@ -64,6 +67,12 @@ pub(super) fn plain(line: String) -> String {
         Ok(error) => format!("{}{ERROR} {}\n", error.kind, error.message),
         Err(_) => line,
     }
+}
+
+/// Returns true for a line that says that DuckDB is unusable.
+pub(super) fn is_unusable(line: &str) -> bool {
+    let [kind, part] = UNUSABLE;
+    DuckDbError::parse(line).is_some_and(|error| error.kind == kind && error.message.contains(part))
 }
 
 /// Returns true if further lines may belong to the error that begins with `line`, and so may quote
@@ -127,6 +136,22 @@ mod tests {
         ] {
             assert_eq!(parts(said), expected, "{said}");
         }
+    }
+
+    // Output of DuckDB 1.5.5 after it listed an empty name.
+    #[test]
+    fn an_unusable_duckdb_is_known_by_the_type_of_its_error() {
+        let said = "Failed: database has been invalidated because of a previous fatal error. The \
+                    database must be restarted prior to being used again.";
+        assert!(is_unusable(&format!("FATAL Error: {said}\n")));
+        let json = |kind: &str| {
+            format!(r#"{{"exception_type":"{kind}","exception_message":"{said}"}}"#) + "\n"
+        };
+        assert!(is_unusable(&json("FATAL")));
+        assert!(!is_unusable(&json("Invalid Input")));
+        assert!(!is_unusable(&format!(
+            "Invalid Input Error: FATAL Error: {said}\n"
+        )));
     }
 
     #[test]

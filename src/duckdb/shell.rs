@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use super::{
     environment::secret,
-    error_text::{plain, quotes_lines},
+    error_text::{is_unusable, plain, quotes_lines},
     secrets::Secrets,
     table_text::{Marks, Table},
 };
@@ -41,10 +41,6 @@ const MAX_OUTPUT_BYTES: usize = 16 << 20;
 /// Maximum size of an error of the session's own statements. Errors quote what a storage or a catalog
 /// answered, and are kept in logs, the bot's memory and the table `memory.problems`.
 const MAX_ERROR_BYTES: usize = 64 << 10;
-
-/// Beginning and part of DuckDB's error for each statement after one that it can't recover from, such as a full
-/// disk during a checkpoint. What was committed is in its files, which another DuckDB can open.
-const UNUSABLE: [&str; 2] = ["FATAL Error:", "must be restarted prior to being used"];
 
 /// DuckDB's answer to a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -396,13 +392,11 @@ async fn read_errors(
         }
         let fits = room > 0;
         room = room.saturating_sub(line.len());
-        let [begin, part] = UNUSABLE;
-        let is_unusable = line.starts_with(begin) && line.contains(part);
         // A query can choose the further lines of its error. A DuckDB that ran the query is usable.
         let is_quoted = lines
             .first()
             .is_some_and(|first: &String| quotes_lines(first));
-        let is_unusable = is_unusable && !is_quoted;
+        let is_unusable = is_unusable(&line) && !is_quoted;
         lines.push(if fits { line } else { String::new() });
         if is_unusable {
             return (lines, false);
