@@ -131,8 +131,7 @@ fn server(target: &Target, config: &SessionConfig) -> Option<RemoteServer> {
                 None => other_server(url),
             };
         }
-        Target::Web(url) => return other_server(url),
-        Target::Storage(url) | Target::Any(url) => url,
+        Target::Storage(url) | Target::Web(url) | Target::Any(url) => url,
     };
     let (scheme, rest) = url.split_once("://")?;
     let login = if config.catalog.vended {
@@ -146,6 +145,9 @@ fn server(target: &Target, config: &SessionConfig) -> Option<RemoteServer> {
     };
     if S3_SCHEMES.contains(&scheme) {
         return Some(storage(first_part(rest)));
+    }
+    if let Target::Web(_) = target {
+        return other_server(url);
     }
     let in_storage = in_storage(rest, config.s3.endpoint.as_ref());
     let in_catalog = match target {
@@ -177,16 +179,17 @@ fn catalog_server(catalog: &Catalog) -> RemoteServer {
 
 fn other_server(url: &str) -> Option<RemoteServer> {
     let (_, rest) = url.split_once("://")?;
-    let host = first_part(rest).to_owned();
+    // Without a user name and password.
+    let host = first_part(rest).rsplit('@').next()?.to_owned();
     Some(RemoteServer::Other { host })
 }
 
-/// Returns the length of the catalog's address, without its scheme, if `url` is below it.
+/// Returns the length of the catalog's address, without its scheme, if `url` is a request to the catalog:
+/// DuckDB's are all below `/v1/`.
 fn length_in_catalog(url: &str, catalog: &Catalog) -> Option<usize> {
     let rest = url.strip_prefix(&*catalog.endpoint)?;
-    let is_below = rest.is_empty() || rest.starts_with(['/', '?']);
     let (_, address) = catalog.endpoint.split_once("://")?;
-    is_below.then_some(address.len())
+    rest.starts_with("/v1/").then_some(address.len())
 }
 
 /// Returns the text up to the first slash or question mark.

@@ -1,5 +1,5 @@
-//! Stand-in for an Iceberg REST catalog that implements only `GET <base>/v1/config`. Any base path
-//! works, so a test may put the catalog below a path.
+//! Stand-in for an Iceberg REST catalog that implements only `GET <base>/v1/config` and an empty
+//! `GET <base>/v1/namespaces`. Any base path works, so a test may put the catalog below a path.
 
 use std::{
     collections::HashSet,
@@ -74,7 +74,10 @@ impl Catalog {
 }
 
 async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
-    if request.method() != Method::GET || !request.uri().path().ends_with("/v1/config") {
+    let path = request.uri().path();
+    let is_config = path.ends_with("/v1/config");
+    let is_known = is_config || path.ends_with("/v1/namespaces");
+    if request.method() != Method::GET || !is_known {
         return error(StatusCode::NOT_FOUND);
     }
     let authorization = request.headers().get(header::AUTHORIZATION);
@@ -87,6 +90,7 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     }
     match *inner.status.lock().unwrap() {
         Some(status) => error(status),
+        None if !is_config => reply(StatusCode::OK, &json!({ "namespaces": [] })),
         None => reply(StatusCode::OK, &json!({ "defaults": {}, "overrides": {} })),
     }
 }

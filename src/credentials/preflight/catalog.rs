@@ -67,7 +67,9 @@ async fn check_namespaces(
     match (answer.status.as_u16(), login, moved) {
         (200..=299, ..) => Ok(()),
         (.., Some(moved)) => Err(moved),
-        (401 | 419, ..) | (403, Login::None, _) => Err(error(&answer, &url, login, &catalog.name)),
+        (400 | 401 | 419, ..) | (403, Login::None, _) => {
+            Err(error(&answer, &url, login, &catalog.name))
+        }
         (status, ..) if is_momentary(status) => Err(PreflightError::Busy { who, status }),
         // Some catalogs give the configuration of any warehouse (Unity Catalog).
         (404, ..) => Err(strange(who, 404)),

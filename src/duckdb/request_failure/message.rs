@@ -97,8 +97,9 @@ pub(super) fn read(error: &DuckDbError) -> Option<Request> {
         None if error.kind == COMMIT_TYPE => return None,
         None => &error.message,
     };
-    let is_foreign = error.kind == FOREIGN_TYPE
-        && (message.trim().is_empty() || message.starts_with(['{', '[', '<']));
+    let answer = message.trim_start();
+    let is_foreign =
+        error.kind == FOREIGN_TYPE && (answer.is_empty() || answer.starts_with(['{', '[', '<']));
     if is_foreign {
         return Some(Request {
             target: Target::Catalog,
@@ -140,6 +141,9 @@ fn target_and_outcome(message: &str) -> Option<(Target, Outcome)> {
         // URLs have no spaces.
         let (_, reason) = rest.split_once(": ")?;
         let outcome = match reason.strip_prefix("HTTP ") {
+            // Most authorization servers refuse a client with 400:
+            // <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>.
+            Some(status) if named_status(status) == Some(400) => Outcome::Status(401),
             Some(status) if named_status(status).is_some() => {
                 Outcome::Status(named_status(status)?)
             }

@@ -181,6 +181,12 @@ fn a_failure_of_the_catalog_is_found_in_each_form() {
              error for HTTP POST to 'http://login.test/v1/oauth/tokens'",
             Unreachable,
         ),
+        (
+            "Invalid Configuration",
+            "Could not get token from http://login.test/v1/oauth/tokens: HTTP BadRequest_400 - \
+             {\"error\":\"invalid_client\"}",
+            Unauthorized,
+        ),
         ("Invalid Configuration", "", Unreadable),
         ("Invalid Configuration", "<html>404</html>", Unreadable),
         (
@@ -314,7 +320,10 @@ fn the_storage_may_be_below_a_path_of_the_catalog() {
         storage("lake", Busy)
     );
     assert_eq!(found("https://lake.example/v1/namespaces"), catalog(Busy));
-    assert_eq!(found("https://lake.example/s3x/y"), catalog(Busy));
+    assert_eq!(
+        found("https://me:secret@lake.example/s3x/y"),
+        other("lake.example", Busy)
+    );
 }
 
 #[test]
