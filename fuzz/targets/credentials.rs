@@ -97,13 +97,14 @@ fn submit(inputs: &[String; 4], expires: &str, required: CredentialPart) {
 /// An error contains one character of an input at most, and the names of profiles.
 fn check_errors(mistakes: &[InputError], inputs: &[String; 4]) {
     let profiles = mistakes.iter().flat_map(|it| match it {
-        InputError::Twice(_, profiles) => &profiles[..],
-        _ => &[],
+        InputError::Twice(_, profiles) => profiles.clone(),
+        InputError::Halves(key_id, secret) => vec![key_id.clone(), secret.clone()],
+        _ => Vec::new(),
     });
     let profiles: Vec<_> = profiles.collect();
     // Words of the error types themselves.
     let fixed = "InputError ValueError CredentialField SecretKey SessionToken CatalogToken \
-        Placeholder NoSessionToken ReadAsUtc CredentialPart S3Keys";
+        Placeholder Halves NoNames NoSessionToken ReadAsUtc CredentialPart S3Keys";
     for said in mistakes.iter().map(|it| format!("{it:?}")) {
         let is_leaked = |it: &&str| {
             let is_known = fixed.contains(it) || profiles.iter().any(|name| name.contains(it));
@@ -127,6 +128,17 @@ fn is_invisible(c: char) -> bool {
     !c.is_ascii() && !c.is_alphanumeric() && !c.is_whitespace() && !is_replaced
 }
 
+/// Entities of XML without their `&`, and what they mean.
+const ENTITIES: [(&str, char); 7] = [
+    ("quot;", '"'),
+    ("#34;", '"'),
+    ("apos;", '\''),
+    ("#39;", '\''),
+    ("lt;", '<'),
+    ("gt;", '>'),
+    ("amp;", '&'),
+];
+
 /// Compares a value with a text, in which only backslashes and doubled quotes may be in between.
 fn follows(mut text: &[char], value: &[char]) -> bool {
     for wanted in value {
@@ -148,6 +160,14 @@ fn follows(mut text: &[char], value: &[char]) -> bool {
             let code = code.and_then(|it| u32::from_str_radix(&it, 16).ok());
             if *next == '%' && code == Some(u32::from(*wanted)) {
                 text = &rest[2..];
+                break;
+            }
+            // `&amp;` and the like.
+            let entity = ENTITIES.iter().find(|(code, c)| {
+                c == wanted && *next == '&' && rest.starts_with(&code.chars().collect::<Vec<_>>())
+            });
+            if let Some((code, _)) = entity {
+                text = &rest[code.len()..];
                 break;
             }
             let is_typographic = matches!(next, '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{ff1a}' | '\u{ff1d}' | '\u{2500}'..='\u{257f}');

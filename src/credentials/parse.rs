@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{
     CredentialField, CredentialPart, Credentials,
     expiry::{self, Expiry},
-    paste::{self, Flaw, Name, Pair, looks_random},
+    paste::{self, Flaw, Name, Pair, is_session_token, looks_random},
     value::{ValueError, check_characters, find, lacks_session_token},
 };
 
@@ -34,6 +34,10 @@ pub enum InputError {
     /// Different values for the same field, with the profiles that they belong to, if they have
     /// names.
     Twice(CredentialField, Vec<String>),
+    /// The access key ID and the secret access key belong to two profiles: these.
+    Halves(String, String),
+    /// A text of several words in the first input, without any known name.
+    NoNames,
     /// Temporary credentials without their session token.
     NoSessionToken,
     /// A time of expiry of this part that is neither a duration nor a time.
@@ -97,6 +101,12 @@ pub fn parse(
         // With two sets of credentials, every field has two values.
         mistakes.retain(|it| is_twice(it) || !matches!(it, InputError::Twice(..)));
     }
+    if mistakes.is_empty() {
+        mistakes.extend(pastes.check_profiles().err());
+    }
+    if pastes.is_unnamed_text() {
+        mistakes = vec![InputError::NoNames];
+    }
     let (expires, note) = pastes
         .expiry(&typed.expires, required, now)
         .unwrap_or_else(|mistake| {
@@ -158,7 +168,7 @@ impl Pastes {
     fn find(&self, field: CredentialField) -> Result<Option<&Pair>, InputError> {
         let is_ours = |input: CredentialField, pair: &Pair| match pair.name {
             Some(Name::Credential(name)) => name == field,
-            Some(Name::Token) => field == self.field_of_tokens(),
+            Some(Name::Token) => field == self.field_of_token(pair),
             Some(Name::Expiry) => false,
             None => input == field,
         };
@@ -172,17 +182,15 @@ impl Pastes {
                 None => Ok(None),
             };
         };
+        self.prefer(field, &mut found);
+        let first = found.first().copied().unwrap_or(first);
         found.retain(|pair| pair.value.expose_secret() != first.value.expose_secret());
         if found.is_empty() {
             return Ok(Some(first));
         }
         let mut profiles = Vec::new();
         for pair in std::iter::once(first).chain(found) {
-            let profile = pair
-                .profile
-                .iter()
-                .filter(|it| it.chars().count() <= MAX_PROFILE_CHARS && !looks_random(it));
-            for profile in profile {
+            if let Some(profile) = shown_profile(pair) {
                 if !profiles.contains(profile) {
                     profiles.push(profile.clone());
                 }
@@ -190,6 +198,50 @@ impl Pastes {
         }
         profiles.truncate(if profiles.len() > 1 { 10 } else { 0 });
         Err(InputError::Twice(field, profiles))
+    }
+
+    /// Drops values whose names mean something else, where there is a better one: `Secret: lake` and
+    /// `DJANGO_SECRET_KEY` beside `AWS_SECRET_ACCESS_KEY`.
+    fn prefer(&self, field: CredentialField, found: &mut Vec<&Pair>) {
+        let keep = |found: &mut Vec<&Pair>, is_better: &dyn Fn(&Pair) -> bool| {
+            if found.iter().any(|it| is_better(it)) {
+                found.retain(|it| is_better(it));
+            }
+        };
+        keep(found, &|it| it.name.is_none() || !it.is_weak);
+        if field == CredentialField::KeyId {
+            return;
+        }
+        let ids = self.0.iter().map(|(_, pair)| pair);
+        let ids = ids.filter(|it| it.is_named(CredentialField::KeyId) && !it.is_weak);
+        let prefixes: Vec<_> = ids.map(|it| &it.prefix).collect();
+        keep(found, &|it| {
+            it.name.is_none() || prefixes.contains(&&it.prefix)
+        });
+    }
+
+    /// Returns true if the only input is a text of several words without any name.
+    fn is_unnamed_text(&self) -> bool {
+        let [(CredentialField::KeyId, pair)] = &self.0[..] else {
+            return false;
+        };
+        let words = pair.value.expose_secret().split_whitespace();
+        pair.name.is_none() && words.count() > 2
+    }
+
+    /// Checks that key ID and secret are not of two profiles.
+    fn check_profiles(&self) -> Result<(), InputError> {
+        let profile = |field| {
+            let pair = self.find(field).ok().flatten()?;
+            shown_profile(pair).filter(|_| pair.is_in_section)
+        };
+        let id = profile(CredentialField::KeyId);
+        match id.zip(profile(CredentialField::SecretKey)) {
+            Some((id, secret)) if id != secret => {
+                Err(InputError::Halves(id.clone(), secret.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Returns true if the field is a part of an S3 key whose other part is there.
@@ -208,7 +260,7 @@ impl Pastes {
 
     /// Returns the field of a value whose name is only `token`. Where AWS gives out temporary
     /// credentials, it is the session token.
-    fn field_of_tokens(&self) -> CredentialField {
+    fn field_of_token(&self, token: &Pair) -> CredentialField {
         let has = |field, start: &str| {
             self.0.iter().any(|(input, pair)| {
                 let name = pair.name.unwrap_or(Name::Credential(*input));
@@ -216,7 +268,8 @@ impl Pastes {
             })
         };
         let is_temporary = has(CredentialField::KeyId, "ASIA");
-        if is_temporary && !has(CredentialField::SessionToken, "") {
+        let is_missing = is_temporary && !has(CredentialField::SessionToken, "");
+        if is_missing || is_session_token(token.value.expose_secret()) {
             CredentialField::SessionToken
         } else {
             CredentialField::CatalogToken
@@ -230,11 +283,15 @@ impl Pastes {
         required: CredentialPart,
         now: DateTime<Utc>,
     ) -> Result<(Option<DateTime<Utc>>, Option<ExpiryNote>), InputError> {
-        let named = self
-            .0
-            .iter()
-            .filter(|(_, it)| it.name == Some(Name::Expiry));
-        let mut named = named.map(|(_, it)| expiry::read_start(it.value.expose_secret(), now));
+        let named = self.0.iter().map(|(_, pair)| pair);
+        let mut named: Vec<_> = named.filter(|it| it.name == Some(Name::Expiry)).collect();
+        let has_catalog_token = matches!(self.find(CredentialField::CatalogToken), Ok(Some(_)));
+        let is_other =
+            |it: &Pair| it.is_weak && has_catalog_token && required == CredentialPart::S3Keys;
+        named.retain(|it| !is_other(it));
+        named.sort_by_key(|it| it.is_weak);
+        let named = named.into_iter();
+        let mut named = named.map(|it| expiry::read_start(it.value.expose_secret(), now));
         let read = match typed.trim() {
             "" => {
                 let first = named.next();
@@ -261,6 +318,12 @@ impl Pastes {
     }
 }
 
+/// The name of a pair's profile, if it can be shown.
+fn shown_profile(pair: &Pair) -> Option<&String> {
+    let profile = pair.profile.as_ref();
+    profile.filter(|it| it.chars().count() <= MAX_PROFILE_CHARS && !looks_random(it))
+}
+
 fn validate(field: CredentialField, pair: &Pair) -> Result<SecretString, InputError> {
     let value = pair.value.expose_secret();
     let length = value.chars().count();
@@ -275,7 +338,7 @@ fn validate(field: CredentialField, pair: &Pair) -> Result<SecretString, InputEr
     }
     // Every request contains the key ID in clear text, so no secret may be mistaken for it.
     if field == CredentialField::KeyId
-        && let Some((c, place)) = find(value, |c| ",=/+;".contains(c))
+        && let Some((c, place)) = find(value, |c| ",=/+;()[]<>".contains(c))
     {
         return Err(InputError::NoKeyId(c, place));
     }
@@ -291,24 +354,37 @@ fn validate(field: CredentialField, pair: &Pair) -> Result<SecretString, InputEr
 }
 
 /// Returns true if a chat message may contain credentials: an AWS key ID, a value with a name
-/// of a credential, or a long random word.
+/// of a credential, or a long random word. The path of a URL is none.
 pub fn looks_like_a_key(text: &str) -> bool {
-    let is_named = paste::read(text)
-        .iter()
-        .any(|it| matches!(it.name, Some(Name::Credential(_))));
+    let is_value = |pair: &Pair| {
+        let value = pair.value.expose_secret();
+        let is_any = value.contains(|c: char| c.is_ascii_alphanumeric());
+        is_any && pair.flaw != Some(Flaw::Placeholder) && (!pair.is_weak || looks_random(value))
+    };
+    let is_named = |pair: &Pair| matches!(pair.name, Some(Name::Credential(_))) && is_value(pair);
     let is_key_id = |word: &str| {
         let is_prefixed = word.starts_with("AKIA") || word.starts_with("ASIA");
         is_prefixed && word.len() >= 16 && word.chars().all(|c| c.is_ascii_alphanumeric())
     };
     let is_random = |word: &str| {
         let has = |kind: fn(&char) -> bool| word.chars().any(|c| kind(&c));
-        word.len() >= 32
-            && has(char::is_ascii_digit)
-            && has(char::is_ascii_lowercase)
-            && has(char::is_ascii_uppercase)
+        let is_hex = word.len() == 64 && word.chars().all(|c| c.is_ascii_hexdigit());
+        let is_mixed = has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase);
+        word.len() >= 32 && has(char::is_ascii_digit) && (is_mixed || is_hex)
     };
-    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"+/=_-".contains(c));
-    is_named || words.any(|word| is_random(word) || word.split('=').any(is_key_id))
+    let is_token = |word: &str| word.starts_with("eyJ") && word.matches('.').count() == 2;
+    let is_secret = |text: &str| {
+        let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && !"+/=_-".contains(c));
+        let is_id = |word: &str| word.split(['=', '/']).any(is_key_id);
+        words.any(|word| is_random(word) || is_id(word))
+    };
+    let has_secret = |word: &str| match word.split_once("://") {
+        Some((_, address)) => address
+            .rsplit_once('@')
+            .is_some_and(|(it, _)| is_secret(it)),
+        None => is_secret(word) || is_token(word),
+    };
+    paste::read(text).iter().any(is_named) || text.split_whitespace().any(has_secret)
 }
 
 #[cfg(test)]

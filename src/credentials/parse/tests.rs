@@ -148,7 +148,7 @@ fn an_expiry_in_a_paste_refuses_nothing_unless_it_is_past() {
     assert_eq!(paste("no-expiry"), Ok((None, None)));
     assert_eq!(paste("null"), Ok((None, None)));
     let unclear = Ok((None, Some(ExpiryNote::NotUnderstood)));
-    assert_eq!(paste("11/23/2026 6:00:00 PM"), unclear);
+    assert_eq!(paste("12/11/2026 18:00"), unclear);
     assert_eq!(
         paste("2026-11-23T11:00:00Z"),
         Err(vec![InputError::Past(S3Keys)])
@@ -219,6 +219,16 @@ fn wrapped_and_swapped_values_are_refused() {
 }
 
 #[test]
+fn a_text_without_names_is_refused_as_a_whole() {
+    for text in ["Hi Ana, here they are", "client: a\nkey of client: b"] {
+        assert_eq!(
+            typed([text, "", "", ""]).expect_err(text),
+            [InputError::NoNames]
+        );
+    }
+}
+
+#[test]
 fn nothing_is_shown_of_a_very_short_key_id() {
     assert_eq!(
         typed(["minio", "s", "", ""])
@@ -246,6 +256,9 @@ fn a_key_in_a_message_is_noticed_and_other_text_is_not() {
         "||AKIAIOSFODNN7EXAMPLE||",
         "AKIAIOSFODNN7EXAMPLE,wJalrXUtnFEMI",
         "key=AKIAIOSFODNN7EXAMPLE",
+        "s3://AKIAIOSFODNN7EXAMPLE:secret@lake",
+        "Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbmEifQ.c2ln",
+        "b892c0665f0ada8a4755dae98baa3b133590e11dae3bcc1f9d769d67f16c3835",
     ] {
         assert!(looks_like_a_key(text), "{text}");
     }
@@ -253,6 +266,11 @@ fn a_key_in_a_message_is_noticed_and_other_text_is_not() {
         "hello",
         "how do I set this up?",
         "expiration: friday",
+        "secret: we are going to lunch",
+        "Access: read-only for all",
+        "How do I set AWS_SECRET_ACCESS_KEY=?",
+        "https://docs.google.com/document/d/1AbCdEfGhIjKlMnOpQrStUvWxYz0123456789_abcdef/edit",
+        "s3://lake/Data/00003-9b1e4c7d-0a3f-6528-b4c1-d7e0f3A69258.parquet",
         "see https://duckui-977a26.duck.example.com/some/long/path/1",
         "antidisestablishmentarianism-antidisestablishmentarianism",
     ] {
@@ -344,7 +362,7 @@ fn an_s3_key_is_entered_whole_or_not_at_all() {
             &[CredentialField::KeyId],
         ),
         (
-            "CATALOG_TOKEN=c AWS_SESSION_TOKEN=t",
+            "CATALOG_TOKEN=c AWS_SESSION_TOKEN=t==",
             &[CredentialField::KeyId, CredentialField::SecretKey],
         ),
     ] {

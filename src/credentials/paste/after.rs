@@ -2,6 +2,12 @@
 
 use super::names;
 
+/// Names of services, as the first word of a label.
+const SERVICES: [&str; 6] = ["ceph", "garage", "lake", "minio", "s3", "storage"];
+
+/// Maximum number of words up to a name that belong to a label.
+const MAX_LABEL_WORDS: usize = 4;
+
 /// Words that stand between values in commands, on web pages and in sentences.
 const ORDINARY: &[&str] = &[
     "account",
@@ -9,15 +15,19 @@ const ORDINARY: &[&str] = &[
     "alias",
     "also",
     "and",
+    "anzeigen",
     "api",
     "applicationid",
     "authorized",
     "auto",
     "aws",
     "best",
+    "bitte",
+    "browser",
     "bucket",
     "bye",
     "cheers",
+    "click",
     "close",
     "console",
     "copy",
@@ -40,6 +50,9 @@ const ORDINARY: &[&str] = &[
     "false",
     "for",
     "from",
+    "gruß",
+    "grüße",
+    "hallo",
     "here",
     "hide",
     "hope",
@@ -47,10 +60,16 @@ const ORDINARY: &[&str] = &[
     "http",
     "https",
     "inactive",
+    "it",
+    "keep",
     "key",
     "keys",
     "label",
     "let",
+    "lg",
+    "liebe",
+    "mfg",
+    "mit",
     "name",
     "not",
     "note",
@@ -74,6 +93,7 @@ const ORDINARY: &[&str] = &[
     "setx",
     "show",
     "status",
+    "step",
     "tags",
     "tenantid",
     "thanks",
@@ -93,6 +113,7 @@ const ORDINARY: &[&str] = &[
     "username",
     "valid",
     "version",
+    "viele",
     "with",
     "yes",
     "you",
@@ -102,7 +123,7 @@ const ORDINARY: &[&str] = &[
 /// Returns true if the text after a value begins with a word that may be the rest of the value: a
 /// terminal or an e-mail broke the value into two lines.
 pub(crate) fn continues(after: &str) -> bool {
-    let line = after.trim_start();
+    let line = without_quote_mark(after.trim_start());
     let is_next_line = after[..after.len() - line.len()].contains('\n');
     let mut words = line.split_whitespace();
     let Some(word) = words.next() else {
@@ -116,21 +137,56 @@ pub(crate) fn continues(after: &str) -> bool {
     if !bare.contains(|c: char| c.is_ascii_alphanumeric() || "=+/".contains(c)) || is_option(bare) {
         return false;
     }
-    if is_ordinary(bare) || is_assignment(line) || is_label(line) {
+    if is_ordinary(bare) || is_assignment(line) || is_label(line) || is_command(word) {
+        return false;
+    }
+    let line = line.lines().next().unwrap_or_default();
+    if is_next_line && is_labelled(line) || is_prefix_of_label(line) {
         return false;
     }
     let is_word = |word: &str| {
         let word = word.trim_end_matches(['.', ',', '!', '?', ':', ';']);
         !word.is_empty() && word.chars().all(char::is_alphabetic)
     };
-    let sentence = line.lines().next().unwrap_or_default();
     let is_sentence = is_next_line
         && word == bare
-        && sentence.split_whitespace().count() > 2
-        && sentence.split_whitespace().all(is_word);
+        && line.split_whitespace().count() > 2
+        && line.split_whitespace().all(is_word);
     let has_dots_or_bars = bare.contains('_') || bare.matches('.').count() > 1;
     let is_name = has_dots_or_bars && is_property(bare) && words.next().is_some();
     !is_sentence && !is_name
+}
+
+/// Returns true if the text after a value that is shorter than it has to be begins with its rest:
+/// a word that is no name of another value, also an ordinary one.
+pub(crate) fn continues_short(after: &str) -> bool {
+    let line = without_quote_mark(after.trim_start());
+    let line = line.strip_prefix("// ").unwrap_or(line);
+    let word = line.split_whitespace().next().unwrap_or_default();
+    let starters = ["export", "set", "setenv", "setx", "declare", "env", "unset"];
+    word.starts_with(|c: char| c.is_ascii_alphanumeric() || "/+".contains(c))
+        && !starters.contains(&word)
+        && !is_assignment(line)
+        && !names::at(line, 0).is_some_and(|it| !it.is_weak)
+        && !is_labelled(line.lines().next().unwrap_or_default())
+        && !is_property(word.trim_end_matches(':'))
+}
+
+/// Returns true if the next row of a table goes on with a value: its first cell is empty.
+pub(crate) fn continues_in_cell(after: &str) -> bool {
+    let rest = after.trim_start_matches(|c: char| c == '|' || c.is_whitespace());
+    let mut cells = after[..after.len() - rest.len()].split('|').skip(1);
+    // The last piece is the space before the text.
+    let count = cells.clone().count().saturating_sub(1);
+    let is_gap = |cell: &str| cell.len() > 1 && !cell.contains('\n');
+    cells.by_ref().take(count).any(is_gap) && continues(rest)
+}
+
+/// Text without the mark of a quoted line, whose line break became a space.
+fn without_quote_mark(text: &str) -> &str {
+    let marks = ["> ", "| ", "+ "];
+    let mark = marks.iter().find(|it| text.starts_with(**it));
+    mark.map_or(text, |it| text[it.len()..].trim_start())
 }
 
 /// Returns true if a text begins with a known name, and not with a word that contains one.
@@ -140,8 +196,60 @@ fn is_label(text: &str) -> bool {
     end.is_some_and(|end| text[end..].starts_with(ends) && !text[end..].starts_with("=="))
 }
 
+/// Returns true if a known name with its separator is among the first words of a line: `MinIO secret
+/// key: `, `2. Secret key: `.
+fn is_labelled(line: &str) -> bool {
+    let mut starts = vec![0];
+    let spaces = line.match_indices(char::is_whitespace);
+    starts.extend(spaces.map(|(at, space)| at + space.len()));
+    starts.into_iter().take(MAX_LABEL_WORDS).any(|at| {
+        let text = &line[at..];
+        let text = text.trim_start_matches(['+', '-', '*', '$', '"', '\'', '(']);
+        names::at(text, 0).is_some_and(|found| {
+            let after = text[found.end..].trim_start_matches(['"', '\'', '*', ')', ' ']);
+            after.starts_with([':', '=']) && !after.starts_with("==")
+        })
+    })
+}
+
+/// Returns true for the number of a list, the sign of a diff or the name of a container before a
+/// label.
+fn is_prefix_of_label(line: &str) -> bool {
+    let mut words = line.splitn(2, char::is_whitespace);
+    let (word, rest) = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+    );
+    let number = word.trim_end_matches(['.', ')', ':']);
+    let is_number = number.len() <= 2 && number.chars().all(|c| c.is_ascii_digit());
+    let is_service = SERVICES.contains(&word.to_lowercase().as_str());
+    let is_diff = word.starts_with('+') && is_assignment(&word[1..]);
+    let is_container = rest.trim_start().starts_with("| ");
+    let rest = rest.trim_start().trim_start_matches(['|', ' ']);
+    is_diff
+        || (is_number || is_container || is_service)
+            && (is_label(rest) || is_assignment(rest) || rest.starts_with('['))
+}
+
+/// A program in the folder, as the end of a line that sets variables for it.
+fn is_command(word: &str) -> bool {
+    word.starts_with("./")
+}
+
 /// Returns true if a text begins with `NAME=value`, `name = value` or `name: value`.
 pub(crate) fn is_assignment(text: &str) -> bool {
+    let name = names::identifier(text);
+    let after = text[name.len()..].strip_prefix('=');
+    // Base64 has `=` only at its end.
+    let is_glued = after.is_some_and(|it| it.starts_with(|c: char| c != '=' && !c.is_whitespace()));
+    let is_variable = name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+    !name.is_empty() && is_glued && is_variable || is_named_assignment(text)
+}
+
+/// Returns true if a text is an assignment, and no value that contains an equals sign.
+pub(crate) fn is_named_assignment(text: &str) -> bool {
     let name = names::identifier(text);
     let rest = text[name.len()..].trim_start_matches(['"', '\'', ']', '*']);
     if name.is_empty() {
@@ -211,6 +319,20 @@ mod tests {
             "\ntheSessionToken==",
         ] {
             assert!(continues(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_whose_first_cell_is_empty_goes_on() {
+        for text in [
+            " |\n|      | quack/2026 |",
+            " | |      | quack2026 |",
+            " ||\n||      | quack2026 ||",
+        ] {
+            assert!(continues_in_cell(text), "{text:?}");
+        }
+        for text in [" |\n| quack | 2026 |", " | | quack | 2026", " |\n+---+---+"] {
+            assert!(!continues_in_cell(text), "{text:?}");
         }
     }
 

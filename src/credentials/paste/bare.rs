@@ -3,10 +3,12 @@
 use secrecy::{SecretString, zeroize::Zeroizing};
 
 use super::{
+    encoded::percent_decoded,
     link::looks_random,
     names,
     pair::{Name, Pair},
     quoted::{quoted, unescape_slashes},
+    shapes,
 };
 use crate::credentials::CredentialField;
 
@@ -25,11 +27,9 @@ pub(crate) fn bare(text: &str) -> Pair {
         None => unescape_slashes(text),
     };
     Pair {
-        name: None,
         value: SecretString::from(value.trim()),
         is_quoted,
-        flaw: None,
-        profile: None,
+        ..Pair::default()
     }
 }
 
@@ -44,11 +44,9 @@ pub(crate) fn by_place(text: &str) -> Vec<Pair> {
     }
     let login = words.iter().find_map(|word| of_address(word));
     named(login.into_iter().flatten().map(|value| Pair {
-        name: None,
         value: SecretString::from(value.as_str()),
         is_quoted: true,
-        flaw: None,
-        profile: None,
+        ..Pair::default()
     }))
 }
 
@@ -70,10 +68,17 @@ fn named(values: impl Iterator<Item = Pair>) -> Vec<Pair> {
 
 /// The columns of `aws sts … --output text` and `aws iam create-access-key --output text`.
 fn of_aws<'a>(words: &[&'a str]) -> Option<Vec<&'a str>> {
+    if let [id, time, secret, token] = *words
+        && shapes::is_key_id(id)
+        && shapes::is_secret(secret)
+    {
+        return Some(vec![id, secret, token, time]);
+    }
     let start = words
         .iter()
-        .position(|it| matches!(*it, "CREDENTIALS" | "ACCESSKEY"))?;
+        .position(|it| matches!(*it, "CREDENTIALS" | "ROLECREDENTIALS" | "ACCESSKEY"))?;
     match words[start..] {
+        ["ROLECREDENTIALS", id, time, secret, token, ..] => Some(vec![id, secret, token, time]),
         ["CREDENTIALS", id, time, secret, token, ..] => Some(vec![id, secret, token, time]),
         ["ACCESSKEY", id, time, secret, ..] if time.contains('T') => Some(vec![id, secret]),
         _ => None,
@@ -100,18 +105,6 @@ fn of_address(word: &str) -> Option<[Zeroizing<String>; 2]> {
     Some([percent_decoded(id)?, percent_decoded(secret)?])
 }
 
-fn percent_decoded(text: &str) -> Option<Zeroizing<String>> {
-    let mut plain = Zeroizing::new(String::with_capacity(text.len()));
-    let mut parts = text.split('%');
-    plain.push_str(parts.next()?);
-    for part in parts {
-        let code = u8::from_str_radix(part.get(..2)?, 16).ok()?;
-        plain.push(char::from(code));
-        plain.push_str(&part[2..]);
-    }
-    Some(plain)
-}
-
 fn two_words(text: &str) -> Option<(&str, &str)> {
     let (id, secret) = text
         .trim()
@@ -121,6 +114,10 @@ fn two_words(text: &str) -> Option<(&str, &str)> {
         .chars()
         .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
     let is_hex = id.chars().all(|c| c.is_ascii_hexdigit());
-    let is_id = (16..=128).contains(&id.len()) && (is_upper || is_hex);
+    // As MinIO generates them.
+    let is_of_minio = (id.len(), secret.len()) == (20, 40)
+        && looks_random(id)
+        && id.chars().all(|c| c.is_ascii_alphanumeric());
+    let is_id = (16..=128).contains(&id.len()) && (is_upper || is_hex || is_of_minio);
     (is_id && looks_random(secret) && names::at(secret, 0).is_none()).then_some((id, secret))
 }

@@ -2,6 +2,8 @@
 
 use secrecy::zeroize::Zeroizing;
 
+use super::link::looks_random;
+
 /// Replaces typographic quotes, spaces and borders, and removes invisible characters: no credential contains
 /// any of them. Line breaks become `\n`.
 pub(crate) fn clean(text: &str) -> Zeroizing<String> {
@@ -56,7 +58,10 @@ pub(crate) fn without_comments(text: &str) -> Zeroizing<String> {
 fn is_comment(line: &str) -> bool {
     let starts = ["#", ";", "// ", "-- ", "::", "/*", "<!--"];
     let is_remark = line.len() > 4 && line.is_char_boundary(4);
-    starts.iter().any(|it| line.starts_with(it))
+    // The second half of a value that begins with slashes is no remark.
+    let is_value = |text: &str| looks_random(text.trim()) && !text.contains("://");
+    let is_half = line.strip_prefix("// ").is_some_and(is_value);
+    !is_half && starts.iter().any(|it| line.starts_with(it))
         || is_remark && line[..4].eq_ignore_ascii_case("rem ")
 }
 

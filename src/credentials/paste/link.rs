@@ -26,8 +26,12 @@ pub(crate) struct Link {
 }
 
 /// Separators. Longer ones first.
-const SEPARATORS: [(&str, Separator); 11] = [
+const SEPARATORS: [(&str, Separator); 15] = [
     (":=", Separator::Equals),
+    ("?=", Separator::Equals),
+    ("(\"", Separator::Equals),
+    ("('", Separator::Equals),
+    ("\u{2192}", Separator::Colon),
     ("=>", Separator::Equals),
     ("->", Separator::Colon),
     ("- ", Separator::Colon),
@@ -65,7 +69,7 @@ pub(crate) fn link(text: &str, start: usize, end: usize) -> Option<Link> {
     }
     let at = at + remark(&text[at..]);
     let rest = &text[at..];
-    let is_tag = text[..start].ends_with('<') || text[..start].ends_with("<name>");
+    let is_tag = before_namespace(text, start).ends_with('<') || text[..start].ends_with("<name>");
     let found = SEPARATORS.iter().find(|(mark, separator)| {
         // A shell's value may begin with `>`; an arrow has a space or a quote after it.
         let is_glued = |after: &str| after.starts_with(|c: char| !" \t\n\"'".contains(c));
@@ -73,12 +77,21 @@ pub(crate) fn link(text: &str, start: usize, end: usize) -> Option<Link> {
             (*separator != Separator::Tag || is_tag) && !(*mark == "=>" && is_glued(after))
         })
     });
+    // `=====> `
+    let arrow = rest.trim_start_matches('=').strip_prefix("> ");
+    if let Some(after) = arrow.filter(|_| rest.starts_with('=')) {
+        return value_start(text, text.len() - after.len(), Separator::Equals);
+    }
     if rest.starts_with("==") {
         // The padding of a value that looks like a name.
         return None;
     }
     if let Some((mark, separator)) = found {
-        return value_start(text, at + mark.len(), *separator);
+        let length = mark.trim_end_matches(['"', '\'']).len();
+        return value_start(text, at + length, *separator);
+    }
+    if let Some(after) = without_type(rest).filter(|_| at > end) {
+        return value_start(text, text.len() - after.len(), Separator::Equals);
     }
     // `{"name": "AWS_ACCESS_KEY_ID", "value": "…"}`, and the same in YAML.
     let next = skip(text, at, |c| matches!(c, ',' | '"') || c.is_whitespace());
@@ -123,10 +136,16 @@ fn value_start(text: &str, end: usize, separator: Separator) -> Option<Link> {
     // Markdown's bold text. More asterisks hide a value.
     let bold = skip(text, start, |c| c == '*');
     if bold - start <= 2 {
-        start = bold;
+        start = skip(text, bold, char::is_whitespace);
     }
+    if let Some(after) = without_type(&text[start..]).filter(|_| separator == Separator::Colon) {
+        return value_start(text, text.len() - after.len(), Separator::Equals);
+    }
+    let start_of_line = start;
+    start += marks(&text[start..]);
     // On the next line may be a value that an editor wrapped, but rather something else.
-    if separator == Separator::Equals && text[end..start].contains('\n') {
+    let is_next_line = text[end..start_of_line].contains('\n');
+    if separator == Separator::Equals && is_next_line && start == start_of_line {
         let word = text[start..].split(char::is_whitespace).next();
         let is_wrapped = word.is_some_and(|it| {
             looks_random(it)
@@ -144,13 +163,43 @@ fn value_start(text: &str, end: usize, separator: Separator) -> Option<Link> {
         start = text.len() - value.len();
     }
     // `"access_key_id": {"type": "string", "value": "…"}`
-    if text[start..].starts_with('{') {
+    if text[start..].starts_with('{') && !text[start..].starts_with("{{") {
         let object = text[start..].split('}').next().unwrap_or_default();
         let keys = object.match_indices("\"value\"");
         let key = keys.map(|(at, _)| start + at + 1).next()?;
         return link(text, key, key + "value".len());
     }
     Some(Link { start, separator })
+}
+
+/// Text after the type of a variable in code: `str = "…"`.
+fn without_type(text: &str) -> Option<&str> {
+    let types = ["str", "string", "String", "&str"];
+    let after = types.iter().find_map(|it| text.strip_prefix(it))?;
+    after.trim_start().strip_prefix("= ")
+}
+
+/// Length of the marks of YAML, PHP and Python before a value: its type (`!!str`), its anchor
+/// (`&id`), the sign of a block (`|-`), `string(20)`, or the `r` before a quote.
+fn marks(text: &str) -> usize {
+    let word = text.split(char::is_whitespace).next().unwrap_or_default();
+    let rest = text[word.len()..].trim_start();
+    let value = rest.split(char::is_whitespace).next().unwrap_or_default();
+    let is_value = value.starts_with(['"', '\'']) || looks_random(value);
+    let is_mark = word.starts_with("!!")
+        || word.starts_with('&') && names::identifier(&word[1..]).len() == word.len() - 1
+        || matches!(word, "|" | "|-" | "|+" | ">" | ">-" | ">+")
+        || word.starts_with("string(") && word.ends_with(')');
+    if is_mark && is_value {
+        return text.len() - rest.len();
+    }
+    let letters = text.trim_start_matches(['b', 'r', 'f', 'u', 'B', 'R', 'F', 'U']);
+    let count = text.len() - letters.len();
+    if (1..=2).contains(&count) && letters.starts_with(['"', '\'']) {
+        count
+    } else {
+        0
+    }
 }
 
 fn skip(text: &str, from: usize, is_skipped: impl Fn(char) -> bool) -> usize {
@@ -182,4 +231,13 @@ pub(crate) fn looks_random(value: &str) -> bool {
         && value.chars().all(|c| c.is_ascii_graphic())
         && !value.contains([',', ';', '(', '<'])
         && !value.contains("://")
+}
+
+/// Text before a name, without the namespace of an XML tag: `<sts:AccessKeyId>`.
+pub(crate) fn before_namespace(text: &str, start: usize) -> &str {
+    let before = &text[..start];
+    let namespace = before.strip_suffix(':');
+    namespace.map_or(before, |it| {
+        it.trim_end_matches(|c: char| c.is_ascii_alphanumeric())
+    })
 }

@@ -2,37 +2,43 @@
 //! program or a part of a web page, in which each value has its name. Pure.
 //!
 //! [`table`] reads rows under a heading, [`scan`] everything else. Both take names from [`names`].
+//! [`shapes`] adds values of AWS that have no name.
 
 mod absent;
 mod after;
 mod bare;
 mod clean;
+mod encoded;
 mod link;
+mod markup;
 mod names;
 mod pair;
 mod plain;
 mod quoted;
 mod scan;
+mod shapes;
 mod table;
 
 pub(super) use link::looks_random;
 pub(super) use pair::{Flaw, Name, Pair};
+pub(super) use shapes::{is_key_id, is_session_token};
 
 /// Splits a text into values. Without any known name, the whole text is one bare value. With one,
 /// all other assignments (a region, a profile's name) are dropped.
 pub(crate) fn read(text: &str) -> Vec<Pair> {
-    let text = clean::clean(text);
-    let named = named(&text);
-    if named.is_empty() {
-        vec![bare::bare(&text)]
-    } else {
-        named
+    let text = markup::without_markup(&clean::clean(text));
+    let mut pairs = named(&text);
+    encoded::decode(&mut pairs);
+    shapes::complete(&text, &mut pairs);
+    if pairs.is_empty() {
+        pairs.push(bare::bare(&text));
     }
+    pairs
 }
 
 /// Finds values by their places in a text without names.
 pub(super) fn read_by_place(text: &str) -> Vec<Pair> {
-    let text = clean::clean(text);
+    let text = markup::without_markup(&clean::clean(text));
     let is_of_aws = text.trim_start().starts_with("ACCESSKEY");
     if is_of_aws || named(&text).is_empty() {
         bare::by_place(&text)

@@ -22,6 +22,7 @@ const ENDINGS: &[(&str, Name)] = &[
     ("accesssecret", SECRET),
     ("applicationkey", SECRET),
     ("rootpassword", SECRET),
+    ("rootpass", SECRET),
     ("sessiontoken", SESSION),
     ("securitytoken", SESSION),
     ("catalogtoken", CATALOG),
@@ -33,6 +34,7 @@ const ENDINGS: &[(&str, Name)] = &[
     ("expires", Name::Expiry),
     ("expiresat", Name::Expiry),
     ("expiresatms", Name::Expiry),
+    ("expiresin", Name::Expiry),
     ("expireson", Name::Expiry),
     ("expiretime", Name::Expiry),
     ("expiry", Name::Expiry),
@@ -63,6 +65,7 @@ const WHOLE: &[(&str, Name)] = &[
     ("hmacsecret", SECRET),
     ("awstoken", SESSION),
     ("resttoken", CATALOG),
+    ("bearer", CATALOG),
     ("token", Name::Token),
     ("ablaufdatum", Name::Expiry),
 ];
@@ -77,23 +80,59 @@ const LABELS: &[(&str, Name)] = &[
     ("bearertoken", Name::Token),
     ("sessiontokenexpires", Name::Expiry),
     ("tokenexpires", Name::Expiry),
+    ("validfor", Name::Expiry),
     ("validuntil", Name::Expiry),
     ("gültigbis", Name::Expiry),
 ];
 
 /// Words before an ending that make it the name of something else.
-const FOREIGN: [&str; 5] = ["client", "expired", "kms", "old", "previous"];
+const FOREIGN: [&str; 4] = ["expired", "kms", "old", "previous"];
 
 /// Words that make `token` the catalog's.
-const CATALOGS: [&str; 4] = ["catalog", "iceberg", "polaris", "pyiceberg"];
+const CATALOGS: [&str; 10] = [
+    "catalog",
+    "databricks",
+    "gravitino",
+    "iceberg",
+    "lakekeeper",
+    "nessie",
+    "polaris",
+    "pyiceberg",
+    "tabular",
+    "unity",
+];
+
+/// Words before a time of expiry that make it the credentials' own. A cookie has another one.
+const EXPIRING: [&str; 17] = [
+    "access",
+    "aws",
+    "credential",
+    "credentials",
+    "duckbot",
+    "key",
+    "keys",
+    "s3",
+    "secret",
+    "security",
+    "session",
+    "sso",
+    "sts",
+    "temporary",
+    "tmp",
+    "token",
+    "x",
+];
 
 /// Maximum number of words in a label of a console.
 const MAX_WORDS: usize = 5;
 
 /// A name at a place in a text.
-#[derive(Clone, Copy)]
 pub(crate) struct Found {
     pub name: Name,
+    /// The name means other things, too.
+    pub is_weak: bool,
+    /// Words before those that say what the value is.
+    pub prefix: String,
     /// Byte after the name.
     pub end: usize,
     /// A single word with several parts, as only programs write it: `AWS_ACCESS_KEY_ID`.
@@ -128,13 +167,24 @@ pub(crate) fn at(text: &str, start: usize) -> Option<Found> {
     if let Some((name, end)) = label {
         return Some(Found {
             name,
+            is_weak: false,
+            prefix: String::new(),
             end,
             is_identifier: false,
         });
     }
     let parts = parts(&text[start..first]);
+    let (name, skipped) = of_identifier(&parts)?;
+    let prefix = parts[..skipped].concat();
+    // `token_expires_at` and OAuth's `expires_in` may be those of another token.
+    let is_weak = match name {
+        Name::Expiry => prefix == "token" || parts.concat().ends_with("expiresin"),
+        _ => skipped == 0 && find(ENDINGS, &parts.concat()).is_none(),
+    };
     Some(Found {
-        name: of_identifier(&parts)?,
+        name,
+        is_weak,
+        prefix,
         end: first,
         is_identifier: parts.len() > 1,
     })
@@ -175,20 +225,25 @@ fn is_identifier(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '-' | '.')
 }
 
-fn of_identifier(parts: &[String]) -> Option<Name> {
+/// Finds the name that the words of an identifier end with, and the number of words before it.
+fn of_identifier(parts: &[String]) -> Option<(Name, usize)> {
     let joined = parts.concat();
     if let Some(name) = whole(&joined) {
-        return Some(name);
+        return Some((name, 0));
     }
     for skipped in 1..parts.len() {
         let ending = parts[skipped..].concat();
         if let Some(name) = find(ENDINGS, &ending) {
             let is_foreign = FOREIGN.contains(&parts[skipped - 1].as_str()) || parts[0] == "azure";
-            return (!is_foreign).then_some(name);
+            let is_other_time = name == Name::Expiry
+                && !parts[..skipped]
+                    .iter()
+                    .all(|it| EXPIRING.contains(&it.as_str()));
+            return (!is_foreign && !is_other_time).then_some((name, skipped));
         }
     }
     let is_catalog = parts.iter().any(|it| CATALOGS.contains(&it.as_str()));
-    (is_catalog && parts.last()? == "token").then_some(CATALOG)
+    (is_catalog && parts.last()? == "token").then_some((CATALOG, 0))
 }
 
 fn whole(name: &str) -> Option<Name> {
@@ -242,6 +297,8 @@ mod tests {
             ("RCLONE_CONFIG_LAKE_ACCESS_KEY_ID=", KEY_ID),
             ("Access key ID: x", KEY_ID),
             ("Zugriffsschlüssel-ID: x", KEY_ID),
+            ("client.access-key-id=", KEY_ID),
+            ("NESSIE_AUTH_TOKEN=", CATALOG),
             ("Secret access key: x", SECRET),
             ("secret_key=x", SECRET),
             ("awsSecretKey", SECRET),
@@ -265,6 +322,7 @@ mod tests {
             "AZURE_ACCESS_KEY=x",
             "region",
             "GITHUB_TOKEN=x",
+            "COOKIE_EXPIRES=1",
             "secretive",
         ] {
             assert!(at(text, 0).is_none(), "{text}");

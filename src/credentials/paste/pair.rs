@@ -1,6 +1,6 @@
 //! The result of reading a paste: values with their names.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::credentials::CredentialField;
 
@@ -29,6 +29,7 @@ pub(crate) enum Flaw {
 }
 
 /// A value in a paste.
+#[derive(Default)]
 pub(crate) struct Pair {
     /// Field that the value is named as. Without one, the value is the whole text.
     pub name: Option<Name>,
@@ -40,4 +41,20 @@ pub(crate) struct Pair {
     pub flaw: Option<Flaw>,
     /// Section, alias or user that the value belongs to.
     pub profile: Option<String>,
+    /// The profile is a section of a file, which ends where the next one begins.
+    pub is_in_section: bool,
+    /// The name means other things, too: `access`, `secret`.
+    pub is_weak: bool,
+    /// Words of the name before those that say what the value is: `aws`, `django`.
+    pub prefix: String,
+}
+
+impl Pair {
+    pub(crate) fn is_named(&self, field: CredentialField) -> bool {
+        self.name == Some(Name::Credential(field))
+    }
+
+    pub(crate) fn has_value(&self, value: &str) -> bool {
+        self.value.expose_secret() == value
+    }
 }

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::{
-    after::{is_assignment, is_ordinary},
+    after::{is_named_assignment, is_ordinary},
     link::{Link, Separator, looks_random},
-    names,
+    names, shapes,
 };
 
 /// A value without quotes.
@@ -51,7 +51,7 @@ fn cut(text: &str, name: Range<usize>, word: &str, link: Link) -> usize {
     let lists = word.match_indices([',', ';', '&']);
     let next = lists
         .map(|(at, _)| at)
-        .find(|at| is_next_assignment(&word[at + 1..]));
+        .find(|at| is_next_assignment(&word[at + 1..]) || is_whole(&word[..*at]));
     let ends = [quote, border, next].into_iter().flatten();
     ends.min().unwrap_or(word.len())
 }
@@ -63,11 +63,16 @@ pub(crate) fn is_open(text: &str, name: &Range<usize>, quote: char) -> bool {
     is_inside && !text[name.end..].starts_with(quote)
 }
 
+/// Returns true for values of AWS, which can't go on.
+fn is_whole(value: &str) -> bool {
+    shapes::is_key_id(value) || shapes::is_secret(value)
+}
+
 fn is_next_assignment(text: &str) -> bool {
     let text = text.trim_start_matches(['"', '\'']);
     let name = names::identifier(text);
     let is_known = names::at(text, 0).is_some() || is_ordinary(name);
-    is_known && is_assignment(text)
+    is_known && is_named_assignment(text)
 }
 
 /// Removes punctuation after a value. If it may be part of the value, it stays and is returned.

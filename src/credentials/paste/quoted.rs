@@ -13,13 +13,14 @@ pub(crate) struct Quoted {
 }
 
 /// Opening quotes, each with the closing one. Longer ones first.
-const PAIRS: [(&str, &str); 7] = [
+const PAIRS: [(&str, &str); 8] = [
     ("\\\"", "\\\""),
     ("$'", "'"),
     ("||", "||"),
     ("\"", "\""),
     ("'", "'"),
     ("`", "`"),
+    ("$$", "$$"),
     ("<![CDATA[", "]]>"),
 ];
 
@@ -70,6 +71,20 @@ pub(crate) fn quoted(text: &str) -> Option<Quoted> {
     })
 }
 
+/// Reads the quoted value at the start of a text, without further quotes inside the marks of a chat.
+pub(crate) fn unwrapped(text: &str) -> Option<Quoted> {
+    let mut outer = quoted(text)?;
+    let mut is_mark = text.starts_with(['`', '|']);
+    while is_mark
+        && let Some(inner) = quoted(outer.text.trim())
+        && inner.length == outer.text.trim().len()
+    {
+        is_mark = outer.text.trim().starts_with(['`', '|']);
+        outer.text = inner.text;
+    }
+    Some(outer)
+}
+
 /// Returns true if the closing quote stands twice, and so means itself.
 fn is_doubled(text: &str, close: &str) -> bool {
     let rest = text.strip_prefix(close);
@@ -106,15 +121,15 @@ pub(crate) fn unescape(text: &str) -> Zeroizing<String> {
     plain
 }
 
-/// Replaces `\/` in a value that was copied from JSON without its quotes. With any other backslash,
-/// the value stays as it is.
+/// Replaces `\/` of JSON, and `\=` and `\:` of Java's properties, in a value without quotes. With any
+/// other backslash, the value stays as it is.
 pub(crate) fn unescape_slashes(text: &str) -> Zeroizing<String> {
     let mut backslashes = text.match_indices('\\');
-    if backslashes.all(|(at, _)| text[at + 1..].starts_with('/')) {
-        unescape(text)
-    } else {
-        Zeroizing::new(text.to_owned())
+    let mut plain = Zeroizing::new(text.to_owned());
+    if backslashes.all(|(at, _)| text[at + 1..].starts_with(['/', '=', ':'])) {
+        plain.retain(|c| c != '\\');
     }
+    plain
 }
 
 fn code_point(chars: &mut Chars<'_>) -> Option<char> {

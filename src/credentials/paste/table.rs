@@ -1,12 +1,14 @@
 //! Tables with the names in the first row: CSV files, and tables of consoles and chats.
 
-use secrecy::{SecretString, zeroize::Zeroizing};
+use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 
 use super::{
+    absent::{is_nothing, is_placeholder},
     after::continues,
     names,
     pair::{Flaw, Name, Pair},
     quoted::quoted,
+    shapes::is_key_id,
 };
 use crate::credentials::CredentialField;
 
@@ -30,21 +32,37 @@ pub(crate) fn table(text: &str) -> Vec<Pair> {
         let plain = names::plain(cell);
         matches!(plain.as_str(), "username" | "user" | "alias" | "profile")
     });
-    let mut pairs = Vec::new();
+    let mut pairs: Vec<Pair> = Vec::new();
     for row in rows {
         let profile = user.and_then(|at| row.get(at)).map(|cell| bare(cell));
+        let is_rest = row.first().is_some_and(|it| it.is_empty()) && !pairs.is_empty();
         for (name, cell) in heading.iter().zip(row) {
+            let Some(name) = names::at_end(&bare(name)) else {
+                continue;
+            };
+            if is_rest && !cell.is_empty() {
+                // The row above was too narrow for the value.
+                let mut broken = pairs.iter_mut().rev();
+                if let Some(pair) = broken.find(|it| it.name == Some(name)) {
+                    pair.flaw = Some(Flaw::Broken(pair.value.expose_secret().chars().count()));
+                }
+                continue;
+            }
+            let is_hidden = is_placeholder(cell) || is_placeholder(&bare(cell));
             let (cell, flaw) = without_rest(cell);
             let value = bare(cell);
-            if let Some(name) = names::at_end(&bare(name))
-                && !value.is_empty()
-            {
+            if !is_nothing(&value) {
                 pairs.push(Pair {
                     name: Some(name),
-                    value: SecretString::from(value),
                     is_quoted: cell.starts_with('"'),
-                    flaw,
+                    flaw: if is_hidden || is_placeholder(&value) {
+                        Some(Flaw::Placeholder)
+                    } else {
+                        flaw
+                    },
+                    value: SecretString::from(value),
                     profile: profile.clone(),
+                    ..Pair::default()
                 });
             }
         }
@@ -74,7 +92,7 @@ fn without_rest(cell: &str) -> (&str, Option<Flaw>) {
         |it| it.length,
     );
     let (value, rest) = cell.split_at(end);
-    let is_broken = continues(rest);
+    let is_broken = !is_key_id(value) && continues(rest);
     (
         value,
         is_broken.then(|| Flaw::Broken(value.chars().count())),

@@ -81,7 +81,7 @@ fn every_paste_of_the_corpus_is_read_however_it_is_pasted() {
         .collect();
     let files = fs::read_dir(&folder).expect("readable").count();
     assert_eq!(files, rows.len() + 1, "each file has a row");
-    assert!(rows.len() >= 100);
+    assert!(rows.len() >= 200);
     let mut wrong = Vec::new();
     for row in &rows {
         let text = fs::read_to_string(folder.join(row[0])).expect("readable");
@@ -91,6 +91,8 @@ fn every_paste_of_the_corpus_is_read_however_it_is_pasted() {
             "two-lines.txt",
             "aws-sts-text.txt",
             "aws-iam-text.txt",
+            "aws-sso-text.txt",
+            "minio-two-lines.txt",
         ];
         let is_bare = bare.contains(&row[0]);
         for (way, text) in ways(&text).into_iter().take(if is_bare { 5 } else { 99 }) {
@@ -223,10 +225,118 @@ fn what_stands_for_a_value_is_no_value() {
         "redacted",
         "YOUR-SECRET-KEY-HERE",
         "${{ secrets.KEY }}",
+        "[MASKED]",
+        "[your secret key]",
+        "<your secret key>",
+        "(hidden)",
+        "########",
+        "\u{2022}\u{2022}\u{2022}\u{2022}",
+        "{{resolve:ssm:secret}}",
+        "!vault |",
+        "ENC[AES256_GCM,data:quack]",
+        "xxxxxxxxxxxx2026",
+        "changeme",
+        "TODO",
+        "my-secret-key",
+        "SECRET_KEY",
+        "process.env.AWS_SECRET_ACCESS_KEY",
+        "$creds.SecretAccessKey",
+        "quack/quack...",
+        "f\"{secret}\"",
     ] {
         let text = format!("AWS_ACCESS_KEY_ID={KEY}\nAWS_SECRET_ACCESS_KEY={value}\n");
         let placeholder = InputError::Placeholder(CredentialField::SecretKey);
         assert_eq!(refused(&text), [placeholder], "{value}");
+    }
+}
+
+#[test]
+fn what_stands_for_a_value_in_a_table_is_no_value() {
+    for (id, secret) in [
+        (KEY, "****************2026"),
+        ("<your key>", "<your secret>"),
+    ] {
+        let csv = format!("Access key ID,Secret access key\n{id},{secret}\n");
+        let bars = format!("| Access key | Secret key |\n|---|---|\n| {id} | {secret} |\n");
+        for text in [&csv, &bars] {
+            let placeholder = InputError::Placeholder(CredentialField::SecretKey);
+            assert!(refused(text).contains(&placeholder), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_second_half_of_a_value_is_noticed_in_any_surroundings() {
+    use CredentialField::SecretKey;
+    let (first, second) = SECRET.split_at(20);
+    for text in [
+        format!("> Access key: {KEY}\n> Secret key: {first}\n> {second}\n"),
+        format!("| Access key: {KEY}\n| Secret key: {first}\n| {second}\n"),
+        format!("+AWS_ACCESS_KEY_ID={KEY}\n+AWS_SECRET_ACCESS_KEY={first}\n+{second}\n"),
+        format!("1 access_key={KEY}\n2 secret_key={first}\n3 {second}\n"),
+        format!("| access | {KEY} |\n| secret | {first} |\n|        | {second} |\n"),
+        format!("access_key = \"{KEY}\"\nsecret_key = \"{first}\" \"{second}\"\n"),
+        format!("accessKeyId: '{KEY}',\nsecretAccessKey: '{first}' + '{second}',\n"),
+        format!("secret_key={first}\n// {second}2026\naccess_key={KEY}\n"),
+        // A word that stands between values elsewhere.
+        format!("Access key: {KEY}\nSecret key: {first}\nuser\n"),
+        format!("Access key: {KEY}\nSecret key: {first} word:2026\n"),
+    ] {
+        for text in [flat(&text), text] {
+            assert_eq!(
+                refused(&text),
+                [InputError::Broken(SecretKey, 20)],
+                "{text}"
+            );
+        }
+    }
+    let table =
+        format!("| Access key | Secret key |\n|---|---|\n| {KEY} | {first} |\n|  | {second} |\n");
+    assert_eq!(refused(&table), [InputError::Broken(SecretKey, 20)]);
+}
+
+#[test]
+fn values_of_two_profiles_or_keys_are_not_combined() {
+    let halves =
+        format!("[default]\naws_access_key_id={KEY}\n\n[lake]\naws_secret_access_key={SECRET}\n");
+    for text in [flat(&halves), halves] {
+        let expected = InputError::Halves("default".into(), "lake".into());
+        assert_eq!(refused(&text), [expected], "{text}");
+    }
+    let other = "AKIAQUACKQUACKQUACK8";
+    let secret = SECRET.replace("quack/2", "Quack/2");
+    for text in [
+        format!(
+            "Access key: {KEY}\nSecret key: {secret}\n\n{other}\nX{}",
+            &secret[1..]
+        ),
+        format!("f('{KEY}', '{secret}')\nf('{other}', 'X{}')", &secret[1..]),
+    ] {
+        assert!(submit(&text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_word_is_no_session_token() {
+    for words in [
+        "n/a",
+        "keins",
+        "leave empty",
+        "/",
+        "\u{2014}",
+        "\nBob",
+        "\n\nHave fun!",
+    ] {
+        let text = format!("Access key: {KEY}\nSecret key: {SECRET}\nSession token: {words}\n");
+        let parsed = submit(&text).expect(&text);
+        assert_eq!(shown(&parsed), [KEY, SECRET, "", "", ""], "{text}");
+    }
+    for token in ["null", "\"null\"", "\"None\"", "\"-\""] {
+        let text = format!(
+            "{{\"accessKey\":\"{KEY}\",\"sessionToken\":{token},\"secretKey\":\"{SECRET}\"}}"
+        );
+        let parsed = submit(&text).expect(&text);
+        assert_eq!(shown(&parsed), [KEY, SECRET, "", "", ""], "{text}");
     }
 }
 

@@ -56,6 +56,18 @@ pub(super) fn input_error(error: &InputError) -> String {
                 profiles.collect::<Vec<_>>().join(", "),
             )
         }
+        InputError::Halves(key_id, secret) => format!(
+            "**{}** is of `{key_id}`, and **{}** of `{secret}`: they don't belong together. Paste \
+             both of the same profile.",
+            field_label(CredentialField::KeyId),
+            field_label(CredentialField::SecretKey)
+        ),
+        InputError::NoNames => {
+            "I found no name of a credential in your paste. Paste each value with \
+                                its name, like `AWS_ACCESS_KEY_ID=…`, or enter each one in its own \
+                                field. OAuth clients (`client_id`) are no S3 keys."
+                .to_owned()
+        }
         InputError::NoSessionToken => format!(
             "These credentials are temporary (the access key ID begins with `ASIA`), and work only \
              with their **{}**. Enter it, too.",

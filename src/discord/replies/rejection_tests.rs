@@ -195,6 +195,8 @@ fn every_error() {
         InputError::Cut(CredentialField::SessionToken),
         InputError::Twice(key, Vec::new()),
         InputError::Twice(key, vec!["lake".into(), "prod".into()]),
+        InputError::Halves("lake".into(), "prod".into()),
+        InputError::NoNames,
         InputError::NoSessionToken,
         InputError::NoTime(CredentialPart::S3Keys),
         InputError::Past(CredentialPart::CatalogToken),

@@ -1,0 +1,1 @@
+creds := credentials.NewStaticCredentialsProvider("AKIAQUACKQUACKQUACK7", "Quack/quack/quack/quack/quack/quack/2026", "")

@@ -1,0 +1,4 @@
+'credentials' => [
+    'key'    => 'AKIAQUACKQUACKQUACK7',
+    'secret' => 'Quack/quack/quack/quack/quack/quack/2026',
+],

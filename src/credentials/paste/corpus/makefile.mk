@@ -1,0 +1,2 @@
+AWS_ACCESS_KEY_ID ?= AKIAQUACKQUACKQUACK7
+AWS_SECRET_ACCESS_KEY ?= Quack/quack/quack/quack/quack/quack/2026

@@ -1,0 +1,1 @@
+fs = s3fs.S3FileSystem(key="ASIAQUACKQUACKQUACK7", secret="Quack/quack/quack/quack/quack/quack/2026", token="IQoJquackQUACK//////////wEaCXF1YWNr+quack/2026==", client_kwargs={"endpoint_url": "https://s3.example.com"})
