@@ -1,6 +1,6 @@
 //! The text between a name and its value.
 
-use super::names;
+use super::{names, quoted::quoted};
 
 /// Kinds of separators between a name and its value.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -108,7 +108,8 @@ pub(crate) fn link(text: &str, start: usize, end: usize) -> Option<Link> {
         return space(text.len() - argument.len()).filter(|_| is_string || !is_quoted);
     }
     let word = names::identifier(rest);
-    let is_word = WORDS.contains(&word.to_lowercase().as_str());
+    let lower = word.to_lowercase();
+    let is_word = WORDS.contains(&lower.as_str()) && (word == lower || word == word.to_uppercase());
     if is_word && rest[word.len()..].starts_with(char::is_whitespace) {
         return space(skip(text, at + word.len(), char::is_whitespace));
     }
@@ -193,9 +194,15 @@ fn marks(text: &str) -> usize {
     if is_mark && is_value {
         return text.len() - rest.len();
     }
-    let letters = text.trim_start_matches(['b', 'r', 'f', 'u', 'B', 'R', 'F', 'U']);
-    let count = text.len() - letters.len();
-    if (1..=2).contains(&count) && letters.starts_with(['"', '\'']) {
+    let literal = text.trim_start_matches(['b', 'r', 'f', 'u', 'B', 'R', 'F', 'U']);
+    let count = text.len() - literal.len();
+    let ends = |c: char| c.is_whitespace() || ",;)}]".contains(c);
+    let is_literal = literal.starts_with(['"', '\''])
+        && quoted(literal).is_some_and(|it| {
+            let after = &literal[it.length..];
+            after.is_empty() || after.starts_with(ends)
+        });
+    if (1..=2).contains(&count) && is_literal {
         count
     } else {
         0

@@ -2,13 +2,15 @@
 //! program or a part of a web page, in which each value has its name. Pure.
 //!
 //! [`table`] reads rows under a heading, [`scan`] everything else. Both take names from [`names`].
-//! [`shapes`] adds values of AWS that have no name.
+//! [`shapes`] adds values of AWS that have no name, and [`generic`] those whose names mean little.
+//! [`clean`], [`markup`] and [`encoded`] remove what is around the text.
 
 mod absent;
 mod after;
 mod bare;
 mod clean;
 mod encoded;
+mod generic;
 mod link;
 mod markup;
 mod names;
@@ -30,6 +32,7 @@ pub(crate) fn read(text: &str) -> Vec<Pair> {
     let mut pairs = named(&text);
     encoded::decode(&mut pairs);
     shapes::complete(&text, &mut pairs);
+    generic::complete(&text, &mut pairs);
     if pairs.is_empty() {
         pairs.push(bare::bare(&text));
     }

@@ -257,7 +257,7 @@ fn find(names: &[(&str, Name)], name: &str) -> Option<Name> {
 }
 
 /// Splits `AWS_ACCESS_KEY_ID`, `s3.access-key-id` and `AWSAccessKeyId` into their words.
-fn parts(name: &str) -> Vec<String> {
+pub(crate) fn parts(name: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let chars: Vec<char> = name.chars().collect();
     for (at, c) in chars.iter().enumerate() {

@@ -8,7 +8,7 @@ use super::{
     names,
     pair::{Flaw, Name, Pair},
     quoted::quoted,
-    shapes::is_key_id,
+    shapes::{is_key_id, is_secret},
 };
 use crate::credentials::CredentialField;
 
@@ -20,11 +20,13 @@ const MAX_PREFIX: usize = 5;
 /// Reads a table. Returns no values if the text is none.
 pub(crate) fn table(text: &str) -> Vec<Pair> {
     let lines = with_lines(text);
+    let columns = with_tabs(text);
     let tables = DELIMITERS.into_iter().map(|delimiter| {
         let rows = rows_of_lines(&lines, delimiter);
         rows.or_else(|| rows_of_one_line(text, delimiter))
     });
-    let rows = tables.flatten().next().unwrap_or_default();
+    let aligned = || rows_of_lines(&columns, '\t');
+    let rows = tables.flatten().next().or_else(aligned).unwrap_or_default();
     let Some((heading, rows)) = rows.split_first() else {
         return Vec::new();
     };
@@ -85,6 +87,21 @@ fn with_lines(text: &str) -> Zeroizing<String> {
     })
 }
 
+/// Replaces the spaces that align columns by tabs.
+fn with_tabs(text: &str) -> Zeroizing<String> {
+    let mut tabs = Zeroizing::new(String::with_capacity(text.len()));
+    for line in text.split_inclusive('\n') {
+        let mut cells = line.trim().split("  ").map(str::trim);
+        tabs.push_str(cells.next().unwrap_or_default());
+        for cell in cells.filter(|it| !it.is_empty()) {
+            tabs.push('\t');
+            tabs.push_str(cell);
+        }
+        tabs.push('\n');
+    }
+    tabs
+}
+
 /// Splits the text after the last row from its last cell, which is on the same line.
 fn without_rest(cell: &str) -> (&str, Option<Flaw>) {
     let end = quoted(cell).map_or_else(
@@ -99,13 +116,25 @@ fn without_rest(cell: &str) -> (&str, Option<Flaw>) {
     )
 }
 
+/// Reads a table with a row on each line. Returns `None` if a line after a row may be the rest of its
+/// values.
 fn rows_of_lines(text: &str, delimiter: char) -> Option<Vec<Vec<&str>>> {
-    let mut lines = text.lines().map(|line| cells(line, delimiter));
-    let heading = lines.find(|cells| is_heading(cells))?;
+    let mut lines = text.lines().map(|line| (line, cells(line, delimiter)));
+    let (_, heading) = lines.find(|(_, cells)| is_heading(cells))?;
     let columns = heading.len();
     let is_rule = |row: &[&str]| row.iter().all(|it| it.chars().all(|c| "-:+= ".contains(c)));
-    let rows = lines.filter(|row| row.len() == columns && !is_rule(row));
-    let all: Vec<_> = std::iter::once(heading).chain(rows).collect();
+    let mut all = vec![heading];
+    for (line, row) in lines {
+        let is_complete = |row: &Vec<&str>| row.iter().any(|it| is_secret(&bare(it)));
+        if row.len() == columns && !is_rule(&row) {
+            all.push(row);
+        } else if all.len() > 1
+            && !all.last().is_some_and(is_complete)
+            && continues(&format!("\n{line}"))
+        {
+            return None;
+        }
+    }
     (all.len() > 1).then_some(all)
 }
 

@@ -293,6 +293,12 @@ fn the_second_half_of_a_value_is_noticed_in_any_surroundings() {
     let table =
         format!("| Access key | Secret key |\n|---|---|\n| {KEY} | {first} |\n|  | {second} |\n");
     assert_eq!(refused(&table), [InputError::Broken(SecretKey, 20)]);
+    for text in [
+        format!("Access key ID,Secret access key\n{KEY},{first}\n{second}\n"),
+        format!("Name  Access key  Secret key\nlake  {KEY}  {first}\n      {second}\n"),
+    ] {
+        assert!(submit(&text).is_err(), "{text}");
+    }
 }
 
 #[test]

@@ -214,6 +214,9 @@ proptest! {
         // A colon or `=` before it ends the name.
         let after_name = secret.trim_start_matches([':', '=']);
         prop_assume!(!after_name.starts_with(['"', '\'', '`', '*', '|', '$', '\\']));
+        // A text with its type in Python.
+        let literal = secret.trim_start_matches(['b', 'r', 'f', 'u', 'B', 'R', 'F', 'U']);
+        prop_assume!(!literal.starts_with(['"', '\'']));
         // After `=`, this is the arrow of Ruby and Perl with a quoted value.
         prop_assume!(!secret.starts_with(">\"") && !secret.starts_with(">'"));
         let [a, b, _, d] = layout.1;
