@@ -49,7 +49,9 @@ fn submit(inputs: &[String; 4], expires: &str, required: CredentialPart) {
             "{field:?}"
         );
         assert!(
-            inputs.iter().any(|input| stands_in(input, value)),
+            inputs
+                .iter()
+                .any(|input| stands_in(input, value) || stands_in(&without_entities(input), value)),
             "{field:?}"
         );
         let same = credentials::check_value(field, value.into());
@@ -115,6 +117,28 @@ fn check_errors(mistakes: &[InputError], inputs: &[String; 4]) {
     }
 }
 
+/// Replaces the entities of XML, once.
+fn without_entities(text: &str) -> String {
+    let mut parts = text.split('&');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let entities = [
+            ("quot;", '"'),
+            ("#34;", '"'),
+            ("apos;", '\''),
+            ("#39;", '\''),
+            ("lt;", '<'),
+            ("gt;", '>'),
+            ("amp;", '&'),
+        ];
+        let entity = entities.iter().find(|(code, _)| part.starts_with(code));
+        let (c, length) = entity.map_or(('&', 0), |(code, c)| (*c, code.len()));
+        plain.push(c);
+        plain.push_str(&part[length..]);
+    }
+    plain
+}
+
 /// Returns true if a value stands in one piece in a text, or in one that is encoded in base64.
 fn stands_in(text: &str, value: &str) -> bool {
     let chars: Vec<char> = text.chars().filter(|c| !is_invisible(*c)).collect();
@@ -127,17 +151,6 @@ fn is_invisible(c: char) -> bool {
     let is_replaced = matches!(c, '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{ff1a}' | '\u{ff1d}' | '\u{2500}'..='\u{257f}');
     !c.is_ascii() && !c.is_alphanumeric() && !c.is_whitespace() && !is_replaced
 }
-
-/// Entities of XML without their `&`, and what they mean.
-const ENTITIES: [(&str, char); 7] = [
-    ("quot;", '"'),
-    ("#34;", '"'),
-    ("apos;", '\''),
-    ("#39;", '\''),
-    ("lt;", '<'),
-    ("gt;", '>'),
-    ("amp;", '&'),
-];
 
 /// Compares a value with a text, in which only backslashes and doubled quotes may be in between.
 fn follows(mut text: &[char], value: &[char]) -> bool {
@@ -160,14 +173,6 @@ fn follows(mut text: &[char], value: &[char]) -> bool {
             let code = code.and_then(|it| u32::from_str_radix(&it, 16).ok());
             if *next == '%' && code == Some(u32::from(*wanted)) {
                 text = &rest[2..];
-                break;
-            }
-            // `&amp;` and the like.
-            let entity = ENTITIES.iter().find(|(code, c)| {
-                c == wanted && *next == '&' && rest.starts_with(&code.chars().collect::<Vec<_>>())
-            });
-            if let Some((code, _)) = entity {
-                text = &rest[code.len()..];
                 break;
             }
             let is_typographic = matches!(next, '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{ff1a}' | '\u{ff1d}' | '\u{2500}'..='\u{257f}');
