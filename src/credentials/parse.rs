@@ -190,10 +190,10 @@ impl Pastes {
         }
         let mut profiles = Vec::new();
         for pair in std::iter::once(first).chain(found) {
-            if let Some(profile) = shown_profile(pair) {
-                if !profiles.contains(profile) {
-                    profiles.push(profile.clone());
-                }
+            if let Some(profile) = shown_profile(pair)
+                && !profiles.contains(profile)
+            {
+                profiles.push(profile.clone());
             }
         }
         profiles.truncate(if profiles.len() > 1 { 10 } else { 0 });

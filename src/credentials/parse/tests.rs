@@ -219,6 +219,15 @@ fn wrapped_and_swapped_values_are_refused() {
 }
 
 #[test]
+fn asterisks_alone_are_no_value() {
+    let hidden = typed(["AKIA1234", "********", "", ""]).expect_err("refused");
+    assert_eq!(
+        hidden,
+        [InputError::Placeholder(CredentialField::SecretKey)]
+    );
+}
+
+#[test]
 fn a_text_without_names_is_refused_as_a_whole() {
     for text in ["Hi Ana, here they are", "client: a\nkey of client: b"] {
         assert_eq!(

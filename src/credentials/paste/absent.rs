@@ -166,6 +166,8 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
         || value.matches('*').count() > 3
         || value.contains(['\u{2022}', '\u{2026}'])
         || value.contains("...")
+        || value.contains("://")
+        || value.starts_with("arn:")
         || ["redacted", "masked", "hidden", "secret_redacted"]
             .contains(&lower.trim_matches(['[', ']', '(', ')', '*']))
         || is_masked(value)
@@ -191,12 +193,12 @@ fn is_description(lower: &str) -> bool {
     let first = words.next().unwrap_or_default();
     let is_named = ["key", "secret", "token", "id", "password", "akid"];
     let says_what = words.clone().any(|it| is_named.contains(&it));
-    let is_request = matches!(
-        first,
-        "change" | "changeme" | "example" | "insert" | "replace" | "todo" | "tbd" | "your"
-    );
-    let is_request =
-        is_request || matches!(first, "enter" | "my" | "paste" | "some" | "the") && says_what;
+    let is_request = match first {
+        "change" | "changeme" | "dummy" | "example" | "insert" | "placeholder" | "replace"
+        | "tbd" | "todo" | "your" => true,
+        "enter" | "my" | "paste" | "put" | "some" | "the" => says_what,
+        _ => words.next_back() == Some("here"),
+    };
     is_words && is_request
 }
 
@@ -224,6 +226,8 @@ mod tests {
             "process.env.AWS_SECRET_ACCESS_KEY",
             "$creds.SecretAccessKey",
             "x3Vn9q...s1Ov4",
+            "op://lake/s3/secret",
+            "key-goes-here",
         ] {
             assert!(is_placeholder(text), "{text}");
         }

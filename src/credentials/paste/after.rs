@@ -167,7 +167,7 @@ pub(crate) fn continues_short(after: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_alphanumeric() || "/+".contains(c))
         && !starters.contains(&word)
         && !is_assignment(line)
-        && !names::at(line, 0).is_some_and(|it| !it.is_weak)
+        && names::at(line, 0).is_none_or(|it| it.is_weak)
         && !is_labelled(line.lines().next().unwrap_or_default())
         && !is_property(word.trim_end_matches(':'))
 }

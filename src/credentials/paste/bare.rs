@@ -6,7 +6,7 @@ use super::{
     encoded::percent_decoded,
     link::looks_random,
     names,
-    pair::{Name, Pair},
+    pair::{Flaw, Name, Pair},
     quoted::{quoted, unescape_slashes},
     shapes,
 };
@@ -26,9 +26,12 @@ pub(crate) fn bare(text: &str) -> Pair {
         Some(inside) => inside.text,
         None => unescape_slashes(text),
     };
+    let is_hidden = value.len() > 2 && value.chars().all(|c| matches!(c, '*' | '\u{2022}'));
     Pair {
         value: SecretString::from(value.trim()),
         is_quoted,
+        // Other texts may be meant, as the whole input is the value.
+        flaw: is_hidden.then_some(Flaw::Placeholder),
         ..Pair::default()
     }
 }
