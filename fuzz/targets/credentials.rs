@@ -100,7 +100,7 @@ fn submit(inputs: &[String; 4], expires: &str, required: CredentialPart) {
 fn check_errors(mistakes: &[InputError], inputs: &[String; 4]) {
     let profiles = mistakes.iter().flat_map(|it| match it {
         InputError::Twice(_, profiles) => profiles.clone(),
-        InputError::Halves(key_id, secret) => vec![key_id.clone(), secret.clone()],
+        InputError::Halves(_, key_id, other) => vec![key_id.clone(), other.clone()],
         _ => Vec::new(),
     });
     let profiles: Vec<_> = profiles.collect();

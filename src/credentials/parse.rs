@@ -34,8 +34,8 @@ pub enum InputError {
     /// Different values for the same field, with the profiles that they belong to, if they have
     /// names.
     Twice(CredentialField, Vec<String>),
-    /// The access key ID and the secret access key belong to two profiles: these.
-    Halves(String, String),
+    /// The access key ID and the value of this field belong to two profiles: these.
+    Halves(CredentialField, String, String),
     /// A text of several words in the first input, without any known name.
     NoNames,
     /// Temporary credentials without their session token.
@@ -229,19 +229,21 @@ impl Pastes {
         pair.name.is_none() && words.count() > 2
     }
 
-    /// Checks that key ID and secret are not of two profiles.
+    /// Checks that the parts of a key are not of two profiles.
     fn check_profiles(&self) -> Result<(), InputError> {
         let profile = |field| {
             let pair = self.find(field).ok().flatten()?;
             shown_profile(pair).filter(|_| pair.is_in_section)
         };
         let id = profile(CredentialField::KeyId);
-        match id.zip(profile(CredentialField::SecretKey)) {
-            Some((id, secret)) if id != secret => {
-                Err(InputError::Halves(id.clone(), secret.clone()))
+        for field in [CredentialField::SecretKey, CredentialField::SessionToken] {
+            if let Some((id, other)) = id.zip(profile(field))
+                && id != other
+            {
+                return Err(InputError::Halves(field, id.clone(), other.clone()));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// Returns true if the field is a part of an S3 key whose other part is there.

@@ -14,12 +14,13 @@ use super::{
 use crate::credentials::CredentialField;
 
 /// Last words of names for an access key ID. Longer ones first.
-const KEY_IDS: [&str; 8] = [
+const KEY_IDS: [&str; 9] = [
     "secretid",
     "accesskey",
     "apikey",
     "keyid",
     "username",
+    "login",
     "user",
     "key",
     "ak",

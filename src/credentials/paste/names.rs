@@ -76,6 +76,23 @@ const LABELS: &[(&str, Name)] = &[
     ("secretid", KEY_ID),
     ("schlüsselid", KEY_ID),
     ("geheimerschlüssel", SECRET),
+    ("clavedeacceso", KEY_ID),
+    ("iddeclavedeacceso", KEY_ID),
+    ("clavesecreta", SECRET),
+    ("clavedeaccesosecreta", SECRET),
+    ("chiavediaccesso", KEY_ID),
+    ("idchiavediaccesso", KEY_ID),
+    ("chiavesegreta", SECRET),
+    ("chiavediaccessosegreta", SECRET),
+    ("chavedeacesso", KEY_ID),
+    ("iddachavedeacesso", KEY_ID),
+    ("chavesecreta", SECRET),
+    ("chavedeacessosecreta", SECRET),
+    ("clésecrète", SECRET),
+    ("toegangssleutelid", KEY_ID),
+    ("toegangssleutel", KEY_ID),
+    ("geheimesleutel", SECRET),
+    ("geheimetoegangssleutel", SECRET),
     ("accesstoken", Name::Token),
     ("bearertoken", Name::Token),
     ("sessiontokenexpires", Name::Expiry),
@@ -121,6 +138,17 @@ const EXPIRING: [&str; 17] = [
     "tmp",
     "token",
     "x",
+];
+
+/// Things that expire, too, in labels such as `Certificate expires: `.
+const EXPIRING_ELSEWHERE: [&str; 7] = [
+    "cache",
+    "certificate",
+    "cookie",
+    "domain",
+    "license",
+    "password",
+    "trial",
 ];
 
 /// Maximum number of words in a label of a console.
@@ -201,6 +229,12 @@ pub(crate) fn at_end(text: &str) -> Option<Name> {
         .filter(|found| found.end == text.len())
         .map(|found| found.name)
         .next()
+}
+
+/// Returns true if the last word before "expires" says that something else does.
+pub(crate) fn is_of_other_thing(before: &str) -> bool {
+    let word = before.split_whitespace().next_back().unwrap_or_default();
+    EXPIRING_ELSEWHERE.contains(&word.to_lowercase().as_str())
 }
 
 /// Returns true if a word may begin at this byte.

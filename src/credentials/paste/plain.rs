@@ -49,11 +49,24 @@ fn cut(text: &str, name: Range<usize>, word: &str, link: Link) -> usize {
         _ => None,
     };
     let lists = word.match_indices([',', ';', '&']);
-    let next = lists
-        .map(|(at, _)| at)
-        .find(|at| is_next_assignment(&word[at + 1..]) || is_whole(&word[..*at]));
+    let is_url = is_parameter(text, name.start);
+    let next = lists.map(|(at, _)| at).find(|at| {
+        is_url && word[*at..].starts_with('&')
+            || is_next_assignment(&word[at + 1..])
+            || is_whole(&word[..*at])
+    });
     let ends = [quote, border, next].into_iter().flatten();
     ends.min().unwrap_or(word.len())
+}
+
+/// Returns true if the name at this byte is a parameter of a URL.
+pub(crate) fn is_parameter(text: &str, name: usize) -> bool {
+    let before = &text[..name];
+    let word = before
+        .rsplit(char::is_whitespace)
+        .next()
+        .unwrap_or_default();
+    before.ends_with(['?', '&']) && word.contains("://")
 }
 
 /// Returns true if a name and its value are together in such quotes.

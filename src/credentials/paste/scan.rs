@@ -13,7 +13,7 @@ use super::{
     link::{Link, Separator, before_namespace, fits_without_separator, link},
     names::{self, Found},
     pair::{Flaw, Name, Pair},
-    plain::{is_open, plain_value},
+    plain::{is_open, is_parameter, plain_value},
     quoted::{quoted, unescape_slashes, unwrapped},
     shapes,
 };
@@ -41,7 +41,8 @@ pub(crate) fn scan(text: &str) -> Vec<Pair> {
         let name_end = found.end;
         at = name_end;
         let is_closing_tag = before_namespace(text, start).ends_with("</");
-        let link = link(text, start, found.end).filter(|_| !is_closing_tag);
+        let is_other = found.name == Name::Expiry && names::is_of_other_thing(&text[..start]);
+        let link = link(text, start, found.end).filter(|_| !is_closing_tag && !is_other);
         let Some(link) = link else {
             continue;
         };
@@ -156,13 +157,9 @@ impl Place<'_> {
 
     /// Decodes what the text around the value says: a parameter of a URL, or XML.
     fn decoded(&self, value: Zeroizing<String>) -> Zeroizing<String> {
-        let before = &self.text[..self.start];
-        let word = before
-            .rsplit(char::is_whitespace)
-            .next()
-            .unwrap_or_default();
-        let is_parameter = before.ends_with(['?', '&']) && word.contains("://");
-        if is_parameter && let Some(decoded) = percent_decoded(&value) {
+        if is_parameter(self.text, self.start)
+            && let Some(decoded) = percent_decoded(&value)
+        {
             decoded
         } else if self.link.separator == Separator::Tag {
             without_entities(&value)

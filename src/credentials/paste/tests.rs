@@ -306,9 +306,17 @@ fn values_of_two_profiles_or_keys_are_not_combined() {
     let halves =
         format!("[default]\naws_access_key_id={KEY}\n\n[lake]\naws_secret_access_key={SECRET}\n");
     for text in [flat(&halves), halves] {
-        let expected = InputError::Halves("default".into(), "lake".into());
+        let field = CredentialField::SecretKey;
+        let expected = InputError::Halves(field, "default".into(), "lake".into());
         assert_eq!(refused(&text), [expected], "{text}");
     }
+    let token = format!(
+        "[default]\naws_access_key_id={KEY}\naws_secret_access_key={SECRET}\n[lake]\n\
+         aws_session_token=IQoJquackQUACK2026==\n"
+    );
+    let field = CredentialField::SessionToken;
+    let expected = InputError::Halves(field, "default".into(), "lake".into());
+    assert_eq!(refused(&token), [expected]);
     let other = "AKIAQUACKQUACKQUACK8";
     let secret = SECRET.replace("quack/2", "Quack/2");
     for text in [

@@ -56,11 +56,11 @@ pub(super) fn input_error(error: &InputError) -> String {
                 profiles.collect::<Vec<_>>().join(", "),
             )
         }
-        InputError::Halves(key_id, secret) => format!(
-            "**{}** is of `{key_id}`, and **{}** of `{secret}`: they don't belong together. Paste \
+        InputError::Halves(field, key_id, other) => format!(
+            "**{}** is of `{key_id}`, and **{}** of `{other}`: they don't belong together. Paste \
              both of the same profile.",
             field_label(CredentialField::KeyId),
-            field_label(CredentialField::SecretKey)
+            field_label(*field)
         ),
         InputError::NoNames => {
             "I found no name of a credential in your paste. Paste each value with \

@@ -195,7 +195,7 @@ fn every_error() {
         InputError::Cut(CredentialField::SessionToken),
         InputError::Twice(key, Vec::new()),
         InputError::Twice(key, vec!["lake".into(), "prod".into()]),
-        InputError::Halves("lake".into(), "prod".into()),
+        InputError::Halves(CredentialField::SecretKey, "lake".into(), "prod".into()),
         InputError::NoNames,
         InputError::NoSessionToken,
         InputError::NoTime(CredentialPart::S3Keys),
