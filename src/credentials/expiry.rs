@@ -144,6 +144,8 @@ fn belongs_to_time(rest: &str) -> bool {
         is_name(area) && is_name(place)
     });
     let is_clock = word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains(['=', '_']);
+    // `2026-11-23T18:00:00Z (6 hours)`
+    let is_clock = is_clock && !rest.trim_start().starts_with('(');
     let words = ["am", "pm", "ago", "at", "um"];
     is_zone || is_place || is_clock || words.contains(&word.to_lowercase().as_str())
 }

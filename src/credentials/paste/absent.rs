@@ -153,6 +153,8 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "_.".contains(c))
     };
+    // YAML's `!vault`, `!Ref`, `!secret`, with the name of a value after it.
+    let is_tag = |it: &str| !it.is_empty() && it.chars().all(|c| c.is_ascii_alphabetic());
     inner("<", ">")
         || inner("{", "}")
         || inner("%", "%") && value.len() > 2
@@ -160,9 +162,7 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
             .iter()
             .any(|it| value.starts_with(it))
         || value.strip_prefix('$').is_some_and(is_variable)
-        || value
-            .strip_prefix('!')
-            .is_some_and(|it| matches!(it, "vault" | "Ref" | "Sub" | "GetAtt" | "reference"))
+        || value.strip_prefix('!').is_some_and(is_tag)
         || value.matches('*').count() > 3
         || value.contains(['\u{2022}', '\u{2026}'])
         || value.contains("...")

@@ -175,11 +175,13 @@ pub(crate) fn continues_short(after: &str) -> bool {
 /// Returns true if the next row of a table goes on with a value: its first cell is empty.
 pub(crate) fn continues_in_cell(after: &str) -> bool {
     let rest = after.trim_start_matches(|c: char| c == '|' || c.is_whitespace());
-    let mut cells = after[..after.len() - rest.len()].split('|').skip(1);
+    let cells = after[..after.len() - rest.len()].split('|').skip(1);
     // The last piece is the space before the text.
     let count = cells.clone().count().saturating_sub(1);
-    let is_gap = |cell: &str| cell.len() > 1 && !cell.contains('\n');
-    cells.by_ref().take(count).any(is_gap) && continues(rest)
+    let cells: Vec<_> = cells.take(count).filter(|cell| !cell.is_empty()).collect();
+    // One piece is the end of the row. Borders may be double.
+    let is_gap = |cell: &&str| cell.len() > 1 && !cell.contains('\n');
+    (cells.len() > 1 || cells.iter().any(is_gap)) && continues(rest)
 }
 
 /// Text without the mark of a quoted line, whose line break became a space.
@@ -328,6 +330,8 @@ mod tests {
             " |\n|      | quack/2026 |",
             " | |      | quack2026 |",
             " ||\n||      | quack2026 ||",
+            " |\n| | quack/2026 |",
+            " | | | quack/2026 |",
         ] {
             assert!(continues_in_cell(text), "{text:?}");
         }

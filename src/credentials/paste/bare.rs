@@ -113,6 +113,10 @@ fn two_words(text: &str) -> Option<(&str, &str)> {
         .trim()
         .split_once(|c: char| c.is_whitespace() || ":,;".contains(c))?;
     let secret = secret.trim();
+    if shapes::is_key_id(id) && secret.contains([':', ',', ';']) {
+        // A session token follows.
+        return None;
+    }
     let is_upper = id
         .chars()
         .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());

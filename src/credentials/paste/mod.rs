@@ -23,7 +23,7 @@ mod table;
 
 pub(super) use link::looks_random;
 pub(super) use pair::{Flaw, Name, Pair};
-pub(super) use shapes::{is_key_id, is_session_token};
+pub(super) use shapes::is_session_token;
 
 /// Splits a text into values. Without any known name, the whole text is one bare value. With one,
 /// all other assignments (a region, a profile's name) are dropped.

@@ -233,6 +233,7 @@ fn what_stands_for_a_value_is_no_value() {
         "\u{2022}\u{2022}\u{2022}\u{2022}",
         "{{resolve:ssm:secret}}",
         "!vault |",
+        "!secret s3_secret",
         "ENC[AES256_GCM,data:quack]",
         "xxxxxxxxxxxx2026",
         "changeme",
