@@ -45,10 +45,14 @@ pub(crate) fn is_nothing(value: &str) -> bool {
     NOTHING.contains(&value.trim().to_lowercase().as_str())
 }
 
-/// Returns true for a word of a language, which is no token: those have digits or punctuation.
+/// Returns true for a word of a language, which is no token: those have digits, punctuation, or small
+/// letters and capitals in any order.
 pub(crate) fn is_plain_word(value: &str) -> bool {
     let word = value.trim_end_matches(['.', ',', ';', '!', '?']);
-    word.len() < 16 && word.chars().all(char::is_alphabetic)
+    let is_small = |c: char| c.is_alphabetic() && !c.is_uppercase();
+    let is_capital = |c: char| c.is_alphabetic() && !c.is_lowercase();
+    let is_word = word.chars().skip(1).all(is_small) || word.chars().all(is_capital);
+    word.len() < 16 && is_word && word.chars().all(char::is_alphabetic)
 }
 
 /// Returns where a number, a time or a word such as `null` ends in compact text: before a bracket or

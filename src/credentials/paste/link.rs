@@ -28,7 +28,7 @@ pub(crate) struct Link {
 /// Separators. Longer ones first.
 const SEPARATORS: [(&str, Separator); 15] = [
     (":=", Separator::Equals),
-    ("?=", Separator::Equals),
+    ("?= ", Separator::Equals),
     ("(\"", Separator::Equals),
     ("('", Separator::Equals),
     ("\u{2192}", Separator::Colon),
@@ -74,7 +74,11 @@ pub(crate) fn link(text: &str, start: usize, end: usize) -> Option<Link> {
         // A shell's value may begin with `>`; an arrow has a space or a quote after it.
         let is_glued = |after: &str| after.starts_with(|c: char| !" \t\n\"'".contains(c));
         rest.strip_prefix(mark).is_some_and(|after| {
-            (*separator != Separator::Tag || is_tag) && !(*mark == "=>" && is_glued(after))
+            // `setAccessKey("…")`
+            let is_call = mark.starts_with('(');
+            (*separator != Separator::Tag || is_tag)
+                && !(*mark == "=>" && is_glued(after))
+                && !(is_call && at > end)
         })
     });
     // `=====> `

@@ -346,6 +346,11 @@ fn a_word_is_no_session_token() {
         let parsed = submit(&text).expect(&text);
         assert_eq!(shown(&parsed), [KEY, SECRET, "", "", ""], "{text}");
     }
+    let broken = format!(
+        "Access key: {KEY}\nSecret key: {SECRET}\nSession token: IQoJab\nquack+QUACK/2026==\n"
+    );
+    let expected = InputError::Broken(CredentialField::SessionToken, 6);
+    assert_eq!(refused(&broken), [expected]);
     for token in ["null", "\"null\"", "\"None\"", "\"-\""] {
         let text = format!(
             "{{\"accessKey\":\"{KEY}\",\"sessionToken\":{token},\"secretKey\":\"{SECRET}\"}}"
