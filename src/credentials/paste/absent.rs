@@ -181,11 +181,11 @@ pub(crate) fn is_placeholder(value: &str) -> bool {
 
 /// `***`, `xxxxxxxx`, `AKIAXXXXXXXXXXXXXXXX`, `xxxxLXEW`
 pub(crate) fn is_masked(value: &str) -> bool {
-    let lower = value.to_lowercase();
-    let masks = ['x', '*', '#', '.', '_', '-'];
-    let count = lower.chars().count();
-    let is_all = |mask: char| count >= 3 && lower.chars().all(|c| c == mask);
-    masks.into_iter().any(is_all) || lower.starts_with("xxxx") || lower.contains("xxxxxxxx")
+    let masks = ['x', 'X', '*', '#', '.', '_', '-'];
+    let count = value.chars().count();
+    let is_all = |mask: char| count >= 3 && value.chars().all(|c| c == mask);
+    let has = |text: &str| value.starts_with(&text[..4]) || value.contains(text);
+    masks.into_iter().any(is_all) || has("xxxxxxxx") || has("XXXXXXXX")
 }
 
 /// `changeme`, `YOUR_SECRET`, `my-access-key`, `REPLACE_ME`: words, and no digits.

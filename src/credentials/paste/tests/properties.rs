@@ -211,8 +211,8 @@ proptest! {
     ) {
         // Nobody can know that a quote is none, or that punctuation belongs to the value.
         prop_assume!(!secret.ends_with([',', ';']));
-        // A colon or `=` before it ends the name.
-        let after_name = secret.trim_start_matches([':', '=']);
+        // A colon, a comma or `=` before it ends the name.
+        let after_name = secret.trim_start_matches([':', '=', ',']);
         prop_assume!(!after_name.starts_with(['"', '\'', '`', '*', '|', '$', '\\']));
         // A text with its type in Python.
         let literal = secret.trim_start_matches(['b', 'r', 'f', 'u', 'B', 'R', 'F', 'U']);
