@@ -175,7 +175,13 @@ fn texts(name: &str) -> Vec<(&'static str, String)> {
             "a table that was meant",
             answer(&asked, &QueryResponse::Error(missing)).text,
         ),
-        ("a list of tables", tables(&named, "lake", &list, None).text),
+        (
+            "a list of tables",
+            // The note is there for names that are not shown exactly.
+            tables(&named, "lake", &list, None)
+                .text
+                .replace("\nThe attached file has the exact names.", ""),
+        ),
         (
             "a pattern",
             tables(&named, "lake", &none, Some(&format!("?{name}"))).text,
