@@ -1,6 +1,6 @@
 //! Kind and columns of a chart: the first choice for a frame, and the others.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{cmp::Ordering, collections::BTreeSet, fmt, str::FromStr};
 
 use crate::{
     frame::{Frame, Holds},
@@ -131,16 +131,20 @@ impl Frame<'_> {
             each.map(move |it| choice(kind, along, &[*it], series))
         };
         let numbers = &numbers;
-        let pairs = |kind| {
-            let firsts = numbers.iter().enumerate();
+        // A single row has no course.
+        let is_figure = self.rows.len() == 1;
+        let firsts = if is_figure { 0 } else { numbers.len() };
+        let pairs = |kind, wanted: fn(&Self, usize) -> bool| {
+            let firsts = numbers.iter().enumerate().take(firsts);
+            let firsts = firsts.filter(move |(_, x)| wanted(self, **x));
             firsts.flat_map(move |(at, x)| {
                 let others = numbers[at + 1..].iter();
                 others.map(move |y| choice(kind, Some(*x), &[*y], None))
             })
         };
-        let is_figure = self.rows.len() == 1 && (1..=2).contains(&numbers.len());
         let figures = numbers.iter().enumerate().map(|(at, it)| {
-            let second = numbers.get(at + 1).filter(|_| self.rows.len() == 1);
+            let second = numbers.get(at + 1);
+            let second = second.filter(|_| is_figure && numbers.len() == 2);
             let both: Vec<_> = [it].into_iter().chain(second).copied().collect();
             choice(Kind::Number, None, &both, None)
         });
@@ -156,7 +160,11 @@ impl Frame<'_> {
             let bars = each.flat_map(|it| of_each(Kind::Bars, Some(*it), None));
             bars.collect::<Vec<_>>()
         };
-        all.extend(bars(&names));
+        // A name for each of regular times, such as its weekday, is no category.
+        let is_course = times.iter().any(|it| self.has_regular_times(*it));
+        if !is_course {
+            all.extend(bars(&names));
+        }
         for time in times.iter().filter(|_| !numbers.is_empty()) {
             for group in &groups {
                 all.extend(of_each(Kind::Line, Some(*time), Some(*group)));
@@ -167,10 +175,14 @@ impl Frame<'_> {
                 all.extend(of_each(Kind::Line, Some(*time), None));
             }
         }
+        if is_course {
+            all.extend(bars(&names));
+        }
         all.extend(bars(&groups));
         all.extend(bars(&times));
-        all.extend(pairs(Kind::Scatter));
-        all.extend(pairs(Kind::Line));
+        all.extend(pairs(Kind::Line, Self::counts_up));
+        all.extend(pairs(Kind::Scatter, |_, _| true));
+        all.extend(pairs(Kind::Line, |frame, it| !frame.counts_up(it)));
         if self.rows.len() > 1 {
             all.extend(of_each(Kind::Line, None, None));
         }
@@ -184,6 +196,21 @@ impl Frame<'_> {
     fn names_rows(&self, column: usize) -> bool {
         let values = (0..self.rows.len()).map(|row| self.text(row, column));
         values.collect::<BTreeSet<_>>().len() == self.rows.len()
+    }
+
+    /// Returns true if a column has whole numbers in ascending or descending order, such as years.
+    fn counts_up(&self, column: usize) -> bool {
+        let numbers = (0..self.rows.len()).map(|row| self.number(row, column));
+        let Some(numbers) = numbers.collect::<Option<Vec<_>>>() else {
+            return false;
+        };
+        let is_ordered = |order: Ordering| {
+            let mut pairs = numbers.windows(2);
+            pairs.all(|pair| pair[0].partial_cmp(&pair[1]) == Some(order))
+        };
+        numbers.len() >= 3
+            && numbers.iter().all(|it| it.fract() == 0.0)
+            && (is_ordered(Ordering::Less) || is_ordered(Ordering::Greater))
     }
 
     /// Checks that the columns of a choice exist and hold what its kind needs.

@@ -1,6 +1,6 @@
 //! The rows of a result, and what their columns hold.
 
-use crate::{numbers, times};
+use crate::{exact::Amount, numbers, times};
 
 /// Rows of a result, with values as DuckDB writes them.
 pub struct Frame<'a> {
@@ -9,11 +9,17 @@ pub struct Frame<'a> {
     pub(crate) rows: &'a [Vec<Option<String>>],
     /// True if the last row is the sum of rows that are not here.
     pub(crate) has_rest: bool,
+    /// True if the result has more rows than these.
+    pub(crate) is_part: bool,
 }
 
 pub(crate) struct Column<'a> {
     pub(crate) name: &'a str,
     pub(crate) holds: Holds,
+    /// True for floating-point numbers.
+    is_float: bool,
+    /// True if bars stay in the order of these values: dates, timestamps, and times of a day.
+    pub(crate) is_ordered: bool,
 }
 
 /// Content of a column, as far as it matters for charts.
@@ -31,7 +37,6 @@ pub(crate) enum Holds {
 impl Holds {
     /// Reads DuckDB's name of a type.
     fn of(kind: &str) -> Self {
-        let kind = kind.to_ascii_uppercase();
         if kind.ends_with(']') {
             return Self::Other;
         }
@@ -58,14 +63,21 @@ impl<'a> Frame<'a> {
         columns: impl IntoIterator<Item = (&'a str, &'a str)>,
         rows: &'a [Vec<Option<String>>],
     ) -> Self {
-        let columns = columns.into_iter().map(|(name, kind)| Column {
-            name,
-            holds: Holds::of(kind),
+        let columns = columns.into_iter().map(|(name, kind)| {
+            let kind = kind.to_ascii_uppercase();
+            let holds = Holds::of(&kind);
+            Column {
+                name,
+                holds,
+                is_float: matches!(&*kind, "FLOAT" | "DOUBLE"),
+                is_ordered: holds == Holds::Times || kind == "TIME",
+            }
         });
         Self {
             columns: columns.collect(),
             rows,
             has_rest: false,
+            is_part: false,
         }
     }
 
@@ -75,6 +87,15 @@ impl<'a> Frame<'a> {
     pub fn with_rest(self) -> Self {
         Self {
             has_rest: true,
+            ..self
+        }
+    }
+
+    /// Marks the rows as the first ones of more. The picture and its text say so.
+    #[must_use]
+    pub fn as_part(self) -> Self {
+        Self {
+            is_part: true,
             ..self
         }
     }
@@ -91,6 +112,23 @@ impl<'a> Frame<'a> {
     /// Returns the number in a row and a column, if it can be drawn.
     pub(crate) fn number(&self, row: usize, column: usize) -> Option<f64> {
         numbers::parse(self.text(row, column)?)
+    }
+
+    /// Returns the number in a row and a column with all its digits, if it can be drawn.
+    pub(crate) fn amount(&self, row: usize, column: usize) -> Option<Amount> {
+        let text = self.text(row, column)?;
+        let exact = (!self.columns[column].is_float).then_some(text);
+        Some(Amount::new(numbers::parse(text)?, exact))
+    }
+
+    /// Writes the number in a row and a column. Floating-point numbers have only as many decimals as needed.
+    pub(crate) fn number_text(&self, row: usize, column: usize) -> Option<String> {
+        let text = self.text(row, column)?;
+        Some(if self.columns[column].is_float {
+            numbers::shortened(text)
+        } else {
+            numbers::grouped(text)
+        })
     }
 
     /// Returns the place on an axis of the value in a row and a column: a number, or seconds since 1970. Without a

@@ -16,12 +16,14 @@
 
 mod choice;
 mod draw;
+mod exact;
 mod frame;
 mod kind;
 mod no_chart;
 mod numbers;
 mod picture;
 mod scale;
+mod steps;
 mod text;
 mod times;
 

@@ -77,6 +77,34 @@ pub(crate) fn fitted(text: &str, size: f64, room: f64) -> String {
     out
 }
 
+/// Shortens a text to a width in pixels in its middle: names often differ at their ends.
+pub(crate) fn fitted_name(text: &str, size: f64, room: f64) -> String {
+    if width(text, size) <= room {
+        return text.to_owned();
+    }
+    let characters: Vec<_> = text.chars().collect();
+    let shortened = |kept: usize| {
+        let (start, end) = (kept.div_ceil(2), characters.len() - kept / 2);
+        let start: String = characters[..start].iter().collect();
+        let end: String = characters[end..].iter().collect();
+        format!("{}{ELLIPSIS}{}", start.trim_end(), end.trim_start())
+    };
+    let fits = |kept: &usize| width(&shortened(*kept), size) <= room;
+    // No more characters fit than the narrowest ones.
+    let most = characters.len().min(room as usize);
+    shortened((0..most).rev().find(fits).unwrap_or_default())
+}
+
+/// Writes the value of a category, so that no text looks like NULL or like nothing.
+pub(crate) fn category(value: Option<&str>) -> String {
+    match value {
+        None => "NULL".to_owned(),
+        Some("NULL") => "\"NULL\"".to_owned(),
+        Some(it) if cleaned(it).is_empty() => "\"\"".to_owned(),
+        Some(it) => it.to_owned(),
+    }
+}
+
 /// Shortens a text to a number of characters.
 pub(crate) fn fitted_chars(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
@@ -126,5 +154,10 @@ mod tests {
         let text = fitted("a rather long name of a duck", 14.0, 100.0);
         assert!(text.ends_with('…') && width(&text, 14.0) <= 100.0, "{text}");
         assert_eq!(fitted("duck", 14.0, 100.0), "duck");
+        let name = fitted_name("https://example.org/ducks/teal", 14.0, 100.0);
+        assert!(width(&name, 14.0) <= 100.0, "{name}");
+        assert_eq!(name, "https:/…ks/teal");
+        assert_eq!(fitted_name("duck", 14.0, 100.0), "duck");
+        assert_eq!(fitted_name("duck", 14.0, 1.0), "…");
     }
 }

@@ -18,7 +18,7 @@ fn texts(svg: &str) -> Vec<String> {
     texts.collect()
 }
 
-const TYPES: [&str; 12] = [
+const TYPES: [&str; 13] = [
     "INTEGER",
     "DOUBLE",
     "DECIMAL(18,3)",
@@ -28,6 +28,7 @@ const TYPES: [&str; 12] = [
     "TIMESTAMP WITH TIME ZONE",
     "VARCHAR",
     "BOOLEAN",
+    "TIME",
     "INTEGER[]",
     "STRUCT(a INTEGER)",
     "",
@@ -76,6 +77,74 @@ fn board<'a>(
     }
 }
 
+/// Checks all choices of a frame, and the drawing of one of them. `picture`: which one, and how much of it.
+fn check(
+    columns: &[(String, usize)],
+    values: &[Vec<Option<String>>],
+    picture: usize,
+) -> Result<(), TestCaseError> {
+    let rows: Vec<Vec<_>> = values
+        .iter()
+        .map(|row| row[..columns.len()].to_vec())
+        .collect();
+    let frame = Frame::new(
+        columns
+            .iter()
+            .map(|(name, kind)| (name.as_str(), TYPES[*kind])),
+        &rows,
+    );
+    let first = frame.suggest();
+    prop_assert_eq!(
+        first.is_ok(),
+        !rows.is_empty() && !frame.choices().is_empty()
+    );
+    let choices = frame.choices();
+    prop_assert!(choices.len() <= 25);
+    prop_assert_eq!(frame.has_choices(), first.is_ok());
+    // Drawing takes longer than all else.
+    if let Some(choice) = choices.get(picture % choices.len().max(1)) {
+        prop_assert_eq!(choice.to_string().parse(), Ok(choice.clone()));
+        prop_assert!(!frame.label(choice).is_empty());
+        match frame.draw(choice) {
+            Ok(drawing) => {
+                prop_assert!(!texts(&drawing.svg).is_empty());
+                prop_assert!(
+                    !drawing.svg.contains("NaN") && !drawing.svg.contains("inf\""),
+                    "{}",
+                    drawing.svg
+                );
+                // Rendering takes even longer.
+                if picture.is_multiple_of(5) && matches!(choice.kind, Kind::Line | Kind::Bars) {
+                    let board = board(columns, &rows, choice);
+                    let both = board.draw().unwrap();
+                    // The last bar of a board is the sum of others.
+                    let is_line = choice.kind == Kind::Line;
+                    prop_assert!(!is_line || both.alt.ends_with(&drawing.alt), "{}", both.alt);
+                    prop_assert!(texts(&both.svg).len() > 4);
+                    prop_assert!(
+                        !both.svg.contains("NaN") && !both.svg.contains("inf\""),
+                        "{}",
+                        both.svg
+                    );
+                }
+                if picture.is_multiple_of(100) {
+                    prop_assert!(chart::png(&drawing.svg).starts_with(b"\x89PNG"));
+                }
+            }
+            Err(why) => prop_assert!(
+                matches!(why, NoChart::NothingToDraw | NoChart::NoRows),
+                "{why:?}"
+            ),
+        }
+    }
+    for kind in Kind::ALL {
+        if let Ok(choice) = frame.suggest_kind(kind) {
+            prop_assert_eq!(choice.kind, kind);
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -85,43 +154,7 @@ proptest! {
         values in vec(vec(value(), 5), 0..12),
         picture in 0..1000usize,
     ) {
-        let rows: Vec<Vec<_>> = values.iter().map(|row| row[..columns.len()].to_vec()).collect();
-        let frame = Frame::new(columns.iter().map(|(name, kind)| (name.as_str(), TYPES[*kind])), &rows);
-        let first = frame.suggest();
-        prop_assert_eq!(first.is_ok(), !rows.is_empty() && !frame.choices().is_empty());
-        let choices = frame.choices();
-        prop_assert!(choices.len() <= 25);
-        prop_assert_eq!(frame.has_choices(), first.is_ok());
-        // Drawing takes longer than all else.
-        if let Some(choice) = choices.get(picture % choices.len().max(1)) {
-            prop_assert_eq!(choice.to_string().parse(), Ok(choice.clone()));
-            prop_assert!(!frame.label(choice).is_empty());
-            match frame.draw(choice) {
-                Ok(drawing) => {
-                    prop_assert!(!texts(&drawing.svg).is_empty());
-                    prop_assert!(!drawing.svg.contains("NaN") && !drawing.svg.contains("inf\""), "{}", drawing.svg);
-                    // Rendering takes even longer.
-                    if picture.is_multiple_of(5) && matches!(choice.kind, Kind::Line | Kind::Bars) {
-                        let board = board(&columns, &rows, choice);
-                        let both = board.draw().unwrap();
-                        // The last bar of a board is the sum of others.
-                        let is_line = choice.kind == Kind::Line;
-                        prop_assert!(!is_line || both.alt.ends_with(&drawing.alt), "{}", both.alt);
-                        prop_assert!(texts(&both.svg).len() > 4);
-                        prop_assert!(!both.svg.contains("NaN") && !both.svg.contains("inf\""), "{}", both.svg);
-                    }
-                    if picture.is_multiple_of(100) {
-                        prop_assert!(chart::png(&drawing.svg).starts_with(b"\x89PNG"));
-                    }
-                }
-                Err(why) => prop_assert!(matches!(why, NoChart::NothingToDraw | NoChart::NoRows), "{why:?}"),
-            }
-        }
-        for kind in Kind::ALL {
-            if let Ok(choice) = frame.suggest_kind(kind) {
-                prop_assert_eq!(choice.kind, kind);
-            }
-        }
+        check(&columns, &values, picture)?;
     }
 
     #[test]
@@ -135,6 +168,49 @@ proptest! {
         }
         // No choice makes it panic.
         let _ = frame.draw(&choice);
+    }
+}
+
+/// Value like the ones of real results: few names, days, whole numbers, and NULL.
+fn common_value() -> impl Strategy<Value = Option<String>> {
+    let text = prop_oneof![
+        (0..20u32).prop_map(|it| it.to_string()),
+        (-30..30i32).prop_map(|it| format!("{it}.25")),
+        (1..29u32).prop_map(|it| format!("2024-02-{it:02}")),
+        (0..24u32).prop_map(|it| format!("2024-02-01 {it:02}:00:00+0{}", it % 2)),
+        (0..24u32).prop_map(|it| format!("{it:02}:00:00")),
+        (0..40u32).prop_map(|it| format!("duck {it}")),
+        "[鴨鴻]",
+        Just(String::new()),
+        Just("NULL".to_owned()),
+    ];
+    option::weighted(0.9, text)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn many_rows_with_few_values_give_a_chart_or_a_reason(
+        columns in vec((".{0,9}", 0..TYPES.len()), 1..5),
+        values in vec(vec(common_value(), 5), 12..60),
+        picture in 0..1000usize,
+    ) {
+        check(&columns, &values, picture)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn more_rows_than_points_give_a_chart_or_a_reason(
+        columns in vec((".{0,9}", 0..TYPES.len()), 2..5),
+        values in vec(vec(common_value(), 5), 12..60),
+        picture in 0..1000usize,
+    ) {
+        let many: Vec<_> = values.iter().cycle().take(5500).cloned().collect();
+        check(&columns, &many, picture)?;
     }
 }
 

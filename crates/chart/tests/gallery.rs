@@ -29,6 +29,13 @@ fn wave(at: usize, seed: usize) -> f64 {
     100.0 + 40.0 * (at / 9.0).sin() + 12.0 * (at * 1.7).sin() + 0.35 * at
 }
 
+/// Number from 0 to 1 that looks random, and is always the same.
+fn noise(at: usize) -> f64 {
+    let mixed = (at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (mixed >> 40) as f64 / f64::from(1 << 24)
+}
+
 fn examples() -> Vec<Example> {
     const DAY: (&str, &str) = ("day", "DATE");
     let day = |at: usize| {
@@ -105,22 +112,46 @@ fn examples() -> Vec<Example> {
         ),
         example(
             "many-bars",
-            &[("pond", "VARCHAR"), ("change_eur", "DECIMAL(18,2)")],
+            &[("pond", "VARCHAR"), ("sightings", "BIGINT")],
             (0..40)
                 .map(|at| {
-                    let value = format!("{:.2}", (wave(at * 7, 2) - 110.0) * 4321.5);
+                    row([
+                        &format!("Pond {at}"),
+                        &(90_000 / (at * 7 % 40 + 3)).to_string(),
+                    ])
+                })
+                .collect(),
+            None,
+        ),
+        example(
+            "losses",
+            &[("pond", "VARCHAR"), ("change_eur", "DECIMAL(18,2)")],
+            (0..9)
+                .map(|at| {
+                    let value = format!("{:.2}", (wave(at * 7, 2) - 130.0) * 4321.5);
                     row([&format!("Pond {at}"), &value])
                 })
                 .collect(),
             None,
         ),
         example(
+            "days",
+            &[DAY, ("sightings", "BIGINT")],
+            (0..31)
+                .map(|at| row([&day(at), &format!("{:.0}", wave(at, 6) * 30.0)]))
+                .collect(),
+            Some(Kind::Bars),
+        ),
+        example(
             "scatter",
             &[("wing_cm", "DOUBLE"), ("grams", "DOUBLE")],
             (0..250)
                 .map(|at| {
-                    let wing = 15.0 + (wave(at * 11, 5) - 60.0) / 9.0;
-                    let grams = wing * 38.0 + wave(at * 5, 9);
+                    // Two species, whose mass grows with the cube of their wings.
+                    let (size, spread) = [(18.5, 1.2), (27.0, 1.6)][at % 2];
+                    let wing =
+                        size + spread * (wave(at * 11, 5) - 0.35 * (at as f64 * 11.0)) / 40.0 - 6.0;
+                    let grams = wing.powi(3) / 18.0 * (0.7 + noise(at) * 0.5);
                     row([&format!("{wing:.2}"), &format!("{grams:.1}")])
                 })
                 .collect(),
@@ -152,7 +183,16 @@ fn examples() -> Vec<Example> {
             "rows",
             &[("latency_ms", "DOUBLE")],
             (0..9000)
-                .map(|at| row([&format!("{:.2}", wave(at, 8) / 1000.0)]))
+                .map(|at| {
+                    let is_slow = at % 1711 == 900;
+                    let usual = 4.0 + 2.0 * (at as f64 / 1400.0).sin() + noise(at).powi(4) * 6.0;
+                    let latency = if is_slow {
+                        31.0 + noise(at) * 9.0
+                    } else {
+                        usual
+                    };
+                    row([&format!("{latency:.2}")])
+                })
                 .collect(),
             Some(Kind::Line),
         ),
@@ -179,15 +219,17 @@ fn drawings_are_always_the_same() {
         let name = example.name;
         let expected = folder.join(format!("tests/gallery/{name}.svg"));
         let picture = folder.join(format!("../../docs/charts/{name}.png"));
+        let png = chart::png(&drawing.svg);
         if writes {
             for file in [&expected, &picture] {
                 fs::create_dir_all(file.parent().unwrap()).unwrap();
             }
             fs::write(&expected, &drawing.svg).unwrap();
-            fs::write(&picture, chart::png(&drawing.svg)).unwrap();
+            fs::write(&picture, &png).unwrap();
         }
         assert_eq!(fs::read_to_string(expected).unwrap(), drawing.svg, "{name}");
-        assert!(picture.is_file(), "{name}");
+        // Not with assert_eq, which would print both pictures.
+        assert!(fs::read(picture).unwrap() == png, "{name}");
     }
 }
 
@@ -207,11 +249,13 @@ fn the_alternative_text_says_the_gist() {
             "line.0.2.1: 4 lines of mean_grams by day, per species, 2024-01-01 to 2024-02-29. Lowest 104.1 at 2024-02-13, highest 621.2 at 2024-01-17.",
             "line.0.1.-: Line of celsius by day, 2024-01-01 to 2024-02-09. Lowest 2.4 at 2024-02-09, highest 10.4 at 2024-01-20.",
             "bar.0.1.-: Bars of grams by species: eider 2,200, a duck with a name that is much too long for a chart 1,490, mallard 1,100, and 3 more.",
-            "bar.0.1.-: Bars of change_eur by pond: Pond 39 578,058.23, Pond 32 541,712.03, Pond 33 518,169.84, and 37 more.",
-            "scatter.0.1.-: Scatter chart of grams by wing_cm: 250 points, wing_cm from 23.79 to 137.53, grams from 1,128.7 to 5,847.1.",
+            "bar.0.1.-: Bars of sightings by pond: Pond 0 30,000, Pond 23 22,500, Pond 6 18,000, and 37 more.",
+            "bar.0.1.-: Bars of change_eur by pond: Pond 8 277,689.60, Pond 7 261,454.67, Pond 0 150,599.75, and 6 more, lowest Pond 3 -192,011.65.",
+            "bar.0.1.-: Bars of sightings by day: 2024-01-01 4,935, 2024-01-02 5,234, 2024-01-03 4,839, and 28 more, highest 2024-01-20 7,073.",
+            "scatter.0.1.-: Scatter chart of grams by wing_cm: 250 points, wing_cm from 15.9 to 29.66, grams from 163.3 to 1,733.2.",
             "number.-.0+1.-: ducks: 1,284,512, +94,512 (+7.9 %) compared with 1,190,000 (last_week).",
             "line.0.1+2.-: 2 lines of queries and errors by at, 2024-05-04 to 2024-05-05 23:00:00. Lowest 0 at 2024-05-04, highest 215 at 2024-05-05 10:00:00.",
-            "line.-.0.-: Line of latency_ms by row, 1.5 to 8,999.5. Lowest 0.17 at 28.5, highest 3.395 at 8,990.5.",
+            "line.-.0.-: Line of latency_ms by row, 1 to 9,000. Lowest 2 at 6,513, highest 38.79 at 6,034.",
         ]
     );
 }
@@ -222,7 +266,7 @@ fn what_was_left_out_is_said() {
         let all = examples();
         draw(all.iter().find(|it| it.name == name).unwrap()).1.notes
     };
-    assert_eq!(notes("many-bars"), [Note::Others(29)]);
-    assert_eq!(notes("rows"), [Note::Averaged(9000)]);
+    assert_eq!(notes("many-bars"), [Note::Others(29), Note::OtherCut]);
+    assert_eq!(notes("rows"), [Note::Extremes(9000)]);
     assert_eq!(notes("line"), []);
 }

@@ -157,8 +157,68 @@ fn a_number_is_written_as_in_its_row() {
         .collect();
     assert_eq!(
         shown,
-        ["1,284,512.50", "+94,512.5 (+7.9 %) compared with 1,190,000"]
+        [
+            "1,284,512.50",
+            "+94,512.50 (+7.9 %) compared with 1,190,000"
+        ]
     );
+}
+
+#[test]
+fn times_lie_at_their_distance_from_the_marks() {
+    let hours = [0, 1, 5, 23, 30];
+    let all = rows(hours.iter().map(|it| {
+        let at = format!("2024-05-{:02} {:02}:00:00", 4 + it / 24, it % 24);
+        [at, "1".to_owned()]
+    }));
+    let svg = draw(&[("t", "TIMESTAMP"), ("n", "INTEGER")], &all, "line.0.1.-");
+    let marks = texts(&svg, "middle");
+    let mark = |name: &str| marks.iter().find(|it| it.0 == name).unwrap().1;
+    // From midnight to midnight.
+    let (first, day) = (mark("May 4"), mark("May 5") - mark("May 4"));
+    let shown = points(&svg, "stroke-width=\"2.5\"");
+    let shown: Vec<_> = shown
+        .iter()
+        .map(|(x, _)| (x - first) / day * 24.0)
+        .collect();
+    for (shown, hour) in shown.iter().zip(hours) {
+        assert!(
+            (shown - f64::from(hour)).abs() < 0.1,
+            "{shown} instead of {hour}"
+        );
+    }
+    assert_eq!(shown.len(), hours.len());
+}
+
+#[test]
+fn series_have_the_color_of_their_names() {
+    let all = rows((0..6).map(|at| {
+        let (name, value) = if at % 2 == 0 { ("low", 1) } else { ("high", 9) };
+        [(at / 2).to_string(), name.to_owned(), value.to_string()]
+    }));
+    let columns = [("x", "INTEGER"), ("c", "VARCHAR"), ("n", "INTEGER")];
+    let svg = draw(&columns, &all, "line.0.2.1");
+    let color = |line: &str, name: &str| {
+        let (_, after) = line.split_once(&format!(" {name}=\"")).unwrap();
+        after.split_once('"').unwrap().0.to_owned()
+    };
+    let lines: Vec<_> = svg.lines().collect();
+    let swatch = |name: &str| {
+        let at = lines
+            .iter()
+            .position(|it| it.ends_with(&format!(">{name}</text>")));
+        color(lines[at.unwrap() - 1], "fill")
+    };
+    let drawn = |line: &&&str| line.contains("stroke-width=\"2.5\"");
+    let paths: Vec<_> = lines.iter().filter(drawn).collect();
+    let height = |line: &str| points(line, "<path")[0].1;
+    let [low, high] = paths[..] else {
+        panic!("{paths:?}")
+    };
+    assert!(height(low) > height(high));
+    assert_eq!(color(low, "stroke"), swatch("low"));
+    assert_eq!(color(high, "stroke"), swatch("high"));
+    assert_ne!(swatch("low"), swatch("high"));
 }
 
 #[test]
@@ -186,7 +246,11 @@ fn bars_grow_to_the_right_beside_long_names_and_numbers() {
             .into_iter()
             .map(|it| ["w".repeat(60) + it, it.to_owned()]),
     );
-    let svg = draw(&[("c", "VARCHAR"), ("n", "DOUBLE")], &all, "bar.0.1.-");
+    let svg = draw(
+        &[("c", "VARCHAR"), ("n", "DECIMAL(38,9)")],
+        &all,
+        "bar.0.1.-",
+    );
     let names = texts(&svg, "end");
     let widest = names.iter().map(|(_, x, _)| *x).fold(0.0, f64::max);
     assert!(widest < 500.0, "{names:?}");

@@ -1,9 +1,9 @@
 //! Parts of a drawing that all kinds of charts share: the background, the title, texts, and the legend.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{drawing::Drawing, note::Note};
-use crate::text::{escaped, fitted, lacks_glyphs, shown, width};
+use crate::text::{escaped, fitted, fitted_name, lacks_glyphs, shown, width};
 
 /// Size of a drawing in pixels.
 pub(super) const WIDTH: f64 = 640.0;
@@ -97,6 +97,39 @@ impl Canvas {
         fitted(&shown(text), size, room)
     }
 
+    /// Cleans names and shortens each to a width. Names that would look the same get numbers.
+    pub(super) fn fit_names<'a>(
+        &mut self,
+        names: impl Iterator<Item = &'a str>,
+        size: f64,
+        room: f64,
+    ) -> Vec<String> {
+        let names: Vec<_> = names
+            .map(|it| {
+                self.lacks_glyphs |= lacks_glyphs(it);
+                shown(it)
+            })
+            .collect();
+        let fitted = names.iter().map(|it| fitted_name(it, size, room));
+        let mut fitted: Vec<_> = fitted.collect();
+        let mut counts = BTreeMap::<_, usize>::new();
+        for it in &fitted {
+            *counts.entry(it.clone()).or_default() += 1;
+        }
+        counts.retain(|_, count| *count > 1);
+        let mut taken = BTreeMap::<_, usize>::new();
+        for (name, fitted) in names.iter().zip(&mut fitted) {
+            if counts.contains_key(fitted) {
+                let number = taken.entry(fitted.clone()).or_default();
+                *number += 1;
+                let number = format!(" ({number})");
+                let room = room - width(&number, size);
+                *fitted = fitted_name(name, size, room) + &number;
+            }
+        }
+        fitted
+    }
+
     /// Writes a text that [`Self::fit`] returned, or one of digits.
     pub(super) fn text(
         &mut self,
@@ -150,7 +183,10 @@ impl Canvas {
     pub(super) fn note(&mut self, note: Note) {
         let is_empty = matches!(
             note,
-            Note::Others(0) | Note::SeriesLeftOut(0) | Note::RowsLeftOut(0)
+            Note::Others(0)
+                | Note::WithoutNumber(0)
+                | Note::SeriesLeftOut(0)
+                | Note::RowsLeftOut(0)
         );
         if !is_empty {
             self.notes.push(note);
@@ -166,8 +202,8 @@ impl Canvas {
         }
         let area = self.area;
         let (mut x, mut y) = (area.left, area.title + 26.0);
-        for (name, color) in names.iter().zip(COLORS) {
-            let name = self.fit(name, TEXT_SIZE, 140.0);
+        let names = self.fit_names(names.iter().map(String::as_str), TEXT_SIZE, 140.0);
+        for (name, color) in names.into_iter().zip(COLORS) {
             let needed = SWATCH + 5.0 + width(&name, TEXT_SIZE);
             if x > area.left && x + needed > area.right {
                 (x, y) = (area.left, y + 20.0);

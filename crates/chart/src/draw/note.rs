@@ -9,12 +9,18 @@ use crate::numbers::grouped;
 pub enum Note {
     /// Points are averages of this many rows.
     Averaged(usize),
+    /// Of this many rows, lines show the lowest and the highest number at each place.
+    Extremes(usize),
     /// A point can stand for several of this many rows.
     Thinned(usize),
-    /// Rows with the same category were added up.
+    /// Rows with the same category or place along the chart were added up.
     Summed,
     /// Only the rows with the largest numbers have a bar. The last bar is the sum of this many others.
     Others(usize),
+    /// The last bar is shorter than its number, so that the others can be compared.
+    OtherCut,
+    /// Number of categories without a number, which have no bar.
+    WithoutNumber(usize),
     /// Number of series that are not shown: those with the smallest numbers.
     SeriesLeftOut(usize),
     /// Number of rows that are not shown, because a value is infinite, too large, or NULL where there must be one.
@@ -35,6 +41,13 @@ impl fmt::Display for Note {
                 let rows = count_of(count, "row");
                 write!(to, "In the chart, {rows} are averaged to fewer points.")
             }
+            Self::Extremes(count) => {
+                let rows = count_of(count, "row");
+                write!(
+                    to,
+                    "Of {rows}, the chart has the lowest and the highest number at each place."
+                )
+            }
             Self::Thinned(count) => {
                 let rows = count_of(count, "row");
                 write!(
@@ -42,7 +55,16 @@ impl fmt::Display for Note {
                     "In the chart, a point can stand for several of the {rows}."
                 )
             }
-            Self::Summed => to.write_str("In the chart, numbers of the same name are added up."),
+            Self::Summed => {
+                to.write_str("In the chart, numbers of the same name or time are added up.")
+            }
+            Self::OtherCut => {
+                to.write_str("It is cut, because it would be much longer than the others.")
+            }
+            Self::WithoutNumber(count) => {
+                let names = count_of(count, "name");
+                write!(to, "The chart lacks {names} without a number.")
+            }
             Self::Others(count) => {
                 let count = grouped(&count.to_string());
                 write!(

@@ -28,7 +28,7 @@ impl Plot {
         let area = canvas.area;
         let bottom = area.bottom - 2.0 * TEXT_SIZE - 6.0;
         let values = points.clone().map(|(_, y)| y);
-        let y = Scale::over(values, bottom, top, None).with_whole_marks(MARKS);
+        let y = Scale::over(values, bottom, top).with_whole_marks(MARKS);
         let marks = y.marks(MARKS);
         let room = marks.iter().map(|(_, label)| width(label, TEXT_SIZE));
         let left = area.left + room.fold(0.0, f64::max) + 8.0;
@@ -40,12 +40,15 @@ impl Plot {
             let at = at + TEXT_SIZE / 3.0;
             canvas.text(left - 8.0, at, TEXT_SIZE, FAINT_INK, Anchor::End, label);
         }
-        let around = has_times.then_some(DAY_SECONDS);
-        let x = Scale::over(points.map(|(x, _)| x), left, right, around);
-        let marks = if has_times {
-            x.time_marks(MARKS + 1)
+        let places = points.map(|(x, _)| x);
+        let (x, marks) = if has_times {
+            let x = Scale::over_times(places, left, right, DAY_SECONDS);
+            let marks = x.time_marks(MARKS + 1);
+            (x, marks)
         } else {
-            x.marks(MARKS + 1)
+            let x = Scale::over(places, left, right);
+            let marks = x.place_marks(MARKS + 1);
+            (x, marks)
         };
         let mut free_from = f64::NEG_INFINITY;
         for (value, label) in &marks {

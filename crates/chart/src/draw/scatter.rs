@@ -69,9 +69,10 @@ pub(super) fn draw(
         format!("{} to {}", rounded(low, 6), rounded(high, 6))
     };
     Ok(format!(
-        "Scatter chart of {}: {} points, {} from {}, {} from {}.",
+        "Scatter chart of {}: {} {}, {} from {}, {} from {}.",
         frame.title(choice),
         rounded(points.len() as f64, 0),
+        if points.len() == 1 { "point" } else { "points" },
         crate::text::cleaned(frame.name(along)),
         range(&mut points.iter().map(|(x, _)| *x)),
         crate::text::cleaned(frame.name(numbers)),
