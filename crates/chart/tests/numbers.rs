@@ -107,6 +107,25 @@ fn points_lie_at_both_numbers() {
 }
 
 #[test]
+fn points_that_stand_for_others_lie_at_their_own_numbers() {
+    let numbers = |at: i32| (at * 7919 % 10_007, at * 6101 % 9973);
+    let pairs = (0..8000).map(numbers);
+    let all = rows(pairs.clone().map(|(x, y)| [x.to_string(), y.to_string()]));
+    let svg = draw(&[("x", "DOUBLE"), ("y", "DOUBLE")], &all, "scatter.0.1.-");
+    let x = axis(&texts(&svg, "middle"), |(_, x, _)| *x);
+    let y = axis(&texts(&svg, "end"), |(_, _, y)| y - 14.0 / 3.0);
+    let shown = points(&svg, "fill-opacity");
+    assert!((1000..5000).contains(&shown.len()), "{}", shown.len());
+    for (left, at) in shown {
+        let (x, y) = (x(left + 2.0), y(at));
+        let is_near = |pair: (i32, i32)| {
+            (f64::from(pair.0) - x).abs() < 10.0 && (f64::from(pair.1) - y).abs() < 20.0
+        };
+        assert!(pairs.clone().any(is_near), "no row has {x} and {y}");
+    }
+}
+
+#[test]
 fn bars_have_the_digits_of_the_rows_and_their_length() {
     let values = ["1234567.890", "-500000", "250000.25", "0"];
     let all = rows(

@@ -58,9 +58,8 @@ impl fmt::Display for Note {
             Self::Summed => {
                 to.write_str("In the chart, numbers of the same name or time are added up.")
             }
-            Self::OtherCut => {
-                to.write_str("It is cut, because it would be much longer than the others.")
-            }
+            Self::OtherCut => to
+                .write_str("The last bar is cut, because it would be much longer than the others."),
             Self::WithoutNumber(count) => {
                 let names = count_of(count, "name");
                 write!(to, "The chart lacks {names} without a number.")

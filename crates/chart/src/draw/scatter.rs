@@ -1,6 +1,6 @@
 //! Scatter chart: a point for each pair of numbers.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
     canvas::{COLORS, Canvas, HEIGHT, WIDTH},
@@ -84,12 +84,10 @@ pub(super) fn draw(
 fn thinned(pixels: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
     // Cells so large that there are at most as many as points may be drawn.
     let side = (WIDTH * HEIGHT / MAX_POINTS as f64).sqrt();
-    let cells: BTreeSet<_> = pixels
-        .map(|(x, y)| ((x / side) as i64, (y / side) as i64))
-        .collect();
-    let center = |it: i64| (it as f64 + 0.5) * side;
-    cells
-        .into_iter()
-        .map(|(x, y)| (center(x), center(y)))
-        .collect()
+    let mut cells = BTreeMap::new();
+    for (x, y) in pixels {
+        let cell = ((x / side) as i64, (y / side) as i64);
+        cells.entry(cell).or_insert((x, y));
+    }
+    cells.into_values().collect()
 }
