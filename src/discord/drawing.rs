@@ -17,7 +17,7 @@ const MAX_PICTURES: usize = 2;
 
 /// Limit of the pictures that are drawn at a time.
 pub struct DrawingQueue {
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 /// Failure to draw, because of a mistake in the program. The log has it with this reference.
@@ -29,7 +29,7 @@ pub(super) struct DrawingFailed {
 impl Default for DrawingQueue {
     fn default() -> Self {
         Self {
-            permits: Semaphore::new(MAX_PICTURES),
+            permits: Arc::new(Semaphore::new(MAX_PICTURES)),
         }
     }
 }
@@ -43,8 +43,13 @@ impl DrawingQueue {
         &self,
         draw: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, DrawingFailed> {
-        let _permit = self.permits.acquire().await;
-        spawn_blocking(draw).await.map_err(|_| {
+        let permit = self.permits.clone().acquire_owned().await;
+        // The drawing goes on if nobody waits for it any more, and so does its permit.
+        let drawn = spawn_blocking(move || {
+            let _permit = permit;
+            draw()
+        });
+        drawn.await.map_err(|_| {
             // The message of the panic may contain a value that was to be drawn.
             let reference = new_reference();
             warn!(reference, "a picture could not be drawn [{reference}]");
@@ -87,6 +92,13 @@ impl DrawingQueue {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use tokio::sync::mpsc::unbounded_channel;
+
     use super::*;
 
     #[tokio::test]
@@ -97,6 +109,35 @@ mod tests {
             assert!(failed.is_err());
         }
         assert_eq!(queue.draw(|| 7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn at_most_two_are_drawn_even_if_nobody_waits_for_them() {
+        let queue = Arc::new(DrawingQueue::default());
+        let (started, mut starts) = unbounded_channel();
+        let mut ends = Vec::new();
+        for _ in 0..MAX_PICTURES {
+            let (queue, started) = (queue.clone(), started.clone());
+            let (end, ended) = std::sync::mpsc::channel::<()>();
+            ends.push(end);
+            let drawing = tokio::spawn(async move {
+                let draw = move || {
+                    let _ = started.send(());
+                    // Until the test drops the other end.
+                    let _ = ended.recv();
+                };
+                queue.draw(draw).await
+            });
+            starts.recv().await;
+            drawing.abort();
+            assert!(drawing.await.is_err_and(|it| it.is_cancelled()));
+        }
+        let mut third = pin!(queue.draw(|| 7));
+        let mut nobody = Context::from_waker(Waker::noop());
+        assert_eq!(third.as_mut().poll(&mut nobody), Poll::Pending);
+        assert_eq!(queue.permits.available_permits(), 0);
+        ends.pop();
+        assert_eq!(third.await, Ok(7));
     }
 
     #[tokio::test]
