@@ -108,7 +108,7 @@ impl Console {
             sql,
             columns,
             choice: own,
-            note,
+            notes: made_fewer,
         } = points(&result, &choice);
         // Rows and a drawing take as much memory as all answers may.
         let (mut rows, mut permit) = self.chart_rows(&result, &sql).await?;
@@ -124,12 +124,20 @@ impl Console {
         let mut notes: Vec<_> = drawing.notes.iter().map(ToString::to_string).collect();
         if shown < result.rows {
             // The drawing knows only the rows that DuckDB has made of them.
-            let is_other = |it: &&Note| !matches!(it, Note::Averaged(_) | Note::Thinned(_));
-            let first = || format!("The chart shows the first {shown} rows.");
+            let is_other = |it: &&Note| {
+                let is_about_rows =
+                    matches!(it, Note::Averaged(_) | Note::Extremes(_) | Note::Thinned(_));
+                !is_about_rows && !made_fewer.contains(*it)
+            };
             let others = drawing.notes.iter().filter(is_other);
-            notes = others.map(ToString::to_string).collect();
-            notes.insert(0, note.map_or_else(first, |it| it.to_string()));
-            notes.dedup();
+            notes = made_fewer
+                .iter()
+                .chain(others)
+                .map(ToString::to_string)
+                .collect();
+            if made_fewer.is_empty() {
+                notes.insert(0, format!("The chart shows the first {shown} rows."));
+            }
             notes.extend(lacks);
         }
         let labelled =

@@ -23,8 +23,8 @@ pub(super) struct Points {
     pub columns: Vec<(String, String)>,
     /// The choice, for these columns.
     pub choice: Choice,
-    /// Sentence about the rows that were made fewer.
-    pub note: Option<Note>,
+    /// Sentences about the rows that were made fewer.
+    pub notes: Vec<Note>,
 }
 
 /// Returns a query for a chart's rows. `choice` names columns of the result that exist.
@@ -36,7 +36,7 @@ pub(super) fn points(result: &StoredResult, choice: &Choice) -> Points {
         sql: String::new(),
         columns: columns.collect(),
         choice: own,
-        note: None,
+        notes: Vec::new(),
     };
     let count = usize::try_from(result.rows).unwrap_or(usize::MAX);
     let is_whole = count <= MAX_CHART_ROWS;
@@ -50,15 +50,18 @@ pub(super) fn points(result: &StoredResult, choice: &Choice) -> Points {
             numbered(&points, &page.unwrap_or_default())
         }
         Kind::Bars => {
-            points.note = Some(Note::Summed);
+            points.notes = vec![Note::Summed];
             sums(result, &points)
         }
         Kind::Line => {
-            points.note = Some(Note::Averaged(count));
+            if choice.along.is_some() {
+                points.notes.push(Note::Summed);
+            }
+            points.notes.push(Note::Averaged(count));
             averages(result, &mut points)
         }
         Kind::Scatter => {
-            points.note = Some(Note::Thinned(count));
+            points.notes = vec![Note::Thinned(count)];
             let step = count.div_ceil(MAX_CHART_ROWS);
             let table = result.sql_name();
             numbered(
@@ -169,7 +172,8 @@ fn sums(result: &StoredResult, points: &Points) -> String {
     )
 }
 
-/// Averages neighbours along a line. A line along the rows gets a column with their numbers.
+/// Averages neighbours along a line. Numbers of the same place are added up before, as in a chart of fewer rows. A
+/// line along the rows gets a column with their numbers.
 fn averages(result: &StoredResult, points: &mut Points) -> String {
     let name = |at: usize| format!("t.{}", identifier(&points.columns[at].0));
     let (along, series) = (points.choice.along, points.choice.series);
@@ -186,6 +190,11 @@ fn averages(result: &StoredResult, points: &mut Points) -> String {
                 (format!("{} AS v{at}", name(at)), format!("v{at} AS c{at}"))
             } else {
                 let value = double(&name(at), kind);
+                let value = if along.is_some() {
+                    format!("sum({value})")
+                } else {
+                    value
+                };
                 (format!("{value} AS v{at}"), format!("avg(v{at}) AS c{at}"))
             }
         })
@@ -211,6 +220,11 @@ fn averages(result: &StoredResult, points: &mut Points) -> String {
         }
         None => (String::new(), String::new(), String::new(), AVERAGES),
     };
+    let same_place = match (along, series) {
+        (None, _) => String::new(),
+        (Some(_), None) => format!(" GROUP BY {order}"),
+        (Some(_), Some(series)) => format!(" GROUP BY {order}, {}", name(series)),
+    };
     let place = along.unwrap_or(points.columns.len());
     if along.is_none() {
         points.choice.along = Some(place);
@@ -218,9 +232,12 @@ fn averages(result: &StoredResult, points: &mut Points) -> String {
         inner.push(format!("t.rowid + 1 AS v{place}"));
         outer.push(format!("min(v{place}) AS c{place}"));
     }
+    for number in points.choice.numbers.clone() {
+        points.columns[number].1 = "DOUBLE".to_owned();
+    }
     format!(
         "SELECT {} FROM (SELECT {}, ntile({most}) OVER ({partition}ORDER BY {order} ASC NULLS LAST) AS bucket \
-         FROM {table} t{kept} WHERE {order} IS NOT NULL) GROUP BY {group}bucket \
+         FROM {table} t{kept} WHERE {order} IS NOT NULL{same_place}) GROUP BY {group}bucket \
          ORDER BY c{place} ASC NULLS LAST LIMIT {MAX_CHART_ROWS}",
         outer.join(", "),
         inner.join(", "),
@@ -258,8 +275,9 @@ mod tests {
         ];
         let all = choices.map(|choice| {
             let points = points(&result(rows), &choice.parse().expect("a choice"));
-            let note = points.note.map(|it| it.to_string()).unwrap_or_default();
-            format!("{choice} as {}: {note}\n{}\n", points.choice, points.sql)
+            let notes = points.notes.iter().map(ToString::to_string);
+            let notes = notes.collect::<Vec<_>>().join(" ");
+            format!("{choice} as {}: {notes}\n{}\n", points.choice, points.sql)
         });
         all.concat()
     }

@@ -57,6 +57,12 @@ async fn large_results_come_in_parts() {
         "{alt}"
     );
 
+    let choice = json!({ "kind": "line", "along": 2, "numbers": [0], "series": null });
+    let chart = json!({ "result": result["result"], "choice": choice, "format": "svg" });
+    let chart = tab.call("chart", chart).await;
+    let alt = chart["alt"].as_str().unwrap();
+    assert!(alt.contains("highest 71,428,928,571 at 0"), "{alt}");
+
     let endless = tab.run("1", "FROM range(1_000_000_000)").await;
     assert_eq!(
         (&endless["rows"], &endless["complete"]),
