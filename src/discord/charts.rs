@@ -95,8 +95,13 @@ pub(super) fn draw(rows: &Rows, wanted: &WantedChart) -> Result<Picture, NoChart
 
 fn frame(rows: &Rows) -> Frame<'_> {
     let columns = rows.columns.iter();
-    Frame::new(
+    let frame = Frame::new(
         columns.map(|column| (column.name.as_str(), column.kind.as_str())),
         &rows.rows,
-    )
+    );
+    if rows.more || rows.rows.len() < rows.count() {
+        frame.as_part()
+    } else {
+        frame
+    }
 }

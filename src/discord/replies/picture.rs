@@ -48,7 +48,12 @@ pub(crate) fn chart_menu(choices: impl Iterator<Item = (Choice, String)>) -> Opt
 /// Returns sentences about the differences between a picture and the rows.
 pub(super) fn chart_notes(picture: &Picture, rows: &Rows) -> String {
     let held = rows.rows.len();
-    let part = if held < rows.count() {
+    let part = if rows.more {
+        format!(
+            " The chart shows the first {}; the result has more.",
+            count_of(held, "row")
+        )
+    } else if held < rows.count() {
         // All rows are only in the Parquet file.
         format!(" The chart shows the first {}.", count_of(held, "row"))
     } else {

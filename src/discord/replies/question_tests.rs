@@ -219,9 +219,12 @@ fn results_with_a_chart() {
     let texts = [
         ("drawn", told(drawn.clone())),
         ("averaged", told(noted(Note::Averaged(9000)))),
+        ("extremes", told(noted(Note::Extremes(9000)))),
         ("thinned", told(noted(Note::Thinned(9000)))),
         ("summed", told(noted(Note::Summed))),
         ("others", told(noted(Note::Others(29)))),
+        ("cut", told(noted(Note::OtherCut))),
+        ("without a number", told(noted(Note::WithoutNumber(35)))),
         ("series", told(noted(Note::SeriesLeftOut(1)))),
         ("rows", told(noted(Note::RowsLeftOut(2)))),
         ("glyphs", told(noted(Note::MissingGlyphs))),
@@ -237,6 +240,20 @@ fn results_with_a_chart() {
         ("unknown", unknown_chart("pie")),
     ];
     insta::assert_snapshot!(gallery(&texts));
+    let more = Rows {
+        more: true,
+        ..rows.clone()
+    };
+    let part = charts::draw(&more, &WantedChart::Best).map_err(ChartError::NoChart);
+    let question = QueryContext {
+        chart: Some(&part),
+        ..QueryContext::default()
+    };
+    let text = answer(&question, &QueryResponse::Rows(more)).text;
+    let says = "The chart shows the first 2 rows; the result has more.";
+    assert!(text.contains(says), "{text}");
+    let alt = part.expect("a chart").drawing.alt;
+    assert!(alt.ends_with("the result has more."), "{alt}");
     let mut in_a_file = rows.clone();
     in_a_file.parquet = Some(Parquet::File(ParquetFile {
         content: "PAR1".into(),
