@@ -157,7 +157,17 @@ async fn queries_without_a_session_run_in_a_query_runner(mut env: impl RuntimeEn
     ])
     .await;
     wait_until(async || env.records().await, Vec::is_empty).await;
-    assert_says(&answer(&ana, DUCKS).await, "mallard");
+    // The menu of a chart from before the restart works, and so does the option.
+    let chosen = ana.choose(&drawn, "Number: grams").await.unwrap();
+    assert_says(&chosen.until(has_picture).await, "mallard");
+    let line = format!("{DUCKS} chart:scatter");
+    let refused = run_command(&ana, &line).await;
+    let refused = refused
+        .until(|it| it.content.contains("There is no chart"))
+        .await;
+    let why = "There is no chart, because a scatter chart needs two columns with numbers.";
+    assert_says(&refused, why);
+    assert_says(&refused, "mallard");
     wait_until(async || env.records().await, Vec::is_empty).await;
     let ended = "the reaper stopped query runner ";
     wait_until(async || env.log(), |log| log.contains(ended)).await;
