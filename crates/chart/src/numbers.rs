@@ -78,6 +78,16 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
+/// Returns the distance between marks of an axis: 1, 2, 2.5 or 5 times a power of ten.
+pub(crate) fn step(span: f64, most: usize, is_whole: bool) -> f64 {
+    let wanted = (span / most as f64).max(if is_whole { 1.0 } else { 0.0 });
+    let power = 10f64.powf(wanted.log10().floor());
+    let times = wanted / power;
+    let fits = |it: &f64| *it >= times - 1e-9 && !(is_whole && (it * power).fract() != 0.0);
+    let times = [1.0, 2.0, 2.5, 5.0].into_iter().find(fits);
+    times.unwrap_or(10.0) * power
+}
+
 /// Writes a mark of an axis whose marks have this distance, so that no two are the same. `largest` is the
 /// largest absolute value of the axis.
 pub(crate) fn mark(value: f64, step: f64, largest: f64) -> String {

@@ -74,7 +74,7 @@ impl Scale {
             self.to = 0.0;
         }
         let span = self.to - self.from;
-        let step = step(span, most, self.is_whole);
+        let step = numbers::step(span, most, self.is_whole);
         let extended = |value: f64, mark: f64, margin: f64| {
             if (mark - value).abs() > span * MAX_EMPTY {
                 value + margin
@@ -98,7 +98,7 @@ impl Scale {
 
     /// Returns at most about `most` marks with their labels.
     pub(crate) fn marks(&self, most: usize) -> Vec<(f64, String)> {
-        let step = step(self.to - self.from, most, self.is_whole);
+        let step = numbers::step(self.to - self.from, most, self.is_whole);
         let largest = self.from.abs().max(self.to.abs());
         let first = (self.from / step - 1e-6).ceil();
         let marks = (0..=2 * most).map(|at| (first + at as f64) * step);
@@ -123,16 +123,6 @@ impl Scale {
     pub(crate) fn time_marks(&self, most: usize) -> Vec<(f64, String)> {
         times::marks(self.from, self.to, most)
     }
-}
-
-/// Distance between marks: 1, 2, 2.5 or 5 times a power of ten.
-pub(crate) fn step(span: f64, most: usize, is_whole: bool) -> f64 {
-    let wanted = (span / most as f64).max(if is_whole { 1.0 } else { 0.0 });
-    let power = 10f64.powf(wanted.log10().floor());
-    let times = wanted / power;
-    let fits = |it: &f64| *it >= times - 1e-9 && !(is_whole && (it * power).fract() != 0.0);
-    let times = [1.0, 2.0, 2.5, 5.0].into_iter().find(fits);
-    times.unwrap_or(10.0) * power
 }
 
 #[cfg(test)]

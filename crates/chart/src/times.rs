@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta};
 
-use crate::scale;
+use crate::numbers;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -119,7 +119,7 @@ pub(crate) fn written(seconds: f64) -> String {
 pub(crate) fn marks(from: f64, to: f64, most: usize) -> Vec<(f64, String)> {
     let wanted = (to - from) / most as f64;
     if wanted > 0.0 && wanted < 0.5 {
-        let step = scale::step(to - from, most, false);
+        let step = numbers::step(to - from, most, false);
         let steps = (from / step).ceil() as i64..=(to / step).floor() as i64;
         let marks = steps.map(|it| it as f64 * step);
         return marks.map(|it| (it, time_of_day(at(it)))).collect();
