@@ -112,6 +112,8 @@ async fn a_query_that_fails_blames_nothing_but_its_cause() {
     let settings = [
         ("DUCKBOT_SQL__LINGER", "0s"),
         ("DUCKBOT_SQL__WRITE_ROLES", &role),
+        // COPY allocates 77 MiB at once.
+        ("DUCKBOT_SIZES__SMALL__MEMORY", "2Gi"),
     ];
     use_lake(&mut env, &url, &settings).await;
     let [(key_field, key), (secret_field, secret)] = [
