@@ -180,7 +180,7 @@ fn texts(name: &str) -> Vec<(&'static str, String)> {
             // The note is there for names that are not shown exactly.
             tables(&named, "lake", &list, None)
                 .text
-                .replace("\nThe attached file has the exact names.", ""),
+                .replace("The attached file has the exact names.", ""),
         ),
         (
             "a pattern",
