@@ -1,6 +1,6 @@
 //! Failures of DuckDB's requests to other servers: which server it was, and who can help. Pure.
 //!
-//! [`message`] reads DuckDB's error. Here, the session's settings tell whose server it was.
+//! `message` reads DuckDB's error. Here, the session's settings tell whose server it was.
 
 mod message;
 

@@ -278,7 +278,7 @@ impl Service {
                 return Ok("unknown");
             }
         };
-        let end = || self.end_run(run, RunOutcome::Posted(message.clone()), Some(seen.clone()));
+        let end = || self.end_run(run, RunOutcome::Posted(message), Some(seen.clone()));
         until_recorded(run, end).await;
         info!(schedule = %id, "schedule {id}: its result was posted");
         Ok("posted")

@@ -89,9 +89,10 @@ pub(crate) fn tables(
     if count >= like.len() && is_whole {
         Reply::new(text)
     } else {
-        text += &match count >= like.len() {
-            true => "The attached file has the exact names.".to_owned(),
-            false => format!("Shown: {count} of {how_many}. The attached file has all of them."),
+        text += &if count >= like.len() {
+            "The attached file has the exact names.".to_owned()
+        } else {
+            format!("Shown: {count} of {how_many}. The attached file has all of them.")
         };
         let lines = like.iter().map(|name| file_line(&line(name)) + "\n");
         Reply {
