@@ -267,7 +267,7 @@ async fn queries_saves_and_requests_to_doors_are_counted() {
     lake().s3.forget(key);
     let asked = ana.run_command("#data", "/duck save").await.unwrap();
     asked
-        .until(|it| it.content.contains("refused your S3 keys"))
+        .until(|it| it.content.contains("refused your S3 credentials"))
         .await;
     wait_for_value(&url, "duckbot_saves_total{outcome=\"refused\"}", 1.0).await;
     lake().s3.add_key(key, secret);

@@ -131,7 +131,7 @@ async fn a_revoked_permission_is_named_and_nothing_is_left_behind() {
         .until(|reply| reply.content.contains("could not be created"))
         .await;
     let lacking = format!(
-        "the permission to create services in the namespace {}.",
+        "an admin has to grant it: create services in the namespace {}.",
         env.cluster.sessions
     );
     assert_says(&reply, &lacking);
