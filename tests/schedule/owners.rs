@@ -75,7 +75,9 @@ async fn a_schedule_whose_owner_lost_something_is_paused_and_its_owner_knows_why
     resume(&told).await;
 
     env.discord.leave_guild("ben");
-    paused("You are not a member of the server any more.").await;
+    run_now(&env, &made).await;
+    let told = ben.read("#data").await;
+    assert_says(&told, "You are not a member of the server any more.");
     env.mark_all_read().await;
     env.assert_clean().await;
 }

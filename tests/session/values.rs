@@ -220,7 +220,7 @@ fn values_that_no_session_could_use_are_refused_with_a_sentence() {
         (
             "lake",
             vec![("endpoint", "http://cätalog")],
-            "endpoint: is not a valid URL",
+            "endpoint: has a host with letters beyond ASCII",
         ),
         (
             "lake",
