@@ -36,6 +36,8 @@ const FILES: &str = r#"
 /// storage and the catalog.
 async fn query_in_the_console(browser: &Browser, url: &str) {
     browser.wait_for_text("Run all").await;
+    // The list of tables has come.
+    browser.wait_for_text("zoo").await;
     browser.click("//*[@aria-label='Text of SQL cell 1']").await;
     browser.type_text(DUCKS).await;
     // Ctrl-Enter.
