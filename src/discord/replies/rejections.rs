@@ -144,14 +144,7 @@ fn start(rejection: &StartRejection, then: &str) -> Reply {
             total,
             own,
             next_end,
-        } => {
-            let then = if own.is_empty() {
-                "Try again later."
-            } else {
-                "then try again."
-            };
-            total_reached(*total, own, *next_end, then)
-        }
+        } => total_reached(*total, own, *next_end, false),
         StartRejection::WorkspaceInUse {
             workspace,
             id,
@@ -189,12 +182,12 @@ fn quota_reached(ids: &[String], limit: u8) -> Reply {
     with_own_sessions(reply, &sessions)
 }
 
-/// `then` says what to do when a session may be free.
+/// `has_button`: a button tries again.
 fn total_reached(
     total: NonZeroU32,
     own: &[SessionId],
     next_end: Option<DateTime<Utc>>,
-    then: &str,
+    has_button: bool,
 ) -> Reply {
     let all = match total.get() {
         1 => "the only session that your team can have".to_owned(),
@@ -205,12 +198,20 @@ fn total_reached(
         let when = relative_time(at);
         format!(" The next session stops {when}, unless somebody uses or extends it.")
     });
-    let then = match own {
-        [] => then.to_owned(),
-        own => format!(
-            "To have another one now, stop one of yours ({}), {then}",
-            names(own)
-        ),
+    let then = match (own, has_button) {
+        ([], false) => "Try again later.".to_owned(),
+        ([], true) => "Press **Try again** later.".to_owned(),
+        (own, _) => {
+            let again = if has_button {
+                "press **Try again**"
+            } else {
+                "try again"
+            };
+            format!(
+                "To have another one now, stop one of yours ({}), then {again}.",
+                names(own)
+            )
+        }
     };
     let reply = Reply::new(format!(
         "No session is free: {all} at a time {verb} in use.{} {then}",
@@ -252,14 +253,7 @@ pub(crate) fn not_started(rejection: &StartRejection, options: StartOptions) -> 
             total,
             own,
             next_end,
-        } => {
-            let then = if own.is_empty() {
-                "Press **Try again** later."
-            } else {
-                "then press **Try again**."
-            };
-            total_reached(*total, own, *next_end, then).with_start("Try again", options)
-        }
+        } => total_reached(*total, own, *next_end, true).with_start("Try again", options),
         StartRejection::Paused { .. } | StartRejection::QuotaReached { .. } => {
             reply.with_start("Try again", options)
         }
