@@ -88,8 +88,8 @@ pub(crate) fn run_failed(
 pub(crate) fn run_unknown(run: &ClaimedRun) -> Reply {
     let schedule = &run.schedule;
     let text = format!(
-        "**I don't know whether the result of your scheduled query was posted.** It runs {} for <#{}>, and \
-         while it was being posted, I was restarted or lost Discord. Look there. I don't post it again by \
+        "**I don't know whether the result of your scheduled query was posted.** It runs {} for <#{}>. While I \
+         posted the result, I was restarted or lost Discord. Look in the channel: I don't post it again by \
          myself.",
         times(schedule),
         schedule.channel
